@@ -1,0 +1,268 @@
+"""What every room that touches torch shares: device, batches, and leaving things as they were."""
+
+from __future__ import annotations
+
+import random
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, IterableDataset
+
+from skactive._validation import invalid
+from skactive.exceptions import BatchSizeWarning
+
+# Seeding a fit or a query borrows the process-wide generators. Two threads that borrow them
+# at once would see each other's draws, so borrowing is serialised; parallel work uses processes.
+_GENERATORS = threading.RLock()
+
+
+def resolve_device(device: str | torch.device | None, owner: object = "skactive") -> torch.device:
+    """Turn a `device` argument into a torch device.
+
+    Parameters
+    ----------
+    device : {"auto"}, str, torch.device or None
+        "auto" and None mean CUDA if there is one, then MPS, then the CPU.
+    owner : object, default="skactive"
+        What has the parameter, for the error message.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    InvalidParameterError
+        If torch does not know the device, or this machine does not have it.
+    """
+    if device is None or (isinstance(device, str) and device == "auto"):
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    must = "'auto' or a torch device such as 'cpu', 'cuda', 'cuda:1' or 'mps'"
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise invalid("device", owner, must, device, "Pass device='auto'.") from None
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise invalid(
+            "device", owner, "a device of this machine, and torch finds no CUDA here", device,
+            "Pass device='cpu' or 'auto', or install a CUDA build of torch and its driver.",
+        )  # fmt: skip
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise invalid(
+            "device", owner, f"one of the {torch.cuda.device_count()} CUDA devices here", device,
+            "They are counted from cuda:0.",
+        )  # fmt: skip
+    if resolved.type == "mps" and not torch.backends.mps.is_available():
+        raise invalid(
+            "device", owner, "a device of this machine, and torch finds no MPS here", device,
+            "Pass device='cpu' or 'auto'.",
+        )  # fmt: skip
+    return resolved
+
+
+def module_device(module: nn.Module) -> torch.device:
+    """Return the device of a module's first parameter or buffer; the CPU if it has none."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def unwrap(module: nn.Module) -> nn.Module:
+    """Return the module inside `torch.compile`, DataParallel and DistributedDataParallel."""
+    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        if hasattr(module, "_orig_mod"):
+            module = module._orig_mod  # type: ignore[assignment]
+        elif isinstance(module, parallel):
+            module = module.module
+        else:
+            return module
+
+
+@contextmanager
+def isolated_rng(seed: int | None = None, device: torch.device | None = None) -> Iterator[None]:
+    """Lend the process-wide random generators, and put them back as they were.
+
+    Python's `random`, NumPy's legacy generator, torch's CPU generator and, where `device` is a
+    CUDA device, its generator. Threads take turns.
+
+    Parameters
+    ----------
+    seed : int or None, default=None
+        Seeds all of them inside the block; None leaves their state.
+    device : torch.device or None, default=None
+        The device whose generator is used inside the block, besides the CPU's.
+
+    Yields
+    ------
+    None
+    """
+    cuda = device if device is not None and device.type == "cuda" else None
+    with _GENERATORS:
+        python_state, numpy_state = random.getstate(), np.random.get_state()
+        torch_state = torch.default_generator.get_state()
+        cuda_state = None if cuda is None else torch.cuda.get_rng_state(cuda)
+        try:
+            if seed is not None:
+                random.seed(seed)
+                np.random.seed(seed % 2**32)
+                torch.default_generator.manual_seed(seed)
+                if cuda is not None:
+                    with torch.cuda.device(cuda):
+                        torch.cuda.manual_seed(seed)
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
+            torch.default_generator.set_state(torch_state)
+            if cuda is not None and cuda_state is not None:
+                torch.cuda.set_rng_state(cuda_state, cuda)
+
+
+@contextmanager
+def scoring(*modules: nn.Module, seed: int | None = None) -> Iterator[None]:
+    """Put modules into evaluation mode, and leave them as they were, also after an exception.
+
+    Restored are each submodule's train or eval mode, each parameter's `requires_grad` and
+    `.grad`, each buffer's values, and the random generators. Code inside may call backward.
+
+    Parameters
+    ----------
+    *modules : torch.nn.Module
+        The networks that are scored.
+    seed : int or None, default=None
+        Seeds the generators inside the block, for networks that draw in evaluation mode.
+
+    Yields
+    ------
+    None
+    """
+    with ExitStack() as stack:
+        for device in {module_device(m) for m in modules} or {torch.device("cpu")}:
+            stack.enter_context(isolated_rng(seed, device))
+        modes = [(m, m.training) for module in modules for m in module.modules()]
+        parameters = [
+            (p, p.requires_grad, p.grad) for module in modules for p in module.parameters()
+        ]
+        buffers = [(b, b.detach().clone()) for module in modules for b in module.buffers()]
+        try:
+            for parameter, _, _ in parameters:
+                parameter.grad = None
+            for module in modules:
+                module.eval()
+            yield
+        finally:
+            for submodule, mode in modes:
+                submodule.training = mode
+            for parameter, requires_grad, grad in parameters:
+                parameter.requires_grad_(requires_grad)
+                parameter.grad = grad
+            with torch.no_grad():
+                for buffer, value in buffers:
+                    if not torch.equal(buffer, value):
+                        buffer.copy_(value)
+
+
+def n_rows(X: Any) -> int:
+    """Return the number of samples of an array, tensor, data frame, sequence or Dataset."""
+    shape = getattr(X, "shape", None)
+    return int(shape[0]) if shape is not None and len(shape) else len(X)
+
+
+def take_rows(X: Any, index: slice | np.ndarray | Sequence[int]) -> Any:
+    """Return some samples of X, as the same kind of container; a Dataset gives a stacked tensor.
+
+    Parameters
+    ----------
+    X : array, tensor, sparse matrix, DataFrame, sequence or torch Dataset
+        The samples. A Dataset's items are the inputs, or tuples that begin with them.
+    index : slice or array of int
+        Which ones, in which order.
+
+    Returns
+    -------
+    object
+        The samples; of a memmap only these are read.
+    """
+    if isinstance(X, Dataset) and not isinstance(X, Tensor):
+        positions = range(*index.indices(len(X))) if isinstance(index, slice) else index  # type: ignore[arg-type]
+        return torch.stack([_input_of(X[int(i)]) for i in positions])
+    if hasattr(X, "iloc"):
+        return X.iloc[index]
+    if hasattr(X, "tocsr") and not hasattr(X, "__array__"):
+        return X.tocsr()[index]
+    if isinstance(X, Tensor):
+        return X[index if isinstance(index, slice) else torch.as_tensor(np.asarray(index))]
+    if isinstance(X, (list, tuple)):
+        return X[index] if isinstance(index, slice) else [X[int(i)] for i in index]
+    return X[index]
+
+
+def _input_of(item: Any) -> Tensor:
+    return torch.as_tensor(item[0] if isinstance(item, (tuple, list)) else item)
+
+
+def check_not_iterable_dataset(parameter: str, owner: object, X: Any) -> None:
+    """Raise if X is an IterableDataset, whose samples cannot be picked by position."""
+    if isinstance(X, IterableDataset):
+        raise invalid(
+            parameter, owner, "a pool whose samples can be fetched by position", X,
+            "Use a map-style Dataset (with __len__ and __getitem__), or an array.",
+        )  # fmt: skip
+
+
+def map_batches(
+    function: Callable[[Any], Tensor], X: Any, batch_size: int
+) -> Iterator[tuple[slice, Tensor]]:
+    """Apply a function to blocks of samples; halve the block when the device's memory is full.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a block of samples (see `take_rows`), returns a tensor with a row a sample.
+    X : array, tensor, DataFrame, sequence or torch Dataset
+        The samples, read block by block.
+    batch_size : int
+        Samples a block.
+
+    Yields
+    ------
+    tuple of slice and torch.Tensor
+        The positions of the block, and what the function returned for it.
+
+    Warns
+    -----
+    BatchSizeWarning
+        After an out-of-memory error; names the batch size that worked.
+    """
+    total, start, halved = n_rows(X), 0, False
+    while start < total:
+        block = slice(start, min(start + batch_size, total))
+        try:
+            result = function(take_rows(X, block))
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            batch_size, halved = batch_size // 2, True
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            continue
+        if halved:
+            warnings.warn(
+                f"The device ran out of memory; batch_size={batch_size} worked. "
+                f"Pass batch_size={batch_size} to avoid the retry.",
+                BatchSizeWarning,
+                stacklevel=2,
+            )
+            halved = False
+        yield block, result
+        start = block.stop

@@ -1,0 +1,71 @@
+"""One form of message for every wrong argument, and the checks that several rooms share."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
+
+__all__ = ["InvalidParameterError", "check_count", "describe", "invalid"]
+
+
+def describe(value: Any) -> str:
+    """Describe a value in a few words: arrays by shape and dtype, the rest by its repr."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None and len(shape) > 0:
+        return f"an array of shape {tuple(shape)} and dtype {dtype}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def invalid(
+    parameter: str, owner: object, must: str, got: Any, remedy: str = ""
+) -> InvalidParameterError:
+    """Build the error for a wrong argument, in scikit-learn's form with the remedy after it.
+
+    Parameters
+    ----------
+    parameter : str
+        The name of the parameter.
+    owner : object
+        What has the parameter: a function, an estimator, a strategy, or the name to print.
+    must : str
+        What the parameter must be; completes "must be ...".
+    got : object
+        What arrived. A string is quoted as it is if it is a description made by `describe`;
+        pass the value itself otherwise.
+    remedy : str, default=""
+        What to do about it; a sentence.
+
+    Returns
+    -------
+    InvalidParameterError
+        A ValueError (and TypeError, as in scikit-learn), to be raised by the caller.
+    """
+    if not isinstance(owner, str):
+        owner = getattr(owner, "__name__", None) or type(owner).__name__
+    message = f"The {parameter!r} parameter of {owner} must be {must}. Got {describe(got)} instead."
+    return InvalidParameterError(f"{message} {remedy}".rstrip())
+
+
+def check_count(
+    parameter: str,
+    owner: object,
+    value: Any,
+    *,
+    low: int = 1,
+    high: int | None = None,
+    high_is: str = "",
+    remedy: str = "",
+) -> int:
+    """Return `value` as an int from `low` to `high`, or raise; bools are no counts."""
+    good = isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
+    if good and value >= low and (high is None or value <= high):
+        return int(value)
+    if high is None:
+        must = f"an int of at least {low}"
+    else:
+        must = f"an int from {low} to {high}" + (f" ({high_is})" if high_is else "")
+    raise invalid(parameter, owner, must, value, remedy)

@@ -1,0 +1,24 @@
+"""The exceptions and warnings that are skactive's own."""
+
+__all__ = [
+    "BatchSizeWarning",
+    "DatasetError",
+    "ResultsMismatchError",
+    "UnsupportedEstimatorError",
+]
+
+
+class UnsupportedEstimatorError(TypeError):
+    """A query strategy was given an estimator that it cannot use."""
+
+
+class DatasetError(OSError):
+    """The files of a data set are missing, incomplete or damaged."""
+
+
+class ResultsMismatchError(ValueError):
+    """Stored results come from another configuration than the one to be continued."""
+
+
+class BatchSizeWarning(UserWarning):
+    """The device ran out of memory, and the batch size was lowered."""
