@@ -277,7 +277,7 @@ def test_committee_strategies(kind, strategy):
     np.testing.assert_array_equal(flat(instances), X[POOL][expected])
 
 
-@pytest.mark.filterwarnings("XX)
+@pytest.mark.filterwarnings("ignore:.*is.* with .* literal:SyntaxWarning:.*modAL.expected_error")
 @kinds
 def test_expected_error(kind, monkeypatch):
     """A module of modAL imported after the mends takes the mended names."""
