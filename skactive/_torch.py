@@ -277,7 +277,7 @@ def as_tensor(X: Any) -> Tensor:
     if not X.dtype.isnative:
         X = X.astype(X.dtype.newbyteorder("="))
     if any(stride < 0 for stride in X.strides):
-        X = np.ascontiguousarray(X)
+        X = X.copy()
     with warnings.catch_warnings():
         # A read-only memmap is only ever read.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

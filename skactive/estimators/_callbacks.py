@@ -91,7 +91,7 @@ class StopAtTrainAccuracy(RecordAccuracy):
 
 
 def cosine(done: float) -> float:
-    """Let the learning rate fall to zero along half a cosine."""
+    """Let the learning rate fall towards zero along half a cosine."""
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
@@ -104,25 +104,27 @@ SCHEDULES: dict[str, Callable[[float], float]] = {"cosine": cosine, "step": step
 
 
 class Schedule(Callback):
-    """Set the learning rate of each epoch: the first one times a factor of the training done.
+    """Set the learning rate of each epoch of a fit: `lr` times a factor of the training done.
+
+    Epochs of `partial_fit`, which belong to no plan, use `lr` itself.
 
     Parameters
     ----------
     factor : callable
-        Takes the share of `max_epochs` that is done, from 0 to 1, returns the factor.
+        Takes the share of the planned epochs that is done, from 0 to below 1, returns the factor.
     """
 
     def __init__(self, factor: Callable[[float], float]) -> None:
         self.factor = factor
 
-    def initialize(self) -> Schedule:
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Count from zero."""
         self.epoch_ = 0
-        return self
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Set the rate of this epoch, and record it."""
-        lr = net.lr * self.factor(min(1.0, self.epoch_ / net.max_epochs))
+        planned = net.planned_epochs
+        lr = net.lr if planned is None else net.lr * self.factor(self.epoch_ / planned)
         for group in net.optimizer_.param_groups:
             group["lr"] = lr
         net.history.record("lr", lr)

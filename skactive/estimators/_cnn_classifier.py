@@ -119,9 +119,10 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         The momentum; for "sgd" only.
     weight_decay : float, default=5e-4
         The weight decay.
-    lr_schedule : {"cosine", "step"}, callable or None, default=None
-        The learning rate of an epoch: "cosine" falls to zero, "step" divides by ten after 80 % of
-        `max_epochs`; a callable takes the share of `max_epochs` that is done and returns a factor.
+    lr_schedule : {"cosine", "step"}, callable or None, default="cosine"
+        The learning rate of an epoch of `fit`: "cosine" falls towards zero, "step" divides by ten
+        after 80 % of `max_epochs`, None is constant; a callable takes the share of `max_epochs`
+        that is done, from 0 to below 1, and returns a factor. `partial_fit` uses `lr` itself.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss.
     train_split : float or None, default=None
@@ -241,7 +242,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         lr: float = 0.05,
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
-        lr_schedule: Any = None,
+        lr_schedule: Any = "cosine",
         class_weight: Any = None,
         train_split: float | None = None,
         warm_start: bool = False,
@@ -343,7 +344,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             net = self._make_net(seeds, valid, keep_weights=going_on)
             if going_on:
                 net.history = self.net_.history
-            self.net_ = self._train(net, train, self.max_epochs)
+            self.net_ = self._train(net, train)
         return self
 
     def partial_fit(
@@ -650,7 +651,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                 )  # fmt: skip
         return dict(self.net_params or {})
 
-    def _train(self, net: Net, data: ArrayDataset, epochs: int) -> Net:
+    def _train(self, net: Net, data: ArrayDataset, epochs: int | None = None) -> Net:
         net.train_epochs(data, epochs)
         if not np.isfinite(net.history[-1, "train_loss"]):
             warnings.warn(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skactive._torch import n_rows, take_rows
+from skactive._torch import as_tensor, n_rows, take_rows
 from skactive._validation import invalid
 
 IMAGE_CHANNELS = (1, 3, 4)
@@ -193,7 +193,7 @@ def channel_statistics(
         total, mass = np.zeros(form.n_channels), 0.0
         for start in range(0, n_rows(X), block):
             part = slice(start, start + block)
-            x = form.arrange(torch.as_tensor(np.asarray(take_rows(X, part))).double())
+            x = form.arrange(as_tensor(take_rows(X, part)).cpu().double())
             w = torch.ones(len(x)).double() if sample_weight is None else torch.as_tensor(
                 sample_weight[part], dtype=torch.float64
             )  # fmt: skip

@@ -55,12 +55,11 @@ def check_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
     """Return the sample weights as float64, none negative and not all zero; None if not given."""
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(
+    if not np.any(sample_weight):
+        raise ValueError("Sample weights must not all be 0. Give the samples to learn from more.")
+    return _check_sample_weight(
         sample_weight, np.empty(n_samples), dtype=np.float64, ensure_non_negative=True
     )
-    if not weight.sum() > 0:
-        raise ValueError("Sample weights must sum to more than zero. All of them are 0.")
-    return weight
 
 
 def class_factors(

@@ -60,8 +60,9 @@ class ArrayBatches:
         The data.
     batch_size : int
         Samples a batch.
-    generator : torch.Generator or None
-        Shuffles anew at each pass; None keeps the order.
+    seed : int or None
+        Shuffles; each pass has the next seed, so that training that goes on where it stopped sees
+        the orders it would have seen. None keeps the order.
     device : torch.device
         Where the batches go.
     """
@@ -70,7 +71,7 @@ class ArrayBatches:
         self,
         data: ArrayDataset,
         batch_size: int,
-        generator: torch.Generator | None,
+        seed: int | None,
         device: torch.device,
     ) -> None:
         if device.type == "cuda":
@@ -78,7 +79,7 @@ class ArrayBatches:
             if data.X.nbytes <= RESIDENT_SHARE * free:
                 weight = None if data.weight is None else data.weight.to(device)
                 data = ArrayDataset(data.X.to(device), data.y.to(device), weight)
-        self.data, self.generator, self.device = data, generator, device
+        self.data, self.seed, self.device = data, seed, device
         self.edges = [*range(0, len(data), batch_size), len(data)]
         if len(self.edges) > 2 and self.edges[-1] - self.edges[-2] == 1:
             del self.edges[-2]
@@ -88,9 +89,10 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         order = None
-        if self.generator is not None:
-            order = torch.randperm(len(self.data), generator=self.generator)
-            order = order.to(self.data.X.device)
+        if self.seed is not None:
+            generator = torch.Generator().manual_seed(self.seed)
+            order = torch.randperm(len(self.data), generator=generator).to(self.data.X.device)
+            self.seed += 1
         for start, stop in pairwise(self.edges):
             X, y = self.data[slice(start, stop) if order is None else order[start:stop]]
             yield X.to(self.device), _to(y, self.device)
@@ -157,9 +159,24 @@ class Net(NeuralNetClassifier):
         self.train_seed = train_seed
         self.amp = amp
         self.deterministic = deterministic
+        self.planned_epochs: int | None = None
 
-    def train_epochs(self, data: ArrayDataset, epochs: int) -> Net:
-        """Train for some epochs, or until a callback stops it; Ctrl-C goes through."""
+    def train_epochs(self, data: ArrayDataset, epochs: int | None = None) -> Net:
+        """Train until a callback stops it; Ctrl-C goes through.
+
+        Parameters
+        ----------
+        data : ArrayDataset
+            The training data.
+        epochs : int or None, default=None
+            How many epochs, at a constant learning rate; None is `max_epochs` by the schedule.
+
+        Returns
+        -------
+        Net
+            The net itself.
+        """
+        self.planned_epochs = self.max_epochs if epochs is None else None
         seed = self.train_seed + len(self.history)  # going on is not starting again
         device = torch.device(self.device)
         with isolated_rng(seed, device), _deterministic(self.deterministic):
@@ -193,10 +210,12 @@ class Net(NeuralNetClassifier):
         """Return batches gathered on the device for data in memory, skorch's own otherwise."""
         if not isinstance(dataset, ArrayDataset):
             return super().get_iterator(dataset, training)
-        generator = None
-        if training:
-            generator = torch.Generator().manual_seed(self.order_seed + len(self.history))
-        return ArrayBatches(dataset, self.batch_size, generator, torch.device(self.device))
+        seed = self.order_seed + len(self.history) if training else None
+        return ArrayBatches(dataset, self.batch_size, seed, torch.device(self.device))
+
+    def torch_compile(self, module: Any, name: str) -> Any:
+        """Compile the network only; the criterion would not gain."""
+        return super().torch_compile(module, name) if name == "module" else module
 
     def infer(self, x: Any, **kwargs: Any) -> Any:
         """Return the module's output; with `amp`, training runs under bfloat16 autocast."""
