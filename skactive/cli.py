@@ -274,8 +274,8 @@ def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:
         f"{arguments.dataset}: {len(data.y_train)} images to choose from, {len(data.y_test)} to "
         f"test on, {len(data.target_names)} classes.\n"
         f"{', '.join(arguments.strategies)}: {arguments.initial} labels at first, spread evenly "
-        f"over the classes, then {arguments.rounds} queries of {arguments.batch}; "
-        f"{arguments.seeds} seeds.\n"
+        f"over the classes; then {arguments.rounds} × {arguments.batch} more; "
+        f"seeds: {arguments.seeds}.\n"
         "Every round trains a small CNN from scratch. Ctrl-C stops it; the same command goes on."
     )
 
@@ -308,4 +308,4 @@ def _draw(results: Results, data: Bunch, out: Path) -> None:
             n_images=8,
             ax=ax,
         )
-    figure.savefig(out / "queried_images.png", dpi=150)
+    figure.savefig(out / "queried_images.png", dpi=150, bbox_inches="tight")

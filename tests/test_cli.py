@@ -1,6 +1,7 @@
 """The command line: the demo from start to end, continuing it, and every mistake of the user."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,24 @@ def test_the_same_command_continues(demo, capsys, monkeypatch):
     assert shown.err == ""
     assert shown.out.lstrip().startswith("labels  strategy")
     assert (out / "results.jsonl").read_bytes() == before
+
+
+def numbers(path):
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [
+        {key: value for key, value in record.items() if not key.endswith("_seconds")}
+        for record in records
+    ]
+
+
+def test_a_torn_record_is_computed_again_with_the_same_numbers(demo, tmp_path):
+    before = (demo[0] / "results.jsonl").read_bytes()
+    shutil.copy(demo[0] / "config.json", tmp_path)
+    lines = before.splitlines(keepends=True)
+    (tmp_path / "results.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:50])
+    arguments = [*TINY, "--strategies", "margin,random", "--out", str(tmp_path), "--quiet"]
+    assert cli.main(arguments) == 0
+    assert numbers(tmp_path / "results.jsonl") == numbers(demo[0] / "results.jsonl")
 
 
 def test_other_settings_are_refused_in_one_line(demo, capsys):

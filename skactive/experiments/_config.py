@@ -51,7 +51,7 @@ def make_config(
     dict
         Made of what JSON can hold.
     """
-    import skactive
+    import skactive  # here, since skactive itself may import this package
 
     versions = {"python": platform.python_version(), "skactive": skactive.__version__}
     config = {
@@ -79,8 +79,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, (np.ndarray, Tensor)):
         return fingerprint(value)
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
-        return f"{value.__module__}.{value.__qualname__}"
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        return _path(value)
+    kind = _path(type(value))
     if hasattr(value, "get_params"):
         parameters = value.get_params(deep=False)
         kept = {key: plain(parameters[key]) for key in parameters if key not in _WITHOUT_EFFECT}
@@ -90,6 +90,12 @@ def plain(value: Any) -> Any:
         return {"class": kind, "layers": repr(value), "weights": weights}
     # The default repr ends in the object's address, which changes from process to process.
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _path(named: Any) -> str:
+    """Return where a class or function is imported from; private files may be renamed."""
+    public = [part for part in str(named.__module__).split(".") if not part.startswith("_")]
+    return ".".join([*public, named.__qualname__])
 
 
 def fingerprint(X: Any) -> dict[str, Any]:
@@ -158,8 +164,11 @@ def _differences(old: Any, new: Any, place: str) -> Iterator[str]:
         if old != new:
             yield f"{place} was {_shown(old)} and is now {_shown(new)}"
         return
-    if old.get("class") != new.get("class"):  # then the parameters differ too: say it once
-        old, new = {"class": old.get("class")}, {"class": new.get("class")}
+    kind = old.get("class")
+    if isinstance(kind, str) and kind != new.get(
+        "class"
+    ):  # then the parameters differ too: say it once
+        old, new = {"class": kind}, {"class": new.get("class")}
     for key in {**old, **new}:
         more_strategies = place == "strategies" and not (key in old and key in new)
         other_versions = not place and key == "versions"

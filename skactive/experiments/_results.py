@@ -87,8 +87,8 @@ class Results:
 
     def __repr__(self) -> str:
         runs = self.frame.groupby("strategy", sort=False)["seed"].nunique()
-        shown = ", ".join(f"{name} × {n} seeds" for name, n in runs.items())
-        return f"<Results: {len(self.frame)} rounds; {shown or 'no strategy'}>"
+        shown = ", ".join(f"{name} × {n}" for name, n in runs.items())
+        return f"<Results: rounds: {len(self.frame)}; strategies × seeds: {shown or 'none'}>"
 
     def summary(self) -> pd.DataFrame:
         """Average over the seeds.

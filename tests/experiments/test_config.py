@@ -1,8 +1,6 @@
 """What decides the numbers, and the refusal to mix."""
 
 import json
-import subprocess
-import sys
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -122,6 +120,9 @@ def test_parameters_become_what_json_can_hold():
     assert plain({"lr": np.int64(3)}) == {"lr": 3}
     assert plain(np.linalg.norm) == "numpy.linalg.norm"
     assert plain(torch.nn.ReLU) == "torch.nn.modules.activation.ReLU"
+    assert plain(type(FlatSGD())) == "tests.experiments.stubs.FlatSGD"
+    assert plain(run_experiment) == "skactive.experiments.run_experiment"
+    assert plain(object()) == "<object object>"
     assert " at 0x" not in plain(partial(sorted, key=lambda x: x))
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -136,15 +137,8 @@ def test_parameters_become_what_json_can_hold():
     ]
 
 
-def test_a_description_is_the_same_in_another_process():
-    code = (
-        "import json; from functools import partial;"
-        "from skactive.experiments._config import plain;"
-        "print(json.dumps([plain(partial(sorted, key=lambda x: x)), plain(len)]))"
-    )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        for _ in range(2)
-    ]
-    assert runs[0].stdout == runs[1].stdout
-    assert "<lambda>" in runs[0].stdout
+def test_a_strategy_may_be_called_class(tmp_path):
+    run(tmp_path, strategies={"unsure": Unsure()}, n_rounds=0)
+    message = r"strategies\.unsure\.params\.power was 1 and is now 2\. Pass"
+    with pytest.raises(ResultsMismatchError, match=message):
+        run(tmp_path, strategies={"class": Shuffled(), "unsure": Unsure(power=2)}, n_rounds=0)

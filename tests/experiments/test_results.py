@@ -72,9 +72,9 @@ def test_frame_and_repr():
     assert results.frame["queried"].tolist() == [[0, 5], [], [1, 5], [], [0, 5]]
     assert results.frame["log_loss"].isna().all()
     assert results.frame["query_seconds"].dtype == np.float64
-    assert repr(results) == "<Results: 5 rounds; margin × 2 seeds, a random one × 1 seeds>"
+    assert repr(results) == "<Results: rounds: 5; strategies × seeds: margin × 2, a random one × 1>"
     empty = Results([])
-    assert repr(empty) == "<Results: 0 rounds; no strategy>"
+    assert repr(empty) == "<Results: rounds: 0; strategies × seeds: none>"
     assert empty.summary().empty
     assert empty.to_text().startswith("labels  strategy")
 

@@ -48,6 +48,7 @@ def counting(monkeypatch):
     return CountingSGD()
 
 
+@pytest.mark.slow
 def test_killed_at_many_moments_a_run_ends_with_the_same_numbers(tmp_path, uninterrupted, counting):
     results = tmp_path / "results.jsonl"
     lines = 0

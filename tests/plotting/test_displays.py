@@ -166,7 +166,7 @@ def test_standardised_images_and_tensors_are_scaled_to_what_is_shown():
         ({"X": X.reshape(10, -1)}, r"'X' .* must be images, .* \(10, 24\) .* Reshape rows"),
         (
             {"results": Results([record("margin", 0, 0, 0.5, [])])},
-            r"'results' .* with at least one query\. Got <Results: 1 rounds",
+            r"'results' .* with at least one query\. Got <Results: rounds: 1",
         ),
     ],
 )
