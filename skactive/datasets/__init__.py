@@ -4,12 +4,12 @@
 files, or downloaded by torchvision where `download=True` says so.
 """
 
-from ._cifar import load_cifar10, load_cifar100
-from ._fashion_mnist import load_fashion_mnist
-from ._imbalance import make_imbalanced
-from ._initial import initial_labels
-from ._mnist import load_mnist
-from ._svhn import load_svhn
+from skactive.datasets._cifar import load_cifar10, load_cifar100
+from skactive.datasets._fashion_mnist import load_fashion_mnist
+from skactive.datasets._imbalance import make_imbalanced
+from skactive.datasets._initial import initial_labels
+from skactive.datasets._mnist import load_mnist
+from skactive.datasets._svhn import load_svhn
 
 __all__ = [
     "initial_labels",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._sources import damaged
+from skactive.datasets._sources import damaged
 
 Split = tuple[np.ndarray, np.ndarray]
 

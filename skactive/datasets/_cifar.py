@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._bunch import Split, check_split, image_bunch
-from ._sources import cache_folder, check_source, damaged, fetch, locate
-from ._unpickle import byte_rows, list_field, unpickle
+from skactive.datasets._bunch import Split, check_split, image_bunch
+from skactive.datasets._sources import cache_folder, check_source, damaged, fetch, locate
+from skactive.datasets._unpickle import byte_rows, list_field, unpickle
 
 _DESCR = """\
 {title}

@@ -7,22 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skactive._validation import check_count, invalid
-
-
-def as_generator(random_state: Any, owner: str) -> np.random.Generator:
-    """Return a generator of its own for an int, a RandomState or None; a Generator as it is."""
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint32))
-    if random_state is None:
-        return np.random.default_rng()
-    if not isinstance(random_state, (int, np.integer)):
-        raise invalid(
-            "random_state", owner, "an int, a Generator, a RandomState or None", random_state
-        )
-    return np.random.default_rng(check_count("random_state", owner, random_state, low=0))
+from skactive._validation import invalid
 
 
 def check_labels(y: Any, owner: str) -> np.ndarray:

@@ -13,11 +13,10 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skactive._validation import invalid
+from skactive.datasets._bunch import check_split, image_bunch
+from skactive.datasets._idx import missing_idx, read_idx_folder
+from skactive.datasets._sources import cache_folder, check_source, fetch, locate
 from skactive.exceptions import DatasetError
-
-from ._bunch import check_split, image_bunch
-from ._idx import missing_idx, read_idx_folder
-from ._sources import cache_folder, check_source, fetch, locate
 
 _TITLE = "Fashion-MNIST"
 _DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")

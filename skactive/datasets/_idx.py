@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ._bunch import Split, check_split
-from ._sources import damaged
+from skactive.datasets._bunch import Split, check_split
+from skactive.datasets._sources import damaged
 
 _UNSIGNED_BYTE = 0x08
 _IMAGE_SHAPE = (28, 28)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from skactive._rng import generator
 from skactive._validation import check_count, describe, invalid
-
-from ._draw import as_generator, check_labels, draw
+from skactive.datasets._draw import check_labels, draw
 
 _OWNER = "make_imbalanced"
 
@@ -75,7 +75,7 @@ def make_imbalanced(
         raise invalid(
             "X", _OWNER, f"as long as y, {len(labels)} samples", X, f"It has {n_samples} samples."
         )
-    positions = draw(labels, _check_counts(counts, labels), as_generator(random_state, _OWNER))
+    positions = draw(labels, _check_counts(counts, labels), generator(random_state, _OWNER))
     return _take(X, positions), _take(y, positions)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from skactive._rng import generator
 from skactive._validation import check_count, invalid
-
-from ._draw import as_generator, check_labels, draw
+from skactive.datasets._draw import check_labels, draw
 
 _OWNER = "initial_labels"
 
@@ -59,7 +59,7 @@ def initial_labels(
         raise invalid("per_class", _OWNER, "True or False", per_class)
     if not per_class:
         n = check_count("n", _OWNER, n, high=len(labels), high_is="the number of samples in y")
-        return as_generator(random_state, _OWNER).permutation(len(labels))[:n]
+        return generator(random_state, _OWNER).permutation(len(labels))[:n]
     classes, n_available = np.unique(labels, return_counts=True)
     fewest = int(n_available.argmin())
     c = classes[fewest].item()
@@ -72,4 +72,4 @@ def initial_labels(
         remedy="Ask for fewer of each class, or pass per_class=False.",
     )
     counts = dict.fromkeys(classes.tolist(), n)
-    return draw(labels, counts, as_generator(random_state, _OWNER))
+    return draw(labels, counts, generator(random_state, _OWNER))

@@ -7,9 +7,9 @@ from functools import partial
 
 from sklearn.utils import Bunch
 
-from ._bunch import image_bunch
-from ._idx import missing_idx, read_idx_folder
-from ._sources import cache_folder, check_source, fetch, locate
+from skactive.datasets._bunch import image_bunch
+from skactive.datasets._idx import missing_idx, read_idx_folder
+from skactive.datasets._sources import cache_folder, check_source, fetch, locate
 
 _TITLE = "MNIST"
 _DESCR = """\

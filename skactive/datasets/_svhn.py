@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._bunch import Split, check_split, image_bunch
-from ._sources import cache_folder, check_source, damaged, fetch, locate
+from skactive.datasets._bunch import Split, check_split, image_bunch
+from skactive.datasets._sources import cache_folder, check_source, damaged, fetch, locate
 
 _TITLE = "SVHN"
 _FILES = ("train_32x32.mat", "test_32x32.mat")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ._sources import damaged
+from skactive.datasets._sources import damaged
 
 _NUMPY_NAMES = {
     ("numpy.core.multiarray", "_reconstruct"),

@@ -9,8 +9,7 @@ import pytest
 
 from skactive.datasets import load_cifar10, load_cifar100
 from skactive.exceptions import DatasetError
-
-from ._formats import CIFAR10_FILES, python2_pickle, write_cifar10, write_cifar100
+from tests.datasets._formats import CIFAR10_FILES, python2_pickle, write_cifar10, write_cifar100
 
 FOLDER10, ARCHIVE10 = "cifar-10-batches-py", "cifar-10-python.tar.gz"
 

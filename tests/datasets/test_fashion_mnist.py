@@ -12,8 +12,7 @@ from sklearn.utils import Bunch
 from skactive._validation import InvalidParameterError
 from skactive.datasets import _fashion_mnist, load_fashion_mnist
 from skactive.exceptions import DatasetError
-
-from ._formats import write_idx_folder
+from tests.datasets._formats import write_idx_folder
 
 DATA = resources.files("skactive.datasets") / "data"
 DEBIAN_FOLDER = _fashion_mnist._DEBIAN_FOLDER

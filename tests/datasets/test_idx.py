@@ -8,8 +8,7 @@ import pytest
 
 from skactive.datasets._idx import missing_idx, read_idx, read_idx_folder
 from skactive.exceptions import DatasetError
-
-from ._formats import idx_bytes, write_idx_folder
+from tests.datasets._formats import idx_bytes, write_idx_folder
 
 IMAGES = np.arange(3 * 28 * 28, dtype=np.uint32).astype(np.uint8).reshape(3, 28, 28)
 

@@ -7,8 +7,7 @@ import pytest
 
 from skactive.datasets import load_mnist
 from skactive.exceptions import DatasetError
-
-from ._formats import write_idx_folder
+from tests.datasets._formats import write_idx_folder
 
 
 @pytest.mark.parametrize("compress", [False, True])

@@ -14,8 +14,7 @@ from skactive import datasets
 from skactive._validation import InvalidParameterError
 from skactive.datasets._sources import cache_folder
 from skactive.exceptions import DatasetError
-
-from ._formats import write_cifar10, write_cifar100, write_idx_folder, write_svhn
+from tests.datasets._formats import write_cifar10, write_cifar100, write_idx_folder, write_svhn
 
 LOADERS = {
     "load_fashion_mnist": partial(datasets.load_fashion_mnist, "full"),

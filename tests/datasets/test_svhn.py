@@ -8,8 +8,7 @@ from scipy.io import savemat
 
 from skactive.datasets import load_svhn
 from skactive.exceptions import DatasetError
-
-from ._formats import write_svhn
+from tests.datasets._formats import write_svhn
 
 
 def test_from_path(tmp_path):

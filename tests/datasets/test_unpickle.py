@@ -9,8 +9,7 @@ import pytest
 
 from skactive.datasets._unpickle import byte_rows, list_field, unpickle
 from skactive.exceptions import DatasetError
-
-from ._formats import Array, python2_pickle
+from tests.datasets._formats import Array, python2_pickle
 
 FILE = Path("batch")
 ROWS = np.random.default_rng(0).integers(0, 256, (2, 5), dtype=np.uint8)
