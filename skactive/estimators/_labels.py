@@ -55,11 +55,12 @@ def check_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
     """Return the sample weights as float64, none negative and not all zero; None if not given."""
     if sample_weight is None:
         return None
-    if not np.any(sample_weight):
-        raise ValueError("Sample weights must not all be 0. Give the samples to learn from more.")
-    return _check_sample_weight(
+    weight = _check_sample_weight(
         sample_weight, np.empty(n_samples), dtype=np.float64, ensure_non_negative=True
     )
+    if not weight.any():  # current scikit-learn raises the same above, older versions do not
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weight
 
 
 def class_factors(

@@ -266,7 +266,7 @@ def test_class_weight(data):
         (None, None, "requires y to be passed"),
         ([0, 1], None, "inconsistent numbers of samples: X has 90, y has 2"),
         (np.linspace(0, 1, 90), None, "Unknown label type"),
-        (np.arange(90) % 3, np.zeros(90), "must not all be 0"),
+        (np.arange(90) % 3, np.zeros(90), "at least one non-zero number"),
         (np.arange(90) % 3, -np.ones(90), "Negative values"),
     ],
 )
