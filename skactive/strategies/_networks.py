@@ -72,6 +72,8 @@ def open_learner(learner: Any, owner: object) -> tuple[Any, list[Callable[[Any],
             continue
         try:
             check_is_fitted(learner)
+            if not getattr(learner, "initialized_", True):  # skorch 1.2 does not tell scikit-learn
+                raise NotFittedError
         except NotFittedError:
             raise NotFittedError(
                 f"{owner_name(owner)} needs a fitted estimator, and this "
