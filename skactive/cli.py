@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import torch
 
 import skactive
 from skactive import datasets, strategies
@@ -161,6 +164,11 @@ def _parser() -> argparse.ArgumentParser:
         help="cpu, cuda, cuda:1, mps, or auto: the best there is (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
+        "--threads", type=_count(1), default=1, metavar="N",
+        help="threads that torch may use on a CPU; a CNN this small gains little from more, loses "
+        "much where other programs run, and the numbers depend on it (default: %(default)s)",
+    )  # fmt: skip
+    demo.add_argument(
         "--dataset", choices=list(_DATASETS), default="fashion-mnist-4k", metavar="NAME",
         help=f"{', '.join(_DATASETS)} (default: %(default)s, which comes with the package)",
     )  # fmt: skip
@@ -239,27 +247,29 @@ def _demo(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     if not arguments.quiet:
         print(_introduction(arguments, data), flush=True)
-    results = run_experiment(
-        CNNClassifier(
-            "small_cnn",
-            classes=list(range(n_classes)),
-            max_epochs=arguments.epochs,
-            lr_schedule="cosine",
-            device=str(device),
-        ),
-        arguments.strategies,
-        data.X_train,
-        data.y_train,
-        data.X_test,
-        data.y_test,
-        n_initial=arguments.initial,
-        initial="balanced",
-        batch_size=arguments.batch,
-        n_rounds=arguments.rounds,
-        seeds=arguments.seeds,
-        out=arguments.out,
-        progress=not arguments.quiet,
+    classifier = CNNClassifier(
+        "small_cnn",
+        classes=list(range(n_classes)),
+        max_epochs=arguments.epochs,
+        lr_schedule="cosine",
+        device=str(device),
     )
+    with _torch_threads(arguments.threads):
+        results = run_experiment(
+            classifier,
+            arguments.strategies,
+            data.X_train,
+            data.y_train,
+            data.X_test,
+            data.y_test,
+            n_initial=arguments.initial,
+            initial="balanced",
+            batch_size=arguments.batch,
+            n_rounds=arguments.rounds,
+            seeds=arguments.seeds,
+            out=arguments.out,
+            progress=not arguments.quiet,
+        )
     out = Path(arguments.out)
     _draw(results, data, out)
     print(f"\n{results.to_text()}\n")
@@ -267,6 +277,16 @@ def _demo(arguments: argparse.Namespace) -> None:
     for name in ["learning_curves.png", "queried_images.png", "results.jsonl"]:
         if (out / name).exists():
             print(f"  {out / name}")
+
+
+@contextmanager
+def _torch_threads(n: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _load(arguments: argparse.Namespace) -> Bunch:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import skactive
 from skactive import cli
@@ -34,6 +35,7 @@ def test_the_demo_writes_its_files(demo):
     frame = Results.load(out).frame
     assert frame["strategy"].tolist() == ["Margin"] * 3 + ["Random"] * 3
     assert frame["n_labelled"].tolist() == [20, 25, 30] * 2
+    assert (frame["n_threads"] == 1).all()
     first = frame[frame["round"] == 0]
     assert first["log_loss"].nunique() == 1
 
@@ -98,7 +100,11 @@ def test_other_settings_are_refused_in_one_line(demo, capsys):
 
 def test_without_rounds_there_is_one_picture(tmp_path, capsys):
     arguments = ["demo", "--rounds", "0", "--epochs", "1", "--seeds", "1", "--strategies", "random"]
+    threads = torch.get_num_threads()
+    arguments += ["--threads", str(threads + 1)]
     assert cli.main([*arguments, "--out", str(tmp_path), "--quiet"]) == 0
+    assert Results.load(tmp_path).frame["n_threads"].tolist() == [threads + 1]
+    assert torch.get_num_threads() == threads
     assert "queried_images" not in capsys.readouterr().out
     assert not (tmp_path / "queried_images.png").exists()
     assert (tmp_path / "learning_curves.png").exists()
@@ -138,6 +144,7 @@ def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):
             "argument --initial: must be a whole number of at least 1, not '2.5",
         ),
         (["--seeds", "two"], "argument --seeds: must be a whole number of at least 1, not 'two'"),
+        (["--threads", "0"], "argument --threads: must be a whole number of at least 1, not '0'"),
         (["--epochs", "0"], "argument --epochs: must be a whole number of at least 1, not '0'"),
         (["--dataset", "imagenet"], "argument --dataset: invalid choice: 'imagenet'"),
         (["--fast"], "unrecognized arguments: --fast. See skactive demo --help"),
@@ -188,7 +195,7 @@ def test_help_teaches(capsys):
     shown = capsys.readouterr().out
     for word in ["learning_curves.png", "queried_images.png", "results.jsonl", "config.json"]:
         assert word in shown
-    for option in ["strategies", "rounds", "batch", "initial", "seeds", "epochs", "device", "out"]:
+    for option in ["strategies", "rounds", "batch", "initial", "seeds", "epochs", "threads", "out"]:
         assert f"--{option} " in shown
     assert "to continue:" in shown
     assert "examples:" in shown
