@@ -104,3 +104,28 @@ def test_the_inner_net_is_a_skorch_classifier_on_stored_samples(data):
         clf.net_.predict_proba(data[0]), clf.predict_proba(data[0]), rtol=1e-4, atol=1e-6
     )
     np.testing.assert_array_equal(clf.net_.classes_, [0, 1, 2])
+
+
+def test_no_tensor_of_the_device_is_pickled_outside_skorchs_portable_part(data):
+    """skorch stores the network and the optimizer so that a CUDA model loads on a CPU.
+
+    Anything else that held one of their tensors would be pickled as it is, and fail there.
+    """
+    clf = make(optimizer="adam", lr=1e-3, augment="flip", train_split=0.2).fit(*data)
+    net = clf.net_
+    tensors = [*net.module_.parameters(), *net.module_.buffers(), *net.criterion_.parameters()]
+    tensors += [v for s in net.optimizer_.state.values() for v in s.values()]
+    known = {id(tensor) for tensor in tensors}
+
+    class Watch(pickle.Pickler):
+        found = 0
+
+        def persistent_id(self, obj):
+            Watch.found += id(obj) in known
+
+    state = net.__getstate__()
+    assert len(state.pop("__cuda_dependent_attributes__")) > 1000
+    Watch(io.BytesIO()).dump({"net": state, **{k: v for k, v in vars(clf).items() if k != "net_"}})
+    assert Watch.found == 0
+    Watch(io.BytesIO()).dump(tensors[0])
+    assert Watch.found == 1  # it does see them
