@@ -66,7 +66,14 @@ def resolve_device(device: str | torch.device | None, owner: object = "skactive"
             "device", owner, "a device of this machine, and torch finds no MPS here", device,
             "Pass device='cpu' or 'auto'.",
         )  # fmt: skip
+    if resolved.type not in ("cpu", "cuda", "mps"):
+        raise invalid("device", owner, must, device, "Pass device='auto'.")
     return resolved
+
+
+def same_device(a: torch.device, b: torch.device) -> bool:
+    """Whether two names are of one device: "cuda" is "cuda:0"."""
+    return a.type == b.type and (a.index or 0) == (b.index or 0)
 
 
 def module_device(module: nn.Module) -> torch.device:
@@ -153,7 +160,13 @@ def scoring(*modules: nn.Module, seed: int | None = None) -> Iterator[None]:
         parameters = [
             (p, p.requires_grad, p.grad) for module in modules for p in module.parameters()
         ]
-        buffers = [(b, b.detach().clone()) for module in modules for b in module.buffers()]
+        buffers = [
+            (submodule, name, buffer, buffer.detach().clone())
+            for module in modules
+            for submodule in module.modules()
+            for name, buffer in submodule._buffers.items()
+            if buffer is not None
+        ]
         try:
             for parameter, _, _ in parameters:
                 parameter.grad = None
@@ -167,7 +180,8 @@ def scoring(*modules: nn.Module, seed: int | None = None) -> Iterator[None]:
                 parameter.requires_grad_(requires_grad)
                 parameter.grad = grad
             with torch.no_grad():
-                for buffer, value in buffers:
+                for submodule, name, buffer, value in buffers:
+                    submodule._buffers[name] = buffer  # forward may have put another one there
                     if not torch.equal(buffer, value):
                         buffer.copy_(value)
 
@@ -247,12 +261,13 @@ def map_batches(
     """
     total, start, halved = n_rows(X), 0, False
     while start < total:
-        block = slice(start, min(start + batch_size, total))
+        block, result = slice(start, min(start + batch_size, total)), None
         try:
             result = function(take_rows(X, block), start)
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
+        if result is None:  # out of the except block, which keeps the failed tensors alive
             batch_size, halved = batch_size // 2, True
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -270,7 +285,11 @@ def map_batches(
 
 
 def as_tensor(X: Any) -> Tensor:
-    """Return an array as a tensor that shares its memory wherever torch can share it."""
+    """Return an array as a tensor that shares its memory wherever torch can share it.
+
+    A network that overwrites its input would overwrite the array, or crash on a read-only memmap:
+    what is handed to a network must be a copy, or go through an operation that makes one.
+    """
     if isinstance(X, Tensor):
         return X.detach()
     X = np.asarray(X)
@@ -279,7 +298,7 @@ def as_tensor(X: Any) -> Tensor:
     if any(stride < 0 for stride in X.strides):
         X = X.copy()
     with warnings.catch_warnings():
-        # A read-only memmap is only ever read.
+        # A read-only array is only ever read, see above.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(X)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from modAL.models import ActiveLearner, Committee
 from sklearn.base import BaseEstimator, clone
@@ -407,6 +408,69 @@ def test_plain_skorch_nets(cls, module, criterion, dtype):
 
 
 @every_strategy
+@pytest.mark.parametrize("kind", ["array", "tensor", "memmap", "Dataset"])
+def test_a_plain_net_that_works_in_place_leaves_the_pool_alone(cls, kind, tmp_path):
+    class InPlace(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.ReLU(inplace=True), Tiny())
+
+    net = skorch_net(InPlace)
+    values = POOL.astype(np.float32) / 255 - 0.5
+    np.save(tmp_path / "pool.npy", values)
+    pool = {
+        "array": lambda: values.copy(),
+        "tensor": lambda: torch.as_tensor(values.copy()),
+        "memmap": lambda: np.load(tmp_path / "pool.npy", mmap_mode="r"),
+        "Dataset": lambda: TensorDataset(torch.as_tensor(values.copy())),
+    }[kind]()
+    expected = select(cls, net, pool=values.copy()).indices
+    np.testing.assert_array_equal(select(cls, net, pool=pool).indices, expected)
+    after = pool.tensors[0] if kind == "Dataset" else pool
+    np.testing.assert_array_equal(np.asarray(after), values)
+
+
+@reading_strategies
+def test_nothing_is_changed_when_the_pool_or_a_step_raises(cls, fitted):
+    class Breaks(Items):
+        def __getitem__(self, index):
+            if index == 5:
+                raise OSError("the disk breaks here")
+            return super().__getitem__(index)
+
+    clf = disturbed(fitted)
+    before = snapshot(clf.module_)
+    with pytest.raises(OSError, match="the disk breaks here"):
+        select(cls, clf, pool=Breaks())
+    assert snapshot(clf.module_) == before
+
+    def step(X):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        select(cls, make_pipeline(FunctionTransformer(step), clf))
+    assert snapshot(clf.module_) == before
+
+
+@reading_strategies
+def test_buffers_that_forward_replaces_are_restored(cls):
+    class Moving(Tiny):
+        def __init__(self, in_channels=3, num_classes=3):
+            super().__init__(in_channels, num_classes)
+            self.register_buffer("mean", torch.zeros(()))
+
+        def forward(self, x):
+            self.mean = 0.9 * self.mean + x.mean()
+            return super().forward(x) + self.mean
+
+    clf = CNNClassifier(Moving, max_epochs=1, random_state=0).fit(X_TRAIN, Y_TRAIN)
+    before, buffer = snapshot(clf.module_), clf.module_.network.mean
+    first = select(cls, clf).indices
+    assert snapshot(clf.module_) == before
+    assert clf.module_.network.mean is buffer
+    np.testing.assert_array_equal(select(cls, clf).indices, first)
+
+
+@every_strategy
 def test_wrapped_networks(cls):
     net = skorch_net()
     pool = POOL.astype(np.float32) / 255
@@ -453,6 +517,8 @@ def test_clone_repr_pickle(cls, fitted):
             twin.select(fitted, POOL, 3, X_labelled=X_TRAIN, y_labelled=Y_TRAIN).indices,
             select(cls, fitted).indices,
         )
+    with pytest.raises(ValueError, match=f"'random_state' parameter of {cls.__name__}"):
+        select(cls, fitted, random_state="0")
     assert "random_state" in inspect.signature(cls).parameters
     select(cls, fitted)
     assert vars(strategy) == strategy.get_params()  # a call stores nothing
@@ -519,8 +585,20 @@ def test_samples_that_cannot_be_used(cls):
         make(cls).select(clf, pool[..., :5], 2, X_labelled=X, y_labelled=Y_TRAIN)
     with pytest.raises(ValueError, match="float images, as the estimator was fitted"):
         make(cls).select(clf, POOL, 2, X_labelled=X, y_labelled=Y_TRAIN)
+    net = skorch_net()
     with pytest.raises(ValueError, match="floats, as a plain skorch net was trained on"):
-        select(cls, skorch_net())
+        select(cls, net)
+    with pytest.raises(RuntimeError, match=r"cannot take samples of shape \(3, 8, 2\).* Bring X_p"):
+        select(cls, net, pool=pool[..., :2])
+    with pytest.raises(ValueError, match="a dense array for a skorch net"):
+        select(cls, net, pool=sp.csr_array(rows_of(pool)))
+    rows = CNNClassifier(max_epochs=1, random_state=0).fit(rows_of(X), Y_TRAIN)
+    with pytest.raises(ValueError, match="contains NaN"):
+        make(cls).select(rows, rows_of(pool), 2, X_labelled=rows_of(X), y_labelled=Y_TRAIN)
+
+
+def rows_of(X):
+    return X.reshape(len(X), -1)
 
 
 @reading_strategies
@@ -556,7 +634,7 @@ def test_heads_and_criteria_that_cannot_be_used(cls):
     with pytest.raises(UnsupportedEstimatorError, match="3 columns of logits for 2 classes"):
         select(cls, wide, pool=X)
     alone = CNNClassifier(max_epochs=1, random_state=0).fit(X_TRAIN, np.zeros(24))
-    with pytest.raises(UnsupportedEstimatorError, match="list every class in classes="):
+    with pytest.raises(UnsupportedEstimatorError, match="[Ll]ist every class in classes="):
         select(cls, alone)
 
 
@@ -571,6 +649,15 @@ def test_estimators_without_a_network(cls):
         np.testing.assert_allclose(selection.utilities, expected, rtol=1e-12)
         with pytest.raises(UnsupportedEstimatorError, match="with predict_proba. Got LinearSVC"):
             make(cls).select(LinearSVC().fit(rows, Y_TRAIN), pool, 3)
+
+        class Diverged(RandomForestClassifier):
+            def predict_proba(self, X):
+                return np.full((len(X), 3), np.nan)
+
+        with pytest.raises(ValueError, match="The Diverged queried by .* predicts NaN"):
+            make(cls).select(Diverged(5).fit(rows, Y_TRAIN), pool, 3)
+        with pytest.raises(ValueError, match="'device' parameter of"):
+            make(cls, device="gpu").select(forest, pool, 3)
         single = RandomForestClassifier(5, random_state=0).fit(rows, np.zeros(24))
         with pytest.raises(UnsupportedEstimatorError, match="knows a single class"):
             make(cls).select(single, pool, 3)
@@ -586,6 +673,10 @@ def test_estimators_without_a_network(cls):
 
 @pytest.mark.parametrize("cls", STRATEGIES + ESTIMATORS, ids=lambda cls: cls.__name__)
 def test_docstring(cls):
+    check_docstring(cls)
+
+
+def check_docstring(cls):
     text = inspect.getdoc(cls)
     for name in inspect.signature(cls).parameters:
         assert re.search(rf"^(.*, )?{name}(, .*)? : ", text, re.MULTILINE), f"{name} undocumented"
@@ -602,6 +693,20 @@ def test_docstring(cls):
 
 @every_strategy
 def test_every_strategy_has_a_test_file_and_a_docs_line(cls):
+    check_has_test_and_docs_line(cls)
+
+
+def test_a_strategy_without_test_and_docs_line_is_noticed():
+    class Forgotten(strategies.Entropy):
+        """A strategy of this file, which is called test_common.py."""
+
+    with pytest.raises(AssertionError, match="write tests/strategies/test_test_common.py"):
+        check_has_test_and_docs_line(Forgotten)
+    with pytest.raises(AssertionError, match="batch_size undocumented"):
+        check_docstring(Forgotten)
+
+
+def check_has_test_and_docs_line(cls):
     file = Path(inspect.getfile(cls)).stem.lstrip("_")
     tests = ROOT / "tests" / "strategies" / f"test_{file}.py"
     assert tests.exists(), f"write {tests.relative_to(ROOT)}"

@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping
 from os import PathLike
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from skactive.estimators._inputs import InputFormat, InputLayer
 from skactive.estimators._networks import MLP, NETWORKS, adapt_stem
 
 TORCHVISION = "torchvision/"
+_WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 _NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
@@ -62,13 +64,15 @@ class ClassifierNetwork(nn.Module):
         return out[self.output]
 
     def train(self, mode: bool = True) -> ClassifierNetwork:
-        """Set the mode; BatchNorm layers whose parameters are all frozen stay in evaluation."""
+        """Set the mode; BatchNorm layers of frozen parts of the network stay in evaluation."""
         super().train(mode)
-        for layer in self.network.modules():
-            if isinstance(layer, _NORMS):
-                parameters = list(layer.parameters(recurse=False))
-                if parameters and not any(p.requires_grad for p in parameters):
-                    layer.eval()
+        if mode and not all(p.requires_grad for p in self.network.parameters()):
+            for part in self.network.modules():
+                trainable = [p.requires_grad for p in part.parameters()]
+                if trainable and not any(trainable):
+                    for layer in part.modules():
+                        if isinstance(layer, _NORMS):
+                            layer.eval()
         return self
 
 
@@ -117,7 +121,15 @@ def build_network(
     else:
         network, named = _named(module, form, n_classes, params, weights, owner), True
     if weights is not None and not (named and module.startswith(TORCHVISION)):
-        network.load_state_dict(_read_state(weights, owner))
+        state = _read_state(weights, owner)
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise invalid(
+                "weights", owner, f"the state dict of this network, {type(network).__name__}",
+                weights, f"{' '.join(str(error).split())[:300]}. Of a fitted CNNClassifier, save "
+                "module_.network.state_dict().",
+            ) from error  # fmt: skip
     return network
 
 
@@ -151,9 +163,14 @@ def _construct(
     owner: object,
 ) -> nn.Module:  # fmt: skip
     """Call a module's constructor, with what it takes of the data's sizes."""
-    signature = inspect.signature(cls)
+    try:
+        signature = inspect.signature(cls)
+    except ValueError:
+        signature = inspect.Signature()
+    if not issubclass(cls, nn.Module):
+        raise invalid("module", owner, "a name or a torch.nn.Module class or instance", cls)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    sizes = {"in_channels": form.n_channels, "in_features": form.n_channels}
+    sizes = {"in_channels" if form.is_image else "in_features": form.n_channels}
     sizes |= {"num_classes": n_classes, "n_classes": n_classes}
     offered = {name: size for name, size in sizes.items() if name in signature.parameters}
     unknown = [name for name in params if name not in signature.parameters]
@@ -164,7 +181,13 @@ def _construct(
             f"a parameter of {cls.__name__}, which takes {', '.join(free) or 'none'}",
             params[unknown[0]], "Remove it, or choose another module.",
         )  # fmt: skip
-    return cls(**(offered | dict(params)))
+    try:
+        return cls(**(offered | dict(params)))
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise invalid(
+            "module", owner, f"a module that can be built with {offered | dict(params)}", cls,
+            f"Its constructor says: {error}. Pass its arguments in module_params.",
+        ) from error  # fmt: skip
 
 
 def _torchvision(
@@ -179,7 +202,15 @@ def _torchvision(
             "module", owner, "the name of one of torchvision's classification networks", name,
             "They are listed by torchvision.models.list_models(module=torchvision.models).",
         )  # fmt: skip
-    network = models.get_model(short, weights=None, num_classes=n_classes, **params)
+    if short in _WITH_AUXILIARY_HEADS:  # their training output is no tensor
+        params = {"aux_logits": False, "init_weights": True, **params}
+    try:
+        network = models.get_model(short, weights=None, num_classes=n_classes, **params)
+    except (TypeError, ValueError) as error:
+        raise invalid(
+            "module_params", owner, f"arguments that torchvision's {short} takes", dict(params),
+            f"It says: {error}.",
+        ) from error  # fmt: skip
     if weights is None:
         adapt_stem(network, form.n_channels)
         return network
@@ -189,6 +220,8 @@ def _torchvision(
         state = enum.get_state_dict(progress=True, check_hash=True)
     else:
         state = _read_state(weights, owner)
+    if short in _WITH_AUXILIARY_HEADS:
+        state = {k: v for k, v in state.items() if not k.lower().startswith("aux")}
     # The head has its own number of classes; everything else must fit.
     head = [key for key, value in network.state_dict().items() if key in state
             and state[key].shape != value.shape]  # fmt: skip
@@ -210,12 +243,15 @@ def _read_state(weights: Any, owner: object) -> dict[str, Tensor]:
         raise invalid("weights", owner, "the path of a file with a state dict, or None", weights)
     try:
         state = torch.load(weights, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
+    except (OSError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
         raise invalid(
             "weights", owner, "the path of a file with a state dict, or the name of torchvision's "
             "weights for a 'torchvision/NAME' module", weights,
-            "Save one with torch.save(module.state_dict(), path).",
-        ) from None  # fmt: skip
+            f"Reading it failed ({type(error).__name__}). Save one with "
+            "torch.save(network.state_dict(), path).",
+        ) from error  # fmt: skip
+    if not isinstance(state, dict):
+        raise invalid("weights", owner, "a file with a state dict, a mapping of tensors", weights)
     return state
 
 
@@ -227,8 +263,15 @@ def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: o
     dtype = torch.uint8 if form.integer else torch.float32
     blank = torch.zeros((2, *form.stored), dtype=dtype)
     network.eval()
-    with torch.no_grad():
-        out = network(blank)
+    try:
+        with torch.no_grad():
+            out = network(blank)
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+        raise invalid(
+            "module", owner, f"a network for samples of shape {form.stored}",
+            Description(type(getattr(network, "network", network)).__name__),
+            f"It cannot take them: {error}. Choose another network, or samples of another size.",
+        ) from error  # fmt: skip
     if not isinstance(out, Tensor):
         raise invalid(
             "output", owner,

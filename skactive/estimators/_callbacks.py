@@ -34,7 +34,6 @@ class RecordAccuracy(Callback):
     ) -> None:
         """Count the right predictions of a batch."""
         y, y_pred = batch[1], kwargs["y_pred"]
-        y = y[0] if isinstance(y, (tuple, list)) else y
         self.counts_[training][0] += int((y_pred.argmax(1) == y.to(y_pred.device)).sum())
         self.counts_[training][1] += len(y)
 
@@ -125,7 +124,7 @@ class Schedule(Callback):
         """Set the rate of this epoch, and record it."""
         planned = net.planned_epochs
         lr = net.lr if planned is None else net.lr * self.factor(self.epoch_ / planned)
-        for group in net.optimizer_.param_groups:
-            group["lr"] = lr
+        for group, ratio in zip(net.optimizer_.param_groups, net.lr_ratios, strict=True):
+            group["lr"] = ratio * lr
         net.history.record("lr", lr)
         self.epoch_ += 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,8 @@ import torch
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from skorch.callbacks import Callback, LRScheduler
 from skorch.helper import predefined_split
 from torch import Tensor, nn, optim
 from torch.utils.data import Dataset
@@ -47,9 +50,15 @@ OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 # Settings of the inner net that CNNClassifier has parameters for, or that are its own business.
 RESERVED = (
     "amp", "batch_size", "callbacks", "classes", "compile", "criterion", "deterministic", "device",
-    "lr", "max_epochs", "module", "optimizer", "order_seed", "predict_nonlinearity", "train_seed",
-    "train_split", "verbose", "warm_start",
+    "dataset", "iterator_train", "iterator_valid", "lr", "max_epochs", "module", "optimizer",
+    "order_seed", "predict_nonlinearity", "train_seed", "train_split", "verbose", "warm_start",
 )  # fmt: skip
+# What a warm start takes over from the first fit, and hence may not have changed.
+STRUCTURE = (
+    "module", "classes", "input_shape", "channels", "output", "weights", "normalize",
+    "module_params",
+)  # fmt: skip
+NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
 
 
 class Seeds(NamedTuple):
@@ -129,9 +138,10 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         The share of the samples to hold out for validation during `fit` (stratified where the
         classes allow), for callbacks such as early stopping. None trains on all: labels are dear.
     warm_start : bool, default=False
-        Whether `fit` goes on from the fitted weights, with a new optimizer.
+        Whether `fit` goes on from the fitted weights, with a new optimizer. The network, the
+        classes, and how samples are stored and scaled stay those of the first fit.
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Further callbacks; each `fit` uses copies.
+        Further callbacks; each `fit` uses copies. skorch's LRScheduler needs `lr_schedule=None`.
     device : str or torch.device, default="auto"
         Where to train and predict. "auto" is CUDA, then MPS, then the CPU.
     amp : bool, default=False
@@ -148,7 +158,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     module_params, optimizer_params, net_params : dict or None, default=None
         Further arguments for the module's constructor, for the optimizer, and for the skorch net.
         Each of them is a parameter of its own, too: `module__width`, `optimizer__nesterov`,
-        `net__iterator_valid__num_workers`, for `set_params` and for a grid search.
+        `net__criterion__label_smoothing`, for `set_params` and for a grid search.
 
     Attributes
     ----------
@@ -174,7 +184,9 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     `classes=None`.
 
     Fits in several threads take turns, because seeding borrows torch's process-wide generators;
-    use processes for parallel work, as joblib does by default.
+    use processes for parallel work, as joblib does by default. Fitted networks travel between
+    processes by pickle: a module class of your own has to be in a module that can be imported, not
+    in a notebook or script.
 
     Examples
     --------
@@ -224,6 +236,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     _format: InputFormat
     _dtype: torch.dtype
     _scaling: tuple[np.ndarray, np.ndarray]
+    _structure: dict[str, str]
 
     def __init__(
         self,
@@ -305,7 +318,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         """Train on labelled samples, anew or, with `warm_start=True`, from the fitted weights.
 
         If training fails or is interrupted, the estimator is as it was before; only the weights
-        of a warm start have moved.
+        of a warm start may have moved.
 
         Parameters
         ----------
@@ -314,7 +327,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         y : array-like of shape (N,)
             Their labels.
         sample_weight : array-like of shape (N,) or None, default=None
-            Their weights; a sample of weight 0 is as if absent.
+            Their weights. A sample of weight 0 only makes its class known.
 
         Returns
         -------
@@ -335,6 +348,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         """
         with self._unchanged_on_error():
             going_on = self.warm_start and hasattr(self, "net_")
+            if going_on:
+                self._check_same_structure()
             seeds = self._draw_seeds()
             train = self._check_fit(X, y, sample_weight, first=not going_on)
             valid = None
@@ -343,8 +358,11 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                 train, valid = (train.take(torch.as_tensor(p)) for p in parts)
             net = self._make_net(seeds, valid, keep_weights=going_on)
             if going_on:
-                net.history = self.net_.history
+                net.history = copy.copy(self.net_.history)
             self.net_ = self._train(net, train)
+            self.net_.train_split = None  # lets go of the validation samples
+            if not going_on:
+                self._structure = {name: repr(getattr(self, name)) for name in STRUCTURE}
         return self
 
     def partial_fit(
@@ -352,7 +370,9 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     ) -> CNNClassifier:
         """Train for one epoch on these samples, going on with weights and optimizer.
 
-        The first call fixes the classes, the format of the samples and their scaling.
+        The first call fixes the classes, the format of the samples, their scaling and the network.
+        Later calls honour new values of `lr`, `batch_size` and `class_weight`; other settings stay
+        those of the first call. A call that fails or is interrupted may have moved the weights.
 
         Parameters
         ----------
@@ -388,7 +408,12 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                     classes, "Call fit to start anew.",
                 )  # fmt: skip
             data = self._check_fit(X, y, sample_weight, first=first, classes=classes)
+            if first:
+                self._structure = {name: repr(getattr(self, name)) for name in STRUCTURE}
             net = self._make_net(self._draw_seeds(), None) if first else self.net_
+            net.lr, net.batch_size = self.lr, self.batch_size
+            for group, ratio in zip(net.optimizer_.param_groups, net.lr_ratios, strict=True):
+                group["lr"] = ratio * self.lr
             self.net_ = self._train(net, data, 1)
         return self
 
@@ -458,6 +483,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         X = _to_array(X)
         if not self._format.is_image:
             return validate_data(self, X, reset=False, dtype=_numpy_dtype(self._dtype))
+        X = _dense(X)
         self._format.check(X, self)
         return X
 
@@ -474,8 +500,17 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         with scoring(self.module_), torch.inference_mode():
             parts = [part for _, part in map_batches(logits, X, batch_size=256)]
         if not parts:
-            raise ValueError("X must have at least one sample; found an array with 0 sample(s).")
+            raise ValueError(NO_SAMPLE)
         return torch.cat(parts)
+
+    def _check_same_structure(self) -> None:
+        """Raise if a parameter that a warm start would ignore has another value than at first."""
+        for name, before in self._structure.items():
+            if repr(getattr(self, name)) != before:
+                raise invalid(
+                    name, self, f"{before}, as at the first fit, while warm_start=True",
+                    getattr(self, name), "Set warm_start=False to start anew.",
+                )  # fmt: skip
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:
@@ -489,7 +524,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             raise
 
     def _draw_seeds(self) -> Seeds:
-        return Seeds(*map(int, seed_sequence(self.random_state).generate_state(4)))
+        return Seeds(*map(int, seed_sequence(self.random_state, self).generate_state(4)))
 
     def _check_fit(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
@@ -509,14 +544,13 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         known = given if first else self.classes_
         codes, self.classes_ = encode_labels(y, known, n_rows(X), self)
         weight = check_weight(sample_weight, n_rows(X))
-        if weight is not None and not weight.all():
-            keep = np.flatnonzero(weight)
-            X, codes, weight = take_rows(X, keep), codes[keep], weight[keep]
+        X, codes, weight = _drop_weightless(X, codes, weight)
         if first:
             self._scaling = self._find_scaling(X, weight)
         if self.class_weight is not None:
             factors = class_factors(self.class_weight, codes, weight, self.classes_, self)
             weight = factors[codes] * (1.0 if weight is None else weight)
+            X, codes, weight = _drop_weightless(X, codes, weight)
         tensor = None if weight is None else torch.as_tensor(weight, dtype=self._dtype)
         return ArrayDataset(as_tensor(X), torch.as_tensor(codes), tensor)
 
@@ -529,7 +563,9 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             dtype = [np.float64, np.float32] if first else _numpy_dtype(self._dtype)
             X, y = validate_data(self, X, y, reset=first, dtype=dtype)
         elif n_rows(X) == 0:
-            raise ValueError("X must have at least one sample; found an array with 0 sample(s).")
+            raise ValueError(NO_SAMPLE)
+        else:
+            X = _dense(X)
         if first:
             self._format = infer_format(
                 X, input_shape=self.input_shape, channels=self.channels, owner=self
@@ -589,6 +625,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         augment = AUGMENTATIONS.get(self.augment, self.augment) if self.augment else None
         if augment is not None and not self._format.is_image:
             raise invalid("augment", self, "None where X holds rows of features", self.augment)
+        if isinstance(augment, nn.Module):  # a copy, and no part of the network
+            augment = functools.partial(copy.deepcopy(augment).train().to(device))
         net = Net(
             ClassifierNetwork,
             module__input=self._input_layer(),
@@ -626,14 +664,36 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                 "optimizer", self, "'sgd', 'adam', 'adamw' or a subclass of torch.optim.Optimizer",
                 self.optimizer,
             )  # fmt: skip
-        settings = {"weight_decay": self.weight_decay}
+        takes = inspect.signature(optimizer).parameters
+        given = self.optimizer_params or {}
+        for name in given:
+            if name == "lr" or (name != "param_groups" and name not in takes):
+                free = [p for p in takes if p not in ("params", "lr", "weight_decay", "momentum")]
+                raise invalid(
+                    f"optimizer__{name}", self,
+                    f"a setting of {optimizer.__name__}, which has {', '.join(free)}", given[name],
+                    "The learning rate is CNNClassifier's own parameter lr.",
+                )  # fmt: skip
+        settings = {"weight_decay": self.weight_decay} if "weight_decay" in takes else {}
         if issubclass(optimizer, optim.SGD):
             settings["momentum"] = self.momentum
-        settings |= self.optimizer_params or {}
+        settings |= given
         named = {f"optimizer__{name}": value for name, value in settings.items()}
         return {"optimizer": optimizer, "lr": self.lr, **named}
 
     def _callbacks(self) -> list[Any]:
+        own = [c[1] if isinstance(c, tuple) and len(c) == 2 else c for c in self.callbacks or []]
+        kinds = [c if isinstance(c, type) else type(c) for c in own]
+        if not all(issubclass(kind, Callback) for kind in kinds):
+            raise invalid(
+                "callbacks", self, "a list of skorch callbacks, or of pairs (name, callback)",
+                self.callbacks,
+            )  # fmt: skip
+        if self.lr_schedule is not None and any(issubclass(k, LRScheduler) for k in kinds):
+            raise invalid(
+                "lr_schedule", self, "None where callbacks has skorch's LRScheduler",
+                self.lr_schedule, "Pass lr_schedule=None, or leave the callback out.",
+            )  # fmt: skip
         callbacks: list[Any] = [("record_accuracy", RecordAccuracy())]
         if self.lr_schedule is not None:
             factor = SCHEDULES.get(self.lr_schedule, self.lr_schedule)
@@ -647,12 +707,22 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                 raise invalid(
                     f"net__{name}", self, "a setting of the skorch net that CNNClassifier leaves "
                     "open", self.net_params[name],  # type: ignore[index]
-                    f"Use CNNClassifier's own parameter for {first!r}, if it has one.",
+                    "The loss is the weighted cross-entropy; weigh with class_weight."
+                    if first == "criterion"
+                    else f"Use CNNClassifier's own parameter for {first!r}, if it has one.",
                 )  # fmt: skip
         return dict(self.net_params or {})
 
     def _train(self, net: Net, data: ArrayDataset, epochs: int | None = None) -> Net:
-        net.train_epochs(data, epochs)
+        try:
+            net.train_epochs(data, epochs)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise ValueError(
+                "BatchNorm cannot train on a batch that holds one value a channel. Train on more "
+                "than one sample, with a larger batch_size, or with larger images."
+            ) from error
         if not np.isfinite(net.history[-1, "train_loss"]):
             warnings.warn(
                 f"The training loss of {type(self).__name__} is not finite; the network is of no "
@@ -670,6 +740,23 @@ def _to_array(X: Any) -> Any:
     if hasattr(X, "shape"):
         return X
     return np.asarray(X)
+
+
+def _dense(X: Any) -> Any:
+    """Return images that came as a frame, or as anything array-like, as an array."""
+    if isinstance(X, (Tensor, np.ndarray)):
+        return X
+    return check_array(X, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False)
+
+
+def _drop_weightless(
+    X: Any, codes: np.ndarray, weight: np.ndarray | None
+) -> tuple[Any, np.ndarray, np.ndarray | None]:
+    """Leave out the samples of weight zero: a batch of nothing else has no mean loss."""
+    if weight is None or weight.all():
+        return X, codes, weight
+    keep = np.flatnonzero(weight)
+    return take_rows(X, keep), codes[keep], weight[keep]
 
 
 def _numpy_dtype(dtype: torch.dtype) -> Any:

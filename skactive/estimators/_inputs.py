@@ -117,7 +117,8 @@ def infer_format(
         return InputFormat(stored, "rows", stored, integer=False)
     if min(X.shape) == 0:
         raise invalid("X", owner, "an array with at least one sample, row and column", X)
-    floating = X.is_floating_point() if isinstance(X, Tensor) else X.dtype.kind == "f"
+    kind = str(X.dtype).removeprefix("torch.") if isinstance(X, Tensor) else X.dtype.name
+    floating = kind in ("float16", "bfloat16", "float32", "float64")
     if not integer and not floating:
         raise invalid(
             "X", owner, "images of dtype uint8 (0 to 255) or float", X,
@@ -125,6 +126,12 @@ def infer_format(
         )  # fmt: skip
     shape = stored
     if input_shape is not None:
+        good = all(isinstance(size, (int, np.integer)) and size > 0 for size in input_shape)
+        if not good or len(input_shape) not in (2, 3):
+            raise invalid(
+                "input_shape", owner, "(H, W), (C, H, W) or (H, W, C), all positive ints",
+                input_shape,
+            )  # fmt: skip
         shape = tuple(int(size) for size in input_shape)
         if stored != shape and stored != (int(np.prod(shape)),):
             raise invalid(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def check_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
     )
     if not weight.any():  # current scikit-learn raises the same above, older versions do not
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    return weight
+    return np.array(weight)
 
 
 def class_factors(
@@ -82,7 +83,14 @@ def class_factors(
             "class_weight", owner, f"a dict with keys out of {classes.tolist()}", class_weight,
             "List every class in classes= if some are not labelled yet.",
         )  # fmt: skip
-    return np.array([float(class_weight.get(c, 1.0)) for c in classes])
+    factors = [class_weight.get(c, 1.0) for c in classes]
+    good = all(isinstance(f, Real) and 0 <= float(f) < np.inf for f in factors)
+    if not good or not any(factors[c] > 0 for c in np.unique(codes)):
+        raise invalid(
+            "class_weight", owner,
+            "a dict of finite numbers of at least 0, above 0 for some labelled class", class_weight,
+        )  # fmt: skip
+    return np.array(factors, dtype=np.float64)
 
 
 def hold_out(

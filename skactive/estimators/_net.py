@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from skorch import NeuralNetClassifier
+from skorch.dataset import Dataset
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from skactive._torch import isolated_rng
 from skactive.estimators._callbacks import StopTraining
@@ -20,7 +20,7 @@ from skactive.estimators._callbacks import StopTraining
 RESIDENT_SHARE = 0.25
 
 
-class ArrayDataset(Dataset):
+class ArrayDataset(Dataset):  # a skorch Dataset, for scoring callbacks
     """Samples, encoded labels and weights in memory.
 
     Parameters
@@ -34,7 +34,8 @@ class ArrayDataset(Dataset):
     """
 
     def __init__(self, X: Tensor, y: Tensor, weight: Tensor | None = None) -> None:
-        self.X, self.y, self.weight = X, y, weight
+        super().__init__(X, y)
+        self.weight = weight
 
     def __len__(self) -> int:
         return len(self.y)
@@ -161,6 +162,12 @@ class Net(NeuralNetClassifier):
         self.deterministic = deterministic
         self.planned_epochs: int | None = None
 
+    def initialize(self) -> Net:
+        """Build everything; remember how the groups of parameters differ in their rates."""
+        super().initialize()
+        self.lr_ratios = [group["lr"] / self.lr for group in self.optimizer_.param_groups]
+        return self
+
     def train_epochs(self, data: ArrayDataset, epochs: int | None = None) -> Net:
         """Train until a callback stops it; Ctrl-C goes through.
 
@@ -198,7 +205,14 @@ class Net(NeuralNetClassifier):
             raise _Interrupted from None
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
-        """Call the callbacks; skorch's own ones stop training by KeyboardInterrupt."""
+        """Call the callbacks, which see labels without weights.
+
+        skorch's own callbacks stop training by a KeyboardInterrupt at the end of an epoch; a Ctrl-C
+        in the few microseconds that callbacks take there cannot be told from it.
+        """
+        batch = kwargs.get("batch")
+        if batch is not None and isinstance(batch[1], tuple):
+            kwargs["batch"] = (batch[0], batch[1][0])
         try:
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt:

@@ -44,6 +44,6 @@ def top_n(utilities: np.ndarray, n: int, *, random_state: Any = None) -> np.ndar
     candidates = np.flatnonzero(~np.isnan(utilities))
     n = check_count("n", top_n, n, high=len(candidates), high_is="the utilities that are numbers")
     if random_state is not None:
-        candidates = generator(random_state).permutation(candidates)
+        candidates = generator(random_state, top_n).permutation(candidates)
     order = np.argsort(-utilities[candidates], kind="stable")
     return candidates[order[:n]].astype(np.int64)

@@ -20,6 +20,7 @@ from skactive._torch import (
     module_device,
     n_rows,
     resolve_device,
+    same_device,
     scoring,
     unwrap,
 )
@@ -132,8 +133,9 @@ class PoolNetwork:
         self.estimator = estimator
         self.classes = np.asarray(estimator.classes_)
         module = unwrap(estimator.module_)
-        if device is not None and resolve_device(device, owner) != module_device(module):
-            module = copy.deepcopy(module).to(resolve_device(device, owner))
+        where = module_device(module) if device is None else resolve_device(device, owner)
+        if not same_device(where, module_device(module)):
+            module = copy.deepcopy(module).to(where)
         self.scored = module
         self.module = module if hasattr(estimator, "check_samples") else _logits_of(
             module, estimator, owner
@@ -180,7 +182,7 @@ class PoolNetwork:
         """
 
         def forward(block: Any, start: int) -> Tensor:
-            logits = self.module(self.inputs(block, start))
+            logits = self.logits(self.inputs(block, start))
             self.check_logits(logits, start)
             return torch.log_softmax(logits.to("cpu", torch.float64), 1)
 
@@ -190,9 +192,24 @@ class PoolNetwork:
                 out[block] = part.numpy()
         return out
 
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Run the network; say which samples a plain net, which checks none, could not take."""
+        if hasattr(self.estimator, "check_samples"):
+            return self.module(inputs)
+        try:
+            return self.module(inputs)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"The net queried by {owner_name(self.owner)} cannot take samples of shape "
+                f"{tuple(inputs.shape[1:])} and dtype {inputs.dtype}: {error}. Bring X_pool to the "
+                "shape and dtype that the net was trained on."
+            ) from error
+
     def check_logits(self, logits: Tensor, start: int = 0) -> None:
-        """Raise unless these are finite logits with a column for each of two classes or more."""
-        if logits.ndim != 2 or logits.shape[1] < 2:
+        """Raise unless these are finite logits with a column for each class."""
+        if logits.ndim != 2 or (logits.shape[1] < 2 and len(self.classes) > 1):
             raise UnsupportedEstimatorError(
                 f"{owner_name(self.owner)} needs a network with a column of logits for each of "
                 f"two classes or more. Got outputs of shape {tuple(logits.shape)}. A single logit "
@@ -228,6 +245,11 @@ def transform(block: Any, transforms: list[Callable[[Any], Any]]) -> Any:
 
 def _plain_inputs(block: Any, module: nn.Module, owner: object) -> Tensor:
     """Return the inputs of a skorch net: floats in the network's dtype."""
+    if hasattr(block, "toarray"):
+        raise invalid(
+            "X_pool", owner, "a dense array for a skorch net", block,
+            "Convert it with X_pool.toarray(), or give the Pipeline a step that does.",
+        )  # fmt: skip
     inputs = as_tensor(block)
     if inputs.dtype == torch.uint8:
         raise invalid(
@@ -235,11 +257,10 @@ def _plain_inputs(block: Any, module: nn.Module, owner: object) -> Tensor:
             "Convert as for training, for example X_pool.astype('float32') / 255, or use a "
             "CNNClassifier, which takes uint8.",
         )  # fmt: skip
+    dtype = inputs.dtype
     if inputs.is_floating_point():
-        for parameter in module.parameters():
-            if parameter.is_floating_point():
-                return inputs.to(parameter.dtype)
-    return inputs
+        dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), dtype)
+    return inputs.to(dtype, copy=True)  # the net may work in place
 
 
 class _LogitsOf(nn.Module):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from skactive._torch import n_rows, take_rows
+from skactive._torch import n_rows, resolve_device, take_rows
 from skactive._validation import owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.selection import top_n
@@ -40,6 +40,8 @@ class ProbabilityStrategy(QueryStrategy):
     def _select(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
+        if self.device is not None:
+            resolve_device(self.device, self)
         log_p = average_log_probabilities(estimator, X_pool, self.batch_size, self.device, self)
         if log_p.shape[1] < 2:
             raise UnsupportedEstimatorError(
@@ -68,7 +70,7 @@ def average_log_probabilities(
     batch_size : int
         Samples a forward pass.
     device : str, torch.device or None
-        Where to compute; None is where the network is.
+        Where to compute, for networks; None is where the network is.
     owner : object
         The strategy, for the error messages.
 
@@ -101,12 +103,19 @@ def _log_probabilities(
     if not hasattr(estimator, "predict_proba"):
         raise UnsupportedEstimatorError(
             f"{owner_name(owner)} needs a classifier with predict_proba. Got "
-            f"{owner_name(estimator)} instead."
+            f"{owner_name(estimator)} instead. Pass one that has it: a search with refit=True, a "
+            "VotingClassifier with voting='soft', an SVC with probability=True."
         )
     blocks = (slice(i, i + batch_size) for i in range(0, n_rows(X), batch_size))
     p = np.concatenate(
         [estimator.predict_proba(transform(take_rows(X, block), transforms)) for block in blocks]
     )
+    if not np.isfinite(p).all():
+        raise ValueError(
+            f"The {owner_name(estimator)} queried by {owner_name(owner)} predicts NaN or infinity, "
+            f"first for sample {int(np.flatnonzero(~np.isfinite(p).all(1))[0])} of the pool. Check "
+            "its training."
+        )
     with np.errstate(divide="ignore"):
         return np.log(p.astype(np.float64)), np.asarray(estimator.classes_)
 

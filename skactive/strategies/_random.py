@@ -44,5 +44,5 @@ class Random(QueryStrategy):
     def _select(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
-        utilities: np.ndarray = generator(self.random_state).random(n_rows(X_pool))
+        utilities: np.ndarray = generator(self.random_state, self).random(n_rows(X_pool))
         return Selection(top_n(utilities, n_instances), utilities)

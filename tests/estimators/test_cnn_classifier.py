@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from torch import nn
 from torch.utils.data import IterableDataset, TensorDataset
 
@@ -256,8 +256,14 @@ def test_class_weight(data):
     as_sample = make(**params).fit(X, y, sample_weight=[factors[c] for c in y])
     # the statistics of normalize="auto" carry sample weights, not class weights
     assert not torch.equal(as_sample.module_.input.mean, balanced.module_.input.mean)
+    absent = make(class_weight={0: 0.0}, normalize=None, batch_size=2, **params).fit(X, y)
+    without = make(normalize=None, batch_size=2, **params).fit(X[y > 0], y[y > 0])
+    assert torch.equal(weights(absent), weights(without))
     with pytest.raises(ValueError, match="'class_weight' parameter .* keys out of"):
         make(class_weight={"a": 1}, **params).fit(X, y)
+    for wrong in ({0: -1}, {0: np.nan}, {0: "a"}, {0: 0, 1: 0, 2: 0}):
+        with pytest.raises(ValueError, match="finite numbers of at least 0, above 0 for some"):
+            make(class_weight=wrong, **params).fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +279,14 @@ def test_class_weight(data):
 def test_labels_and_weights_that_cannot_be_used(data, y, w, match):
     with pytest.raises(ValueError, match=match):
         make().fit(data[0], y, sample_weight=w)
+
+
+def test_weights_as_a_series(data):
+    import pandas as pd
+
+    w = np.random.default_rng(0).random(90)
+    series = make(max_epochs=1).fit(*data, sample_weight=pd.Series(w))
+    assert torch.equal(weights(series), weights(make(max_epochs=1).fit(*data, sample_weight=w)))
 
 
 # -- seeds ----------------------------------------------------------------------
@@ -333,7 +347,14 @@ def test_threads_take_turns(data):
 
 
 def test_deterministic_restores_torchs_settings(data):
-    clf = make(deterministic=True).fit(*data)
+    seen = []
+
+    class Look(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(torch.are_deterministic_algorithms_enabled())
+
+    clf = make(deterministic=True, callbacks=[Look]).fit(*data)
+    assert seen == [True] * 3
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.equal(weights(clf), weights(make(deterministic=True).fit(*data)))
 
@@ -373,6 +394,12 @@ def test_warm_start_goes_on_with_a_new_optimizer(data):
     assert torch.equal(clf.module_.input.mean, scale)
     clf.set_params(lr=0.1).fit(X, y)
     assert not torch.allclose(weights(clf), before, atol=1e-3)
+    for change in ({"module": "resnet18_narrow"}, {"classes": [0, 1, 2, 3]}, {"normalize": None}):
+        name = next(iter(change))
+        old = {name: getattr(clf, name)}
+        with pytest.raises(ValueError, match=f"'{name}' parameter .* Set warm_start=False"):
+            clf.set_params(**change).fit(X, y)
+        clf.set_params(**old)
     cold = make(lr=1e-9).fit(X, y)
     assert len(cold.fit(X, y).history_) == 3
 
@@ -418,9 +445,15 @@ def test_stop_at_train_accuracy(data):
 
 
 def test_train_split_is_stratified_and_seeded(data):
-    clf = make(train_split=0.2).fit(*data)
-    _, valid = clf.net_.train_split(None)
-    assert np.bincount(valid.y.numpy()).tolist() == [6, 6, 6]
+    seen = []
+
+    class Look(Callback):
+        def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+            seen.append(np.bincount(dataset_valid.y.numpy()).tolist())
+
+    clf = make(train_split=0.2, callbacks=[Look]).fit(*data)
+    assert seen == [[6, 6, 6]] * 3
+    assert clf.net_.train_split is None  # the images are not kept
     assert "valid_loss" in clf.history_[-1]
     assert torch.equal(weights(clf), weights(make(train_split=0.2).fit(*data)))
     with pytest.raises(ValueError, match="leaves at least one of the 2 samples on either side"):
@@ -437,6 +470,76 @@ def test_lr_schedules(data):
     np.testing.assert_allclose(step.history_[:, "lr"], [0.05] * 4 + [0.005])
     own = make(max_epochs=2, lr_schedule=lambda done: 1 - done).fit(*data)
     np.testing.assert_allclose(own.history_[:, "lr"], [0.05, 0.025])
+
+
+def test_a_schedule_keeps_the_rates_of_groups_apart(data):
+    groups = {"param_groups": [("*fc*", {"lr": 0.001})]}
+    clf = make(optimizer_params=groups, lr_schedule=lambda done: 1 - done).fit(*data)
+    rates = sorted(group["lr"] for group in clf.net_.optimizer_.param_groups)
+    np.testing.assert_allclose(rates, [0.001 / 3, 0.05 / 3])
+    own = LRScheduler("ExponentialLR", gamma=0.1)
+    make(lr_schedule=None, callbacks=[own]).fit(*data)
+    with pytest.raises(ValueError, match="'lr_schedule' parameter .* Pass lr_schedule=None"):
+        make(callbacks=[own]).fit(*data)
+
+
+def test_partial_fit_has_no_schedule_and_honours_new_settings(data):
+    clf = make(lr_schedule=lambda done: 0.1 + done).partial_fit(*data).partial_fit(*data)
+    assert clf.history_[:, "lr"] == [0.05, 0.05]
+    before = weights(clf)
+    clf.set_params(lr=1e-12, batch_size=45, weight_decay=0).partial_fit(*data)
+    np.testing.assert_allclose(weights(clf), before, atol=1e-6)
+    assert len(clf.history_[-1]["batches"]) == 2
+    constant = make(lr_schedule=None).partial_fit(*data)
+    before = weights(constant)
+    constant.set_params(lr=1e-12).partial_fit(*data)
+    np.testing.assert_allclose(weights(constant), before, atol=1e-6)
+
+
+def test_scoring_callbacks_see_labels_without_weights(data):
+    scores = [
+        ("caching", EpochScoring("accuracy", lower_is_better=False, name="caching")),
+        ("anew", EpochScoring("accuracy", lower_is_better=False, name="anew", use_caching=False)),
+        ("train", EpochScoring("accuracy", lower_is_better=False, name="train", on_train=True)),
+    ]
+    clf = make(class_weight="balanced", train_split=0.2, callbacks=scores)
+    clf.fit(*data, sample_weight=np.ones(90))
+    last = clf.history_[-1]
+    assert last["caching"] == last["anew"] == last["valid_acc"]
+    assert last["train"] == last["train_acc"]
+
+
+def test_a_batch_is_gathered_at_once(data, monkeypatch):
+    from skactive.estimators._net import ArrayDataset
+
+    calls = []
+    original = ArrayDataset.__getitem__
+    monkeypatch.setattr(
+        ArrayDataset, "__getitem__",
+        lambda self, index: calls.append(index) or original(self, index),
+    )  # fmt: skip
+    make().fit(*data)
+    assert len(calls) == 3 * 3  # epochs × batches, not images
+
+
+def test_the_network_is_left_in_evaluation_mode(data):
+    assert not any(m.training for m in make().fit(*data).module_.modules())
+
+
+def test_tags_are_honest():
+    tags = CNNClassifier().__sklearn_tags__()
+    assert not tags.non_deterministic
+    assert not tags.no_validation
+    assert not tags.classifier_tags.poor_score
+    assert not tags.input_tags.sparse
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_compute_in_their_own_dtype(dtype):
+    X = np.random.default_rng(0).normal(size=(40, 5)).astype(dtype)
+    clf = make().fit(X, np.arange(40) % 2)
+    assert {str(p.dtype) for p in clf.module_.parameters()} == {f"torch.{np.dtype(dtype).name}"}
+    assert clf.net_.criterion_(torch.zeros(1, 2), torch.tensor([0])).dtype == torch.float32
 
 
 def test_divergence_warns(data):

@@ -91,6 +91,18 @@ def test_small_cnn_takes_images_of_a_few_pixels(size):
         ({"augment": "flip"}, "rows", "None where X holds rows of features"),
         ({"net_params": {"lr": 1}}, "images", "'net__lr' parameter .* own parameter for 'lr'"),
         ({"device": "cuda:99"}, "images", "'device' parameter of CNNClassifier must be"),
+        ({"device": "meta"}, "images", "must be 'auto' or a torch device"),
+        ({"module": "vgg11"}, "images", "network for samples of shape \\(8, 8\\).* another size"),
+        ({"module": int}, "images", "a name or a torch.nn.Module class or instance"),
+        ({"module": nn.Conv2d}, "images", "a module that can be built with .* module_params"),
+        ({"module_params": {"width": -1}}, "images", "Its constructor says"),
+        ({"optimizer_params": {"foo": 1}}, "images", "'optimizer__foo' .* setting of SGD, which"),
+        ({"optimizer_params": {"lr": 1}}, "images", "'optimizer__lr' .* own parameter lr"),
+        ({"weights": __file__}, "images", "Reading it failed"),
+        ({"callbacks": ["x"]}, "images", "a list of skorch callbacks"),
+        ({"input_shape": ("a", 8)}, "rows", "\\(H, W\\), .* all positive ints"),
+        ({"net_params": {"iterator_train": int}}, "images", "'net__iterator_train' parameter"),
+        ({"net_params": {"criterion__weight": 1}}, "images", "weigh with class_weight"),
         ({"device": "gpu"}, "images", "must be 'auto' or a torch device"),
         ({"lr": -1}, "images", "'lr' parameter of CNNClassifier must be a float in the range"),
     ],
@@ -164,9 +176,46 @@ def test_a_frozen_backbone_stays_frozen(data):
         make(network.requires_grad_(False)).fit(*data)
 
 
+def test_a_frozen_batch_norm_without_parameters_stays_frozen(data):
+    backbone = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, affine=False))
+    backbone.requires_grad_(False)
+    network = nn.Sequential(backbone, nn.Flatten(), nn.LazyLinear(3))
+    network.eval()(torch.zeros(1, 1, 10, 10))
+    clf = make(network).fit(*data)
+    assert clf.module_.network[0][1].num_batches_tracked == 0
+
+
+def test_an_augmentation_that_is_a_module_is_no_part_of_the_network(data):
+    X, y = data
+    augment = nn.Sequential(nn.Identity(), nn.Dropout(0.5)).eval()
+    clf = make(augment=augment).fit(X.astype(np.float32), y)
+    assert not any("augmentation" in name for name, _ in clf.module_.named_modules())
+    assert not augment.training
+    plain = make().fit(X.astype(np.float32), y)
+    assert not np.array_equal(clf.predict_proba(X.astype(float)), plain.predict_proba(X * 1.0))
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.LBFGS, torch.optim.Rprop])
+def test_optimizers_without_weight_decay(data, optimizer):
+    make(optimizer=optimizer, lr=0.01).fit(*data)
+
+
+def test_batch_norm_on_one_value_a_channel(data):
+    with pytest.raises(ValueError, match="BatchNorm cannot train on a batch that holds one value"):
+        make("resnet18", module_params={"width": 4}, channels="first").fit(
+            np.zeros((1, 3, 8, 8)), [0]
+        )
+
+
 def test_weights_from_a_file(tmp_path, data):
     clf = make().fit(*data)
     torch.save(clf.module_.network.state_dict(), tmp_path / "w.pt")
+    torch.save(clf.module_.state_dict(), tmp_path / "whole.pt")
+    with pytest.raises(ValueError, match="Of a fitted CNNClassifier, save module_.network"):
+        make(weights=str(tmp_path / "whole.pt")).fit(*data)
+    torch.save(torch.zeros(2), tmp_path / "tensor.pt")
+    with pytest.raises(ValueError, match="a mapping of tensors"):
+        make(weights=str(tmp_path / "tensor.pt")).fit(*data)
     again = make(weights=str(tmp_path / "w.pt"), lr=1e-12, random_state=1).fit(*data)
     for a, b in zip(clf.module_.parameters(), again.module_.parameters(), strict=True):
         torch.testing.assert_close(a, b)
@@ -196,6 +245,15 @@ def test_torchvision_networks_with_weights_from_a_file(tmp_path):
     X = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     clf = make("torchvision/mobilenet_v3_small").fit(X, np.arange(8) % 2)
     assert clf.predict_proba(X).shape == (8, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_torchvision_networks_with_auxiliary_heads(name):
+    X = np.random.default_rng(0).integers(0, 256, (4, 3, 80, 80), dtype=np.uint8)
+    assert make(f"torchvision/{name}").fit(X, [0, 1, 0, 1]).predict(X).shape == (4,)
+    with pytest.raises(ValueError, match="arguments that torchvision's googlenet takes"):
+        make("torchvision/googlenet", module_params={"wide": 1}).fit(X, [0, 1, 0, 1])
 
 
 def test_torchvision_weights_by_name(monkeypatch):

@@ -5,7 +5,9 @@ import pickle
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
@@ -29,6 +31,17 @@ def test_pipeline_after_a_scaler(data, new_data):
     pipeline.fit(*flat(data))
     assert pipeline.score(*flat(new_data)) > 0.8
     assert pipeline[-1].module_.network.stages[0][0][0].in_channels == 1
+
+
+def test_data_frames_of_flat_images(data):
+    X, y = flat(data)
+    frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(100)])
+    pipeline = make_pipeline(StandardScaler(), make(input_shape=(10, 10)))
+    expected = pipeline.fit(X, y).predict_proba(X)
+    pipeline.set_output(transform="pandas")
+    np.testing.assert_array_equal(pipeline.fit(frame, y).predict_proba(frame), expected)
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        make(input_shape=(10, 10)).fit(sp.csr_array(X), y)
 
 
 def test_grid_search_over_lr_and_width(data):

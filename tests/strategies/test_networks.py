@@ -7,9 +7,11 @@ from modAL.models import ActiveLearner, Committee
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch import NeuralNetClassifier
 
 from skactive import CNNClassifier
 from skactive.exceptions import UnsupportedEstimatorError
+from skactive.strategies import _networks
 from skactive.strategies._networks import PoolNetwork
 
 RNG = np.random.default_rng(0)
@@ -33,6 +35,33 @@ def test_an_estimator_without_a_network():
     match = "MyStrategy needs a torch network. Got LogisticRegression instead. Use a CNNClassifier"
     with pytest.raises(UnsupportedEstimatorError, match=match):
         PoolNetwork(LogisticRegression().fit(X, Y), "MyStrategy")
+
+
+def test_probabilities_of_zero_stay_finite():
+    class Certain(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, x):
+            p = torch.zeros(len(x), 2)
+            p[:, 0] = self.scale
+            return p
+
+    net = NeuralNetClassifier(Certain, train_split=None, classes=[0, 1]).initialize()
+    log_p = PoolNetwork(net, "MyStrategy").log_probabilities(X.astype(np.float32), 8)
+    assert np.isfinite(log_p).all()
+    np.testing.assert_allclose(log_p[:, 0], 0, atol=1e-12)
+    assert log_p[:, 1].max() < -80
+
+
+def test_another_device_gets_a_copy(clf, monkeypatch):
+    # "meta" has no values, but is another device on every machine
+    monkeypatch.setattr(_networks, "resolve_device", lambda device, owner: torch.device("meta"))
+    network = PoolNetwork(clf, "MyStrategy", "cuda")
+    assert network.device == torch.device("meta")
+    assert network.scored is not clf.module_
+    assert all(p.device == torch.device("cpu") for p in clf.module_.parameters())
 
 
 def test_inputs_go_through_the_pipeline_and_give_gradients(clf):
