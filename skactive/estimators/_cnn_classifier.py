@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import functools
-import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -18,9 +16,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from skorch.callbacks import Callback, LRScheduler
-from skorch.helper import predefined_split
-from torch import Tensor, nn, optim
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from skactive._rng import seed_sequence
@@ -28,46 +24,29 @@ from skactive._torch import (
     as_tensor,
     check_finite,
     check_not_iterable_dataset,
-    isolated_rng,
     map_batches,
     module_device,
     n_rows,
-    resolve_device,
     scoring,
     take_rows,
     unwrap,
 )
 from skactive._validation import invalid
 from skactive.estimators._augment import AUGMENTATIONS
-from skactive.estimators._build import ClassifierNetwork, build_network, check_logits
-from skactive.estimators._callbacks import SCHEDULES, RecordAccuracy, Schedule
-from skactive.estimators._inputs import InputFormat, InputLayer, channel_statistics, infer_format
+from skactive.estimators._build import ClassifierNetwork
+from skactive.estimators._callbacks import SCHEDULES
+from skactive.estimators._inputs import InputFormat, channel_statistics, infer_format
 from skactive.estimators._labels import check_weight, class_factors, encode_labels, hold_out
+from skactive.estimators._make_net import OPTIMIZERS, Seeds, make_net
 from skactive.estimators._nested_params import NestedParams
 from skactive.estimators._net import ArrayDataset, Net
 
-OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
-# Settings of the inner net that CNNClassifier has parameters for, or that are its own business.
-RESERVED = (
-    "amp", "batch_size", "callbacks", "classes", "compile", "criterion", "deterministic", "device",
-    "dataset", "iterator_train", "iterator_valid", "lr", "max_epochs", "module", "optimizer",
-    "order_seed", "predict_nonlinearity", "train_seed", "train_split", "verbose", "warm_start",
-)  # fmt: skip
 # What a warm start takes over from the first fit, and hence may not have changed.
 STRUCTURE = (
     "module", "classes", "input_shape", "channels", "output", "weights", "normalize",
     "module_params",
 )  # fmt: skip
 NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
-
-
-class Seeds(NamedTuple):
-    """What a fit draws from: initial weights, order of samples, training, validation split."""
-
-    init: int
-    order: int
-    train: int
-    split: int
 
 
 class CNNClassifier(ClassifierMixin, NestedParams):
@@ -356,7 +335,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             if self.train_split is not None:
                 parts = hold_out(train.y.numpy(), self.train_split, seeds.split, self)
                 train, valid = (train.take(torch.as_tensor(p)) for p in parts)
-            net = self._make_net(seeds, valid, keep_weights=going_on)
+            net = make_net(self, seeds, valid, keep_weights=going_on)
             if going_on:
                 net.history = copy.copy(self.net_.history)
             self.net_ = self._train(net, train)
@@ -410,7 +389,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             data = self._check_fit(X, y, sample_weight, first=first, classes=classes)
             if first:
                 self._structure = {name: repr(getattr(self, name)) for name in STRUCTURE}
-            net = self._make_net(self._draw_seeds(), None) if first else self.net_
+            net = make_net(self, self._draw_seeds(), None) if first else self.net_
             net.lr, net.batch_size = self.lr, self.batch_size
             for group, ratio in zip(net.optimizer_.param_groups, net.lr_ratios, strict=True):
                 group["lr"] = ratio * self.lr
@@ -600,118 +579,6 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                 "second all positive", self.normalize,
             )  # fmt: skip
         return mean, std
-
-    def _make_net(
-        self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False
-    ) -> Net:
-        """Build the skorch net around a new network, or around the fitted one."""
-        device = resolve_device(self.device, self)
-        if keep_weights:
-            network = self.module_.network
-        else:
-            with isolated_rng(seeds.init):
-                network = build_network(
-                    self.module, self._format, len(self.classes_),
-                    params=self.module_params or {}, weights=self.weights, owner=self,
-                )  # fmt: skip
-                network.to(self._dtype)
-                whole = ClassifierNetwork(self._input_layer(), network, None, self.output)
-                check_logits(whole, self._format, len(self.classes_), self)
-            if not any(p.requires_grad for p in network.parameters()):
-                raise invalid(
-                    "module", self, "a network with something to train", self.module,
-                    "Set requires_grad=True on the parameters of its last layer, at least.",
-                )  # fmt: skip
-        augment = AUGMENTATIONS.get(self.augment, self.augment) if self.augment else None
-        if augment is not None and not self._format.is_image:
-            raise invalid("augment", self, "None where X holds rows of features", self.augment)
-        if isinstance(augment, nn.Module):  # a copy, and no part of the network
-            augment = functools.partial(copy.deepcopy(augment).train().to(device))
-        net = Net(
-            ClassifierNetwork,
-            module__input=self._input_layer(),
-            module__network=network,
-            module__augmentation=augment,
-            module__output=self.output,
-            criterion=nn.CrossEntropyLoss,
-            criterion__reduction="none",
-            **self._optimizer_settings(),
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            train_split=None if valid is None else predefined_split(valid),
-            classes=np.arange(len(self.classes_)),
-            callbacks=self._callbacks(),
-            callbacks__valid_acc=None,
-            callbacks__print_log__sink=print,
-            device=str(device),
-            compile=self.compile,
-            verbose=int(self.verbose),
-            order_seed=seeds.order,
-            train_seed=seeds.train,
-            amp=self.amp,
-            deterministic=self.deterministic,
-            **self._net_settings(),
-        )
-        return net.initialize()
-
-    def _input_layer(self) -> InputLayer:
-        return InputLayer(self._format, *self._scaling, dtype=self._dtype)
-
-    def _optimizer_settings(self) -> dict[str, Any]:
-        optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
-        if not (isinstance(optimizer, type) and issubclass(optimizer, optim.Optimizer)):
-            raise invalid(
-                "optimizer", self, "'sgd', 'adam', 'adamw' or a subclass of torch.optim.Optimizer",
-                self.optimizer,
-            )  # fmt: skip
-        takes = inspect.signature(optimizer).parameters
-        given = self.optimizer_params or {}
-        for name in given:
-            if name == "lr" or (name != "param_groups" and name not in takes):
-                free = [p for p in takes if p not in ("params", "lr", "weight_decay", "momentum")]
-                raise invalid(
-                    f"optimizer__{name}", self,
-                    f"a setting of {optimizer.__name__}, which has {', '.join(free)}", given[name],
-                    "The learning rate is CNNClassifier's own parameter lr.",
-                )  # fmt: skip
-        settings = {"weight_decay": self.weight_decay} if "weight_decay" in takes else {}
-        if issubclass(optimizer, optim.SGD):
-            settings["momentum"] = self.momentum
-        settings |= given
-        named = {f"optimizer__{name}": value for name, value in settings.items()}
-        return {"optimizer": optimizer, "lr": self.lr, **named}
-
-    def _callbacks(self) -> list[Any]:
-        own = [c[1] if isinstance(c, tuple) and len(c) == 2 else c for c in self.callbacks or []]
-        kinds = [c if isinstance(c, type) else type(c) for c in own]
-        if not all(issubclass(kind, Callback) for kind in kinds):
-            raise invalid(
-                "callbacks", self, "a list of skorch callbacks, or of pairs (name, callback)",
-                self.callbacks,
-            )  # fmt: skip
-        if self.lr_schedule is not None and any(issubclass(k, LRScheduler) for k in kinds):
-            raise invalid(
-                "lr_schedule", self, "None where callbacks has skorch's LRScheduler",
-                self.lr_schedule, "Pass lr_schedule=None, or leave the callback out.",
-            )  # fmt: skip
-        callbacks: list[Any] = [("record_accuracy", RecordAccuracy())]
-        if self.lr_schedule is not None:
-            factor = SCHEDULES.get(self.lr_schedule, self.lr_schedule)
-            callbacks.append(("schedule", Schedule(factor)))
-        return callbacks + copy.deepcopy(list(self.callbacks or []))
-
-    def _net_settings(self) -> dict[str, Any]:
-        for name in self.net_params or {}:
-            first = name.partition("__")[0]
-            if first in RESERVED and name != "criterion__label_smoothing":
-                raise invalid(
-                    f"net__{name}", self, "a setting of the skorch net that CNNClassifier leaves "
-                    "open", self.net_params[name],  # type: ignore[index]
-                    "The loss is the weighted cross-entropy; weigh with class_weight."
-                    if first == "criterion"
-                    else f"Use CNNClassifier's own parameter for {first!r}, if it has one.",
-                )  # fmt: skip
-        return dict(self.net_params or {})
 
     def _train(self, net: Net, data: ArrayDataset, epochs: int | None = None) -> Net:
         try:

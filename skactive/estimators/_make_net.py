@@ -1,0 +1,175 @@
+"""From the settings of a CNNClassifier to the skorch net that it trains."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from typing import Any, NamedTuple
+
+import numpy as np
+from skorch.callbacks import Callback, LRScheduler
+from skorch.helper import predefined_split
+from torch import nn, optim
+
+from skactive._torch import isolated_rng, resolve_device
+from skactive._validation import invalid
+from skactive.estimators._augment import AUGMENTATIONS
+from skactive.estimators._build import ClassifierNetwork, build_network, check_logits
+from skactive.estimators._callbacks import SCHEDULES, RecordAccuracy, Schedule
+from skactive.estimators._inputs import InputLayer
+from skactive.estimators._net import ArrayDataset, Net
+
+OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
+# Settings of the inner net that CNNClassifier has parameters for, or that are its own business.
+RESERVED = (
+    "amp", "batch_size", "callbacks", "classes", "compile", "criterion", "deterministic", "device",
+    "dataset", "iterator_train", "iterator_valid", "lr", "max_epochs", "module", "optimizer",
+    "order_seed", "predict_nonlinearity", "train_seed", "train_split", "verbose", "warm_start",
+)  # fmt: skip
+
+
+class Seeds(NamedTuple):
+    """What a fit draws from: initial weights, order of samples, training, validation split."""
+
+    init: int
+    order: int
+    train: int
+    split: int
+
+
+def make_net(clf: Any, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False) -> Net:
+    """Build the skorch net of a classifier whose classes, format and scaling are known.
+
+    Parameters
+    ----------
+    clf : CNNClassifier
+        Gives the settings.
+    seeds : Seeds
+        What to draw from.
+    valid : ArrayDataset or None
+        Validation data.
+    keep_weights : bool, default=False
+        Whether to build it around the fitted network instead of a new one.
+
+    Returns
+    -------
+    Net
+        The net, initialised, on its device.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a setting cannot be used.
+    """
+    device = resolve_device(clf.device, clf)
+    if keep_weights:
+        network = clf.module_.network
+    else:
+        with isolated_rng(seeds.init):
+            network = build_network(
+                clf.module, clf._format, len(clf.classes_),
+                params=clf.module_params or {}, weights=clf.weights, owner=clf,
+            )  # fmt: skip
+            network.to(clf._dtype)
+            whole = ClassifierNetwork(_input_layer(clf), network, None, clf.output)
+            check_logits(whole, clf._format, len(clf.classes_), clf)
+        if not any(p.requires_grad for p in network.parameters()):
+            raise invalid(
+                "module", clf, "a network with something to train", clf.module,
+                "Set requires_grad=True on the parameters of its last layer, at least.",
+            )  # fmt: skip
+    augment = AUGMENTATIONS.get(clf.augment, clf.augment) if clf.augment else None
+    if augment is not None and not clf._format.is_image:
+        raise invalid("augment", clf, "None where X holds rows of features", clf.augment)
+    if isinstance(augment, nn.Module):  # a copy, and no part of the network
+        augment = functools.partial(copy.deepcopy(augment).train().to(device))
+    net = Net(
+        ClassifierNetwork,
+        module__input=_input_layer(clf),
+        module__network=network,
+        module__augmentation=augment,
+        module__output=clf.output,
+        criterion=nn.CrossEntropyLoss,
+        criterion__reduction="none",
+        **_optimizer_settings(clf),
+        max_epochs=clf.max_epochs,
+        batch_size=clf.batch_size,
+        train_split=None if valid is None else predefined_split(valid),
+        classes=np.arange(len(clf.classes_)),
+        callbacks=_callbacks(clf),
+        callbacks__valid_acc=None,
+        callbacks__print_log__sink=print,
+        device=str(device),
+        compile=clf.compile,
+        verbose=int(clf.verbose),
+        order_seed=seeds.order,
+        train_seed=seeds.train,
+        amp=clf.amp,
+        deterministic=clf.deterministic,
+        **_net_settings(clf),
+    )
+    return net.initialize()
+
+
+def _input_layer(clf: Any) -> InputLayer:
+    return InputLayer(clf._format, *clf._scaling, dtype=clf._dtype)
+
+
+def _optimizer_settings(clf: Any) -> dict[str, Any]:
+    optimizer = OPTIMIZERS.get(clf.optimizer, clf.optimizer)
+    if not (isinstance(optimizer, type) and issubclass(optimizer, optim.Optimizer)):
+        raise invalid(
+            "optimizer", clf, "'sgd', 'adam', 'adamw' or a subclass of torch.optim.Optimizer",
+            clf.optimizer,
+        )  # fmt: skip
+    takes = inspect.signature(optimizer).parameters
+    given = clf.optimizer_params or {}
+    for name in given:
+        if name == "lr" or (name != "param_groups" and name not in takes):
+            free = [p for p in takes if p not in ("params", "lr", "weight_decay", "momentum")]
+            raise invalid(
+                f"optimizer__{name}", clf,
+                f"a setting of {optimizer.__name__}, which has {', '.join(free)}", given[name],
+                "The learning rate is CNNClassifier's own parameter lr.",
+            )  # fmt: skip
+    settings = {"weight_decay": clf.weight_decay} if "weight_decay" in takes else {}
+    if issubclass(optimizer, optim.SGD):
+        settings["momentum"] = clf.momentum
+    settings |= given
+    named = {f"optimizer__{name}": value for name, value in settings.items()}
+    return {"optimizer": optimizer, "lr": clf.lr, **named}
+
+
+def _callbacks(clf: Any) -> list[Any]:
+    own = [c[1] if isinstance(c, tuple) and len(c) == 2 else c for c in clf.callbacks or []]
+    kinds = [c if isinstance(c, type) else type(c) for c in own]
+    if not all(issubclass(kind, Callback) for kind in kinds):
+        raise invalid(
+            "callbacks", clf, "a list of skorch callbacks, or of pairs (name, callback)",
+            clf.callbacks,
+        )  # fmt: skip
+    if clf.lr_schedule is not None and any(issubclass(k, LRScheduler) for k in kinds):
+        raise invalid(
+            "lr_schedule", clf, "None where callbacks has skorch's LRScheduler",
+            clf.lr_schedule, "Pass lr_schedule=None, or leave the callback out.",
+        )  # fmt: skip
+    callbacks: list[Any] = [("record_accuracy", RecordAccuracy())]
+    if clf.lr_schedule is not None:
+        factor = SCHEDULES.get(clf.lr_schedule, clf.lr_schedule)
+        callbacks.append(("schedule", Schedule(factor)))
+    return callbacks + copy.deepcopy(list(clf.callbacks or []))
+
+
+def _net_settings(clf: Any) -> dict[str, Any]:
+    for name in clf.net_params or {}:
+        first = name.partition("__")[0]
+        if first in RESERVED and name != "criterion__label_smoothing":
+            raise invalid(
+                f"net__{name}", clf, "a setting of the skorch net that CNNClassifier leaves "
+                "open", clf.net_params[name],
+                "The loss is the weighted cross-entropy; weigh with class_weight."
+                if first == "criterion"
+                else f"Use CNNClassifier's own parameter for {first!r}, if it has one.",
+            )  # fmt: skip
+    return dict(clf.net_params or {})
