@@ -113,7 +113,8 @@ def make_net(clf: Any, seeds: Seeds, valid: ArrayDataset | None, keep_weights: b
 
 
 def _input_layer(clf: Any) -> InputLayer:
-    return InputLayer(clf._format, *clf._scaling, dtype=clf._dtype)
+    mean, std = clf._scaling
+    return InputLayer(clf._format, mean, std, clf._dtype)
 
 
 def _optimizer_settings(clf: Any) -> dict[str, Any]:
