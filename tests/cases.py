@@ -115,12 +115,26 @@ VIT_GENERAL = {
 }  # fmt: skip
 
 
+def overwritten_output(m: nn.Module, x: Tensor) -> Tensor:
+    h = m.stem(x).tanh()
+    y = m.block(h)
+    y += h  # the output of `block` is no more
+    y *= 0.5
+    return m.head(y)
+
+
 def overwritten_input(m: nn.Module, x: Tensor) -> Tensor:
     h = m.stem(x)
     y = m.block(h)
     h += y  # the input that `block` saw is no more
-    h *= 0.5
-    return m.head(h)
+    return m.head(h.tanh())
+
+
+def frozen_block() -> nn.Module:
+    """Plain autograd allows it only because the weight, whose gradient needs it, is frozen."""
+    block = nn.Linear(5, 5)
+    block.weight.requires_grad_(False)
+    return Apply(overwritten_input, stem=nn.Linear(4, 5), block=block, head=nn.Linear(5, 3))
 
 
 def encoder_loop(m: nn.Module, x: Tensor) -> Tensor:
@@ -154,7 +168,13 @@ CASES: dict[str, Case] = {
         lambda: Apply(
             lambda m, x: m.head(m.each(x.transpose(0, 1)).tanh().mean(0)),
             each=nn.Linear(4, 5), head=nn.Linear(5, 3),
-        ), (6, 4), frozenset({"each.weight"}),
+        ), (6, 4), frozenset({"each.weight", "each.bias"}),
+    ),
+    "linear, one of the times, first": Case(
+        lambda: Apply(
+            lambda m, x: m.head(m.each(x.transpose(0, 1)).tanh()[2]),
+            each=nn.Linear(4, 5), head=nn.Linear(5, 3),
+        ), (5, 4), frozenset({"each.weight", "each.bias"}),
     ),
     "nhwc linear": Case(
         lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Flatten(), nn.Linear(45, 3)), (3, 3, 4)
@@ -242,14 +262,15 @@ CASES: dict[str, Case] = {
                               nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Flatten(),
                               nn.Linear(16, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)), (1, 6, 6),
     ),
-    "input overwritten": Case(
-        lambda: Apply(overwritten_input, stem=nn.Linear(4, 5), block=nn.Linear(5, 5),
+    "output overwritten": Case(
+        lambda: Apply(overwritten_output, stem=nn.Linear(4, 5), block=nn.Linear(5, 5),
                       head=nn.Linear(5, 3)), (4,),
     ),
-    "tokens overwritten": Case(
-        lambda: Apply(lambda m, x: overwritten_input(m, x).mean(1), stem=nn.Linear(4, 5),
+    "output of tokens overwritten": Case(
+        lambda: Apply(lambda m, x: overwritten_output(m, x).mean(1), stem=nn.Linear(4, 5),
                       block=nn.Linear(5, 5), head=nn.Linear(5, 3)), (6, 4),
     ),
+    "input of a frozen weight overwritten": Case(frozen_block, (4,)),
     "weight norm": Case(
         lambda: nn.Sequential(weight_norm(nn.Linear(4, 5)), nn.Tanh(), nn.Linear(5, 3)), (4,),
         frozenset({"0.parametrizations.weight.original0", "0.parametrizations.weight.original1",

@@ -6,6 +6,7 @@ masked entries gathered at once: C × P numbers a sample are never held.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
@@ -84,7 +85,10 @@ def func_gradients(
         step = min(_MOST_SAMPLES, max(1, _BLOCK // (size * rows.shape[1])))
         for start in range(0, len(X), step):
             some = slice(start, start + step)
-            kept = vmap(one_sample, randomness="different")(X[some], rows[some])
+            with warnings.catch_warnings():
+                # Operations that torch.func runs sample by sample are slow, and right.
+                warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+                kept = vmap(one_sample, randomness="different")(X[some], rows[some])
             for name, values in kept.items():
                 yield name, start, values.detach()
 

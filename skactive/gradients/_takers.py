@@ -37,12 +37,12 @@ class Taker(ABC):
         """Use the gradient at the layer's output, for one row of every sample's outputs."""
 
     @abstractmethod
-    def sample_gradient(self, name: str) -> tuple[Tensor, Tensor]:
-        """Return what the last `take` says of samples 0 and of the others, for the check."""
+    def taken(self, name: str) -> Tensor:
+        """Return what the last `take` gave for the weight or the bias."""
 
-    @abstractmethod
-    def expected(self, gradient: Tensor, name: str) -> Tensor:
-        """Return what `sample_gradient` should be for sample 0, from its plain gradient."""
+    def expected(self, gradients: Tensor) -> Tensor:
+        """Return what `taken` should be, from the samples' plain gradients (N, wanted)."""
+        return gradients
 
     @abstractmethod
     def clear(self) -> None:
@@ -91,14 +91,10 @@ class EntryTaker(Taker):
             parts.append(outputs[:, self.bias.to(device)].sum(2))
         self.entries = torch.cat(parts, 1)
 
-    def sample_gradient(self, name: str) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def taken(self, name: str) -> Tensor:  # noqa: D102
         assert self.entries is not None
         n_weight = len(self.row)
-        part = self.entries[:, :n_weight] if name == "weight" else self.entries[:, n_weight:]
-        return part[0], part[1:]
-
-    def expected(self, gradient: Tensor, name: str) -> Tensor:  # noqa: D102
-        return gradient.flatten()[self.wanted[name].to(gradient.device)]
+        return self.entries[:, :n_weight] if name == "weight" else self.entries[:, n_weight:]
 
     def clear(self) -> None:  # noqa: D102
         self.patches = self.entries = None
@@ -118,14 +114,11 @@ class OuterTaker(Taker):
     def take(self, delta: Tensor) -> None:  # noqa: D102
         self.delta = delta.clone()
 
-    def sample_gradient(self, name: str) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def taken(self, name: str) -> Tensor:  # noqa: D102
         gradient = self.delta[:, :, None] * self.inputs[:, None]
         size = self.geometry.patch_size
         part = gradient[..., :size] if name == "weight" else gradient[..., size:]
-        return part[0].flatten(), part[1:].flatten()
-
-    def expected(self, gradient: Tensor, name: str) -> Tensor:  # noqa: D102
-        return gradient.flatten()
+        return part.flatten(1)
 
     def clear(self) -> None:  # noqa: D102
         self.delta = self.inputs = torch.empty(0)
@@ -168,12 +161,11 @@ class SquareTaker(Taker):
         if "bias" in self.wanted:
             self.squares["bias"] = outputs.sum(2).square_().sum(0)
 
-    def sample_gradient(self, name: str) -> tuple[Tensor, Tensor]:  # noqa: D102
-        squares = self.squares[name].flatten()
-        return squares.sqrt(), squares.new_zeros(0)
+    def taken(self, name: str) -> Tensor:  # noqa: D102
+        return self.squares[name].flatten()
 
-    def expected(self, gradient: Tensor, name: str) -> Tensor:  # noqa: D102
-        return gradient.flatten().abs()
+    def expected(self, gradients: Tensor) -> Tensor:  # noqa: D102
+        return gradients.square().sum(0)
 
     def clear(self) -> None:  # noqa: D102
         self.squares, self.patches = {}, None
