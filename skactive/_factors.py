@@ -15,6 +15,8 @@ from torch import Tensor
 
 from skactive._validation import invalid
 
+_Index = slice | Tensor
+
 # Intermediate results are made in blocks of samples of about this many numbers.
 _BLOCK = 2**22
 
@@ -70,6 +72,10 @@ class FisherFactors(ABC):
     @abstractmethod
     def dense(self) -> Tensor:
         """Return V itself, of shape (N, C, k)."""
+
+    def in_own_order(self) -> FisherFactors:
+        """Return factors with the columns in the order that is cheapest to compute with."""
+        return self
 
     def rows(self, i: int | Tensor) -> Tensor:
         """Return V of one sample, (C, k), or of some, (n, C, k)."""
@@ -212,7 +218,8 @@ class KroneckerFactors(FisherFactors):
         by_input = M.reshape(O, D, m).transpose(0, 1).reshape(D, O * m)
         out = self.left.new_empty(self.shape[0], self.shape[1], m)
         for block in _blocks(len(self), O * m):
-            inner = (self.right[block] @ by_input).view(-1, O, m)
+            right = self.right[block]
+            inner = (right @ by_input).view(len(right), O, m)
             torch.bmm(self.left[block], inner, out=out[block])
         return out
 
@@ -280,6 +287,7 @@ class ConcatenatedFactors(FisherFactors):
     def __init__(self, parts: Sequence[FisherFactors], columns: Sequence[Tensor]) -> None:
         sizes = [part.shape[2] for part in parts]
         self.parts, self.columns = list(parts), [index.to(parts[0].device) for index in columns]
+        self._at = [_as_slice(index) for index in self.columns]
         if [len(index) for index in columns] != sizes or not torch.equal(
             torch.cat(self.columns).sort().values, torch.arange(sum(sizes), device=parts[0].device)
         ):
@@ -295,8 +303,14 @@ class ConcatenatedFactors(FisherFactors):
     def double(self) -> ConcatenatedFactors:  # noqa: D102
         return ConcatenatedFactors([part.double() for part in self.parts], self.columns)
 
+    def in_own_order(self) -> ConcatenatedFactors:
+        """Return these factors with the parts' columns one after the other."""
+        sizes = [part.shape[2] for part in self.parts]
+        order = torch.arange(sum(sizes), device=self.device)
+        return ConcatenatedFactors(self.parts, order.split(sizes))
+
     def matmul(self, M: Tensor) -> Tensor:  # noqa: D102
-        (first, *others), (columns, *rest) = self.parts, self.columns
+        (first, *others), (columns, *rest) = self.parts, self._at
         out = first.matmul(M[columns])
         for part, index in zip(others, rest, strict=True):
             out += part.matmul(M[index])
@@ -304,22 +318,22 @@ class ConcatenatedFactors(FisherFactors):
 
     def tmatmul(self, T: Tensor) -> Tensor:  # noqa: D102
         out = T.new_empty(self.shape[2], T.shape[2])
-        for part, index in zip(self.parts, self.columns, strict=True):
+        for part, index in zip(self.parts, self._at, strict=True):
             out[index] = part.tmatmul(T)
         return out
 
     def contract(self, T: Tensor) -> Tensor:  # noqa: D102
-        pairs = zip(self.parts, self.columns, strict=True)
+        pairs = zip(self.parts, self._at, strict=True)
         return torch.stack([part.contract(T[:, :, index]) for part, index in pairs]).sum(0)
 
     def quadratic(self, W: Tensor) -> Tensor:  # noqa: D102
         n, C, _ = self.shape
         out = torch.zeros(n, C, C, dtype=self.dtype, device=self.device)
-        for part, index in zip(self.parts, self.columns, strict=True):
-            out += part.quadratic(W[index[:, None], index])
+        for part, index in zip(self.parts, self._at, strict=True):
+            out += part.quadratic(W[index][:, index])
         for (one, at_one), (other, at_other) in self._pairs():
-            across = W[at_one[:, None], at_other]
-            for block in _blocks(n, C * len(at_other)):
+            across = W[at_one][:, at_other]
+            for block in _blocks(n, C * other.shape[2]):
                 cross = other.take(block).contract(one.take(block).matmul(across))
                 out[block] += cross
                 out[block] += cross.mT
@@ -327,16 +341,16 @@ class ConcatenatedFactors(FisherFactors):
 
     def dense(self) -> Tensor:  # noqa: D102
         out = torch.empty(self.shape, dtype=self.dtype, device=self.device)
-        for part, index in zip(self.parts, self.columns, strict=True):
+        for part, index in zip(self.parts, self._at, strict=True):
             out[:, :, index] = part.dense()
         return out
 
     def _pairs(
         self,
-    ) -> Iterator[tuple[tuple[FisherFactors, Tensor], tuple[FisherFactors, Tensor]]]:
+    ) -> Iterator[tuple[tuple[FisherFactors, _Index], tuple[FisherFactors, _Index]]]:
         """Each two parts, the one with fewer columns last."""
         pairs = sorted(
-            zip(self.parts, self.columns, strict=True), key=lambda part: -part[0].shape[2]
+            zip(self.parts, self._at, strict=True), key=lambda part: -part[0].shape[2]
         )
         for i, one in enumerate(pairs):
             for other in pairs[i + 1 :]:
@@ -347,10 +361,21 @@ class ConcatenatedFactors(FisherFactors):
             own = total.new_zeros(len(index), len(index))
             part._add_gram(weights, own)
             total[index[:, None], index] += own
+        rows = torch.arange(self.shape[2], device=self.device)
         for (one, at_one), (other, at_other) in self._pairs():
             cross = one.tmatmul(other.dense() * weights[:, None, None])
-            total[at_one[:, None], at_other] += cross
-            total[at_other[:, None], at_one] += cross.T
+            total[rows[at_one][:, None], rows[at_other]] += cross
+            total[rows[at_other][:, None], rows[at_one]] += cross.T
+
+
+
+
+
+def _as_slice(index: Tensor) -> _Index:
+    """Return a slice, whose results are views, in place of positions one after the other."""
+    if bool((index.diff() == 1).all()):
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index
 
 
 def _blocks(n: int, numbers_each: int) -> Iterator[slice]:

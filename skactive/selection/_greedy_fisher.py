@@ -1,0 +1,329 @@
+"""Greedy selection by Fisher information: BAIT's objective, by an exact low-rank update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skactive._factors import DenseFactors, FisherFactors
+from skactive._validation import check_count, exact_share, invalid
+from skactive.selection._information import Information
+
+_OWNER = "greedy_fisher"
+
+# Updated gains carry the rounding of the early, large ones. They are computed anew when the best
+# has fallen to this part of what it was when they last were.
+_REFRESH_BELOW = 0.1
+# The best few of a step are rescored exactly before one is taken.
+_RESCORED = 8
+# What counts as equal, for the lower position to be taken: in the updated gains, and rescored.
+_EQUAL_UPDATED = 1e-5
+_EQUAL_EXACT = 1e-10
+# Samples whose gain cannot reach this part of the best one's are passed over: tr B bounds it.
+_WORTH_SCORING = 0.5
+# Updates are made in blocks of samples of about this many numbers.
+_BLOCK = 2**22
+
+
+@dataclass(frozen=True)
+class GreedyFisherResult:
+    """What `greedy_fisher_steps` found.
+
+    Attributes
+    ----------
+    indices : ndarray of int64, of shape (n,)
+        Positions into the factors' samples, in the order picked.
+    gains : ndarray of float64, of shape (n,)
+        By how much each pick lowered the objective when it was made.
+    n_refreshes : int
+        How often all gains were computed anew, the beginning not counted.
+    """
+
+    indices: np.ndarray
+    gains: np.ndarray
+    n_refreshes: int
+
+
+def greedy_fisher(
+    factors: Any,
+    n: int,
+    *,
+    candidates: Any = None,
+    labelled: Any = None,
+    regularization: float = 1.0,
+    oversample: float = 1.0,
+) -> np.ndarray:
+    """Pick the samples that most reduce the expected error by Fisher information.
+
+    Greedily minimises tr(M⁻¹ I_U) over batches S of n candidates, with
+
+        M = λI + n_L/(n_L+n) I_L + n/(n_L+n) Σ_{x∈S} V(x)ᵀ V(x),
+
+    I_L the mean Fisher information of the n_L labelled samples, and I_U that of candidates and
+    labelled together. The gains are those of the published loop; a step costs O(N·C²·k) in place
+    of O(N·C·k²).
+
+    Parameters
+    ----------
+    factors : FisherFactors, or array or tensor of shape (N, C, k)
+        V, as `skactive.gradients.fisher_factors` returns it.
+    n : int
+        The size of the batch.
+    candidates : array of int or None, default=None
+        Positions of the samples to pick from; None is all that are not labelled.
+    labelled : array of int or None, default=None
+        Positions of the labelled samples; None is none, and the I_L term is absent.
+    regularization : float, default=1.0
+        λ, above 0.
+    oversample : float, default=1.0
+        ⌈oversample · n⌉ are picked, and the least useful removed one by one; 2 in BAIT's paper.
+
+    Returns
+    -------
+    ndarray of int64, of shape (n,)
+        Positions into the factors' samples, in the order picked. Equal gains go to the lower
+        position.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the factors are not finite floats of shape (N, C, k), or a parameter is out of range.
+
+    References
+    ----------
+    .. [1] BAIT, arXiv 2106.09675, algorithm 1; FisherMask, arXiv 2411.05752, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive.selection import greedy_fisher
+    >>> V = np.array([[[1.0, 0.0]], [[3.0, 0.0]], [[0.0, 2.0]]])
+    >>> greedy_fisher(V, 2)
+    array([1, 2])
+    """
+    return greedy_fisher_steps(
+        factors,
+        n,
+        candidates=candidates,
+        labelled=labelled,
+        regularization=regularization,
+        oversample=oversample,
+    ).indices
+
+
+def greedy_fisher_steps(
+    factors: Any,
+    n: int,
+    *,
+    candidates: Any = None,
+    labelled: Any = None,
+    regularization: float = 1.0,
+    oversample: float = 1.0,
+) -> GreedyFisherResult:
+    """Do what `greedy_fisher` does, and report the gains and the refreshes.
+
+    Parameters
+    ----------
+    factors : FisherFactors, or array or tensor of shape (N, C, k)
+        V.
+    n : int
+        The size of the batch.
+    candidates, labelled : array of int or None, default=None
+        Positions of samples.
+    regularization : float, default=1.0
+        λ.
+    oversample : float, default=1.0
+        How many are picked before some are removed, as a multiple of n.
+
+    Returns
+    -------
+    GreedyFisherResult
+        Indices, gains and the number of refreshes.
+
+    Raises
+    ------
+    InvalidParameterError
+        As `greedy_fisher`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> V = np.array([[[1.0, 0.0]], [[3.0, 0.0]], [[0.0, 2.0]]])
+    >>> greedy_fisher_steps(V, 2).gains.round(3)
+    array([3.158, 1.185])
+    """
+    V = _as_factors(factors)
+    pool, labels = _check_positions(candidates, labelled, len(V), V.device)
+    n = check_count("n", _OWNER, n, high=len(pool), high_is="the candidates")
+    _check_at_least("regularization", regularization, 0.0)
+    _check_at_least("oversample", oversample, 1.0)
+    n_picks = min(len(pool), exact_share(oversample, n, up=True))
+    information = Information(V, pool, labels, n, float(regularization))
+    forward = _Forward(V, pool, information)
+    picks = [forward.step() for _ in range(n_picks)]
+    indices, gains = np.array([i for i, _ in picks]), np.array([gain for _, gain in picks])
+    if n_picks > n:
+        chosen = V.take(torch.as_tensor(indices, device=V.device)).double()
+        kept = _remove_least_useful(chosen, information, n)
+        indices, gains = indices[kept], gains[kept]
+    return GreedyFisherResult(indices, gains, forward.n_refreshes)
+
+
+class _Forward:
+    """The picking: A = V W Vᵀ and B = V W I_U W Vᵀ of all samples, kept up to date."""
+
+    def __init__(self, V: FisherFactors, pool: Tensor, information: Information) -> None:
+        # Factors are copied for the candidates only where these are few.
+        few = 2 * len(pool) < len(V)
+        self._V = V.take(pool) if few else V
+        self._positions = pool if few else torch.arange(len(V), device=V.device)
+        self._left = torch.zeros(len(self._V), dtype=torch.bool, device=V.device)
+        self._left[slice(None) if few else pool] = True
+        self._information = information
+        self._pending: tuple[Tensor, Tensor] | None = None
+        self.n_refreshes = -1
+        self._refresh()
+        self._gain_at_refresh: float | None = None
+
+    def step(self) -> tuple[int, float]:
+        """Pick one sample; return its position and its gain."""
+        if self._pending is not None:
+            self._update(*self._pending)
+        best, gain = self._best()
+        if self._gain_at_refresh is not None and gain < _REFRESH_BELOW * self._gain_at_refresh:
+            self._refresh()
+            best, gain = self._best()
+            self._gain_at_refresh = None
+        if self._gain_at_refresh is None:
+            self._gain_at_refresh = gain
+        self._left[best] = False
+        self._pending = self._information.change(self._V.take(best[None]).double(), 1.0)
+        return int(self._positions[best]), gain
+
+    def _refresh(self) -> None:
+        self.n_refreshes += 1
+        self._A, self._B = self._information.quadratics(self._V)
+        self._gains = self._B.diagonal(dim1=1, dim2=2).sum(1)
+
+    def _update(self, U: Tensor, H: Tensor) -> None:
+        """A ← A − Y Yᵀ and B ← B + Y Y_Hᵀ + Y_H Yᵀ, with Y = V U and Y_H = V H."""
+        C = self._V.shape[1]
+        both = (self._information.scale * torch.cat([U, H], 1)).to(self._V.dtype)
+        step = max(1, _BLOCK // (2 * C * C))
+        for start in range(0, len(self._V), step):
+            block = slice(start, start + step)
+            Y, Y_H = self._V.take(block).matmul(both).split(C, dim=2)
+            self._A[block].baddbmm_(Y, Y.mT, alpha=-1)
+            self._B[block].baddbmm_(Y, Y_H.mT).baddbmm_(Y_H, Y.mT)
+
+    def _best(self) -> tuple[Tensor, float]:
+        """Return the best sample left, by exact gain, and its gain."""
+        bound = self._B.diagonal(dim1=1, dim2=2).sum(1)
+        # tr[(I + A)⁻¹ B] ≤ tr B. What was best a step ago shows how high a gain can be had.
+        old = torch.minimum(self._gains, bound).masked_fill_(~self._left, -torch.inf)
+        few = old.topk(min(4 * _RESCORED, len(old))).indices
+        reached = float(_gains(self._A[few], self._B[few])[self._left[few]].max())
+        worth = torch.nonzero(self._left & (bound >= _WORTH_SCORING * reached)).flatten()
+        scored = worth if len(worth) else few[self._left[few]]
+        gains = _gains(self._A[scored], self._B[scored])
+        self._gains = old.index_copy_(0, scored, gains)
+        short = scored[_first_largest(gains, _RESCORED, _EQUAL_UPDATED)]
+        exact = _gains(*self._information.exact(self._V.take(short).double()))
+        winner = _first_largest(exact, 1, _EQUAL_EXACT)[0]
+        return short[winner], float(exact[winner])
+
+
+def _gains(A: Tensor, B: Tensor, sign: float = 1.0) -> Tensor:
+    """Return tr[(I ± A)⁻¹ B] of each sample."""
+    eye = torch.eye(A.shape[1], dtype=A.dtype, device=A.device)
+    L = torch.linalg.cholesky(eye + sign * A)
+    inner = torch.linalg.solve_triangular(L, B, upper=False)
+    return torch.linalg.solve_triangular(L.mT, inner, upper=True).diagonal(dim1=1, dim2=2).sum(1)
+
+
+def _first_largest(values: Tensor, count: int, equal: float) -> Tensor:
+    """Return where the largest values are, in order of position, equal ones by position."""
+    if len(values) <= count:
+        return torch.arange(len(values), device=values.device)
+    last = values.topk(count).values[-1]
+    margin = equal * last.abs()
+    above = torch.nonzero(values > last + margin).flatten()
+    level = torch.nonzero((values - last).abs() <= margin).flatten()
+    return torch.cat([above, level[: count - len(above)]]).sort().values
+
+
+def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> list[int]:
+    """Remove samples while there are more than n; return which stay, in their order.
+
+    Removing x raises the objective by tr[(I − A_x)⁻¹ B_x]. Of equals the later is removed.
+    """
+    A, B = information.quadratics(V)
+    kept = list(range(len(V)))
+    while len(kept) > n:
+        losses = _gains(A[kept], B[kept], -1.0)
+        margin = losses.min() + _EQUAL_EXACT * losses.min().abs()
+        worst = kept.pop(int(torch.nonzero(losses <= margin)[-1]))
+        U, H = information.change(V.take(slice(worst, worst + 1)), -1.0)
+        Y, Y_H = V.matmul(information.scale * torch.cat([U, H], 1)).split(V.shape[1], dim=2)
+        A.baddbmm_(Y, Y.mT)
+        B.baddbmm_(Y, Y_H.mT).baddbmm_(Y_H, Y.mT)
+    return kept
+
+
+def _as_factors(factors: Any) -> FisherFactors:
+    if isinstance(factors, FisherFactors):
+        return factors.in_own_order()
+    values = factors if isinstance(factors, Tensor) else torch.from_numpy(np.array(factors))
+    good = values.ndim == 3 and values.is_floating_point() and min(values.shape) > 0
+    if not good or not bool(torch.isfinite(values).all()):
+        must = "what fisher_factors returns, or finite floats of shape (N, C, k)"
+        raise invalid("factors", _OWNER, must, factors)
+    return DenseFactors(values.detach())
+
+
+def _check_positions(
+    candidates: Any, labelled: Any, N: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    labels = np.arange(0) if labelled is None else _positions("labelled", labelled, N)
+    if candidates is None:
+        pool = np.setdiff1d(np.arange(N), labels)
+        if not len(pool):
+            must = f"fewer than all {N} samples where candidates=None"
+            raise invalid("labelled", _OWNER, must, labelled, "Nothing is left to pick.")
+    else:
+        pool = np.sort(_positions("candidates", candidates, N))
+        both = np.intersect1d(pool, labels)
+        if len(both):
+            must = "positions of samples that are not labelled"
+            remedy = f"Position {both[0]} is in both; remove it from one."
+            raise invalid("candidates", _OWNER, must, candidates, remedy)
+    return torch.as_tensor(pool, device=device), torch.as_tensor(labels, device=device)
+
+
+def _positions(name: str, given: Any, N: int) -> np.ndarray:
+    array = np.asarray(given.cpu() if isinstance(given, Tensor) else given)
+    if array.size == 0 and name == "labelled":
+        return np.arange(0)
+    good = array.ndim == 1 and array.size > 0 and np.issubdtype(array.dtype, np.integer)
+    if (
+        not good
+        or array.min() < 0
+        or array.max() >= N
+        or len(np.unique(array)) < len(array)
+    ):
+        must = f"distinct int positions from 0 to {N - 1}"
+        remedy = "Of a bool array, pass np.flatnonzero." if array.dtype == bool else ""
+        raise invalid(name, _OWNER, must, given, remedy)
+    return array.astype(np.int64)
+
+
+def _check_at_least(name: str, value: Any, low: float) -> None:
+    real = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(float(value))
+    if not real or value < low or value == 0:
+        must = f"a finite number of at least {low:g}" if low else "a finite number above 0"
+        raise invalid(name, _OWNER, must, value)

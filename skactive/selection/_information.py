@@ -1,0 +1,104 @@
+"""The information matrix of a growing or shrinking batch, by low-rank updates."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skactive._factors import FisherFactors
+
+# Low-rank terms are added to the k × k matrices so many steps at a time.
+_PENDING_STEPS = 16
+
+
+class Information:
+    """W = M⁻¹ and Q = W I_U W in float64, by a base and low-rank terms that are pending.
+
+    Adding or removing V_s changes W by ∓UUᵀ, with U = W V_sᵀ L⁻ᵀ and LLᵀ = I ± V_s W V_sᵀ. With
+    G = Q V_sᵀ L⁻ᵀ = W I_U U and K = UᵀI_U U = L⁻¹ V_s Q V_sᵀ L⁻ᵀ, Q changes by
+    ∓(U Gᵀ + G Uᵀ) + U K Uᵀ. So neither I_U nor a k×k×k product is needed after the beginning.
+
+    V is scaled by √(n/(n_L+n)) throughout; I_U is not.
+    """
+
+    def __init__(
+        self, V: FisherFactors, pool: Tensor, labels: Tensor, n: int, regularization: float
+    ) -> None:
+        k, n_L = V.shape[2], len(labels)
+        self.scale = (n / (n_L + n)) ** 0.5  # of V
+        union = torch.zeros(len(V), dtype=torch.float64, device=V.device)
+        union[pool] = union[labels] = 1.0
+        I_U = V.gram(union / union.sum())
+        if n_L:
+            M = V.gram(torch.zeros_like(union).index_fill_(0, labels, 1.0 / (n_L + n)))
+            M.diagonal().add_(regularization)
+            self.W = torch.cholesky_inverse(torch.linalg.cholesky(M))
+            self.Q = self.W @ I_U @ self.W
+            self.Q = (self.Q + self.Q.T) / 2
+        else:
+            self.W = torch.eye(k, dtype=torch.float64, device=V.device) / regularization
+            self.Q = I_U.div_(regularization**2)
+        self._forget()
+
+    def _forget(self) -> None:
+        k = len(self.W)
+        self._U = self.W.new_empty(k, 0)
+        self._H = self.W.new_empty(k, 0)
+        self._signs = self.W.new_empty(0)
+        self._steps = 0
+
+    def settle(self) -> None:
+        """Add the pending terms to W and Q."""
+        if self._steps:
+            signed = self._U * self._signs
+            self.W.addmm_(signed, self._U.T)
+            self.Q.addmm_(self._U, self._H.T).addmm_(self._H, self._U.T)
+            self._forget()
+
+    def quadratics(self, V: FisherFactors) -> tuple[Tensor, Tensor]:
+        """Return A = V W Vᵀ and B = V Q Vᵀ of some samples, each (N, C, C), in V's precision."""
+        self.settle()
+        A = V.quadratic(self.W.to(V.dtype)).mul_(self.scale**2)
+        return A, V.quadratic(self.Q.to(V.dtype)).mul_(self.scale**2)
+
+    def exact(self, V: FisherFactors) -> tuple[Tensor, Tensor]:
+        """Return A and B of a few samples in float64, without settling."""
+        V_U, V_H = V.matmul(self._U), V.matmul(self._H)
+        A = V.quadratic(self.W) + (V_U * self._signs) @ V_U.mT
+        cross = V_U @ V_H.mT
+        B = V.quadratic(self.Q) + cross + cross.mT
+        return A * self.scale**2, B * self.scale**2
+
+    def change(self, V_s: FisherFactors, sign: float) -> tuple[Tensor, Tensor]:
+        """Add (sign +1) or remove (−1) one sample.
+
+        Parameters
+        ----------
+        V_s : FisherFactors of shape (1, C, k)
+            The sample, in float64.
+        sign : float
+            +1 or −1.
+
+        Returns
+        -------
+        U, H : torch.Tensor of shape (k, C)
+            W changed by ∓UUᵀ and Q by U Hᵀ + H Uᵀ, with H = UK/2 ∓ G.
+        """
+        T = V_s.dense()[0].T  # (k, C)
+        U_T, H_T = self._U.T @ T, self._H.T @ T
+        W_T = self.W @ T + self._U @ (self._signs[:, None] * U_T)
+        Q_T = self.Q @ T + self._U @ H_T + self._H @ U_T
+        eye = torch.eye(T.shape[1], dtype=T.dtype, device=T.device)
+        L = torch.linalg.cholesky(eye + sign * self.scale**2 * T.T @ W_T)
+        both = torch.stack([W_T, Q_T]) * self.scale
+        U, G = torch.linalg.solve_triangular(L.T, both, upper=True, left=False)
+        K = torch.linalg.solve_triangular(L, self.scale * T.T @ G, upper=False)
+        K = (K + K.T) / 2
+        self._U = torch.cat([self._U, U], 1)
+        H = U @ K / 2 - sign * G
+        self._H = torch.cat([self._H, H], 1)
+        self._signs = torch.cat([self._signs, torch.full_like(U[0], -sign)])
+        self._steps += 1
+        if self._steps >= _PENDING_STEPS:
+            self.settle()
+        return U, H
