@@ -21,6 +21,11 @@ _OWNER = "greedy_fisher"
 _REFRESH_BELOW = 0.1
 # The best few of a step are rescored exactly before one is taken.
 _RESCORED = 8
+# Where updated and exact gains differ by more than this part of the best, and the short list
+# might for that reason lack the best, all gains are computed anew; if they differ so even then,
+# in float64 from there on.
+_SMALL_ERROR, _SAFETY = 1e-4, 3.0
+_EXACT_AT_ONCE = 1024
 # What counts as equal, for the lower position to be taken: in the updated gains, and rescored.
 _EQUAL_UPDATED = 1e-5
 _EQUAL_EXACT = 1e-10
@@ -66,7 +71,9 @@ def greedy_fisher(
 
     I_L the mean Fisher information of the n_L labelled samples, and I_U that of candidates and
     labelled together. The gains are those of the published loop; a step costs O(N·C²·k) in place
-    of O(N·C·k²).
+    of O(N·C·k²). Gains are kept in the factors' precision, and the best few of each step computed in
+    float64; where the two differ by too much, all are computed anew, and factors in float32 that
+    are too ill-scaled for that go on as float64, in twice the memory.
 
     Parameters
     ----------
@@ -186,20 +193,25 @@ class _Forward:
         self._left[slice(None) if few else pool] = True
         self._information = information
         self._pending: tuple[Tensor, Tensor] | None = None
-        self.n_refreshes = -1
-        self._refresh()
+        self.n_refreshes = -1  # the first is the beginning
         self._gain_at_refresh: float | None = None
+        self._refresh()
 
     def step(self) -> tuple[int, float]:
         """Pick one sample; return its position and its gain."""
         if self._pending is not None:
             self._update(*self._pending)
-        best, gain = self._best()
-        if self._gain_at_refresh is not None and gain < _REFRESH_BELOW * self._gain_at_refresh:
+        best, gain, sure = self._best()
+        fresh = self._gain_at_refresh is None
+        if not fresh and (not sure or gain < _REFRESH_BELOW * self._gain_at_refresh):
             self._refresh()
-            best, gain = self._best()
-            self._gain_at_refresh = None
-        if self._gain_at_refresh is None:
+            best, gain, sure = self._best()
+            fresh = True
+        if not sure and self._V.dtype != torch.float64:
+            self._V = self._V.double()
+            self._refresh()
+            best, gain, sure = self._best()
+        if fresh:
             self._gain_at_refresh = gain
         self._left[best] = False
         self._pending = self._information.change(self._V.take(best[None]).double(), 1.0)
@@ -221,27 +233,44 @@ class _Forward:
             self._A[block].baddbmm_(Y, Y.mT, alpha=-1)
             self._B[block].baddbmm_(Y, Y_H.mT).baddbmm_(Y_H, Y.mT)
 
-    def _best(self) -> tuple[Tensor, float]:
-        """Return the best sample left, by exact gain, and its gain."""
+    def _best(self) -> tuple[Tensor, float, bool]:
+        """Return the best sample left, its exact gain, and whether the gains could be trusted."""
         bound = self._B.diagonal(dim1=1, dim2=2).sum(1)
         # tr[(I + A)⁻¹ B] ≤ tr B. What was best a step ago shows how high a gain can be had.
         old = torch.minimum(self._gains, bound).masked_fill_(~self._left, -torch.inf)
-        few = old.topk(min(4 * _RESCORED, len(old))).indices
-        reached = float(_gains(self._A[few], self._B[few])[self._left[few]].max())
-        worth = torch.nonzero(self._left & (bound >= _WORTH_SCORING * reached)).flatten()
-        scored = worth if len(worth) else few[self._left[few]]
-        gains = _gains(self._A[scored], self._B[scored])
+        few = old.topk(min(4 * _RESCORED, int(self._left.sum()))).indices
+        reached = float(self._score(few)[0].max())
+        scored = torch.nonzero(self._left & (bound >= _WORTH_SCORING * reached)).flatten()
+        scored = scored if len(scored) >= _RESCORED else few
+        gains, sound = self._score(scored)
         self._gains = old.index_copy_(0, scored, gains)
-        short = scored[_first_largest(gains, _RESCORED, _EQUAL_UPDATED)]
-        exact = _gains(*self._information.exact(self._V.take(short).double()))
+        short = _first_largest(gains, _RESCORED, _EQUAL_UPDATED)
+        exact = self._score_exactly(scored[short])
         winner = _first_largest(exact, 1, _EQUAL_EXACT)[0]
-        return short[winner], float(exact[winner])
+        gain = float(exact[winner])
+        # The others' gains are below the short list's last; are they, if they err as these do?
+        error = float((gains[short] - exact).abs().max())
+        beyond = float(gains[short].min()) + _SAFETY * error
+        sure = sound and (error <= _SMALL_ERROR * gain or beyond <= gain)
+        return scored[short][winner], gain, sure
+
+    def _score(self, index: Tensor) -> tuple[Tensor, bool]:
+        """Return the updated gains, and whether rounding left every I + A positive definite."""
+        A, B = self._A[index], self._B[index]
+        L, failed = torch.linalg.cholesky_ex(torch.eye(A.shape[1]).to(A) + A)
+        gains = _trace_of_solution(L, B)
+        bad = torch.nonzero(failed).flatten()
+        for some in bad.split(_EXACT_AT_ONCE):
+            gains[some] = self._score_exactly(index[some]).to(gains.dtype)
+        return gains, not len(bad)
+
+    def _score_exactly(self, index: Tensor) -> Tensor:
+        A, B = self._information.exact(self._V.take(index).double())
+        return _trace_of_solution(torch.linalg.cholesky(torch.eye(A.shape[1]).to(A) + A), B)
 
 
-def _gains(A: Tensor, B: Tensor, sign: float = 1.0) -> Tensor:
-    """Return tr[(I ± A)⁻¹ B] of each sample."""
-    eye = torch.eye(A.shape[1], dtype=A.dtype, device=A.device)
-    L = torch.linalg.cholesky(eye + sign * A)
+def _trace_of_solution(L: Tensor, B: Tensor) -> Tensor:
+    """Return tr[(L Lᵀ)⁻¹ B] of each sample."""
     inner = torch.linalg.solve_triangular(L, B, upper=False)
     return torch.linalg.solve_triangular(L.mT, inner, upper=True).diagonal(dim1=1, dim2=2).sum(1)
 
@@ -265,7 +294,8 @@ def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> 
     A, B = information.quadratics(V)
     kept = list(range(len(V)))
     while len(kept) > n:
-        losses = _gains(A[kept], B[kept], -1.0)
+        L = torch.linalg.cholesky(torch.eye(A.shape[1]).to(A) - A[kept])
+        losses = _trace_of_solution(L, B[kept])
         margin = losses.min() + _EQUAL_EXACT * losses.min().abs()
         worst = kept.pop(int(torch.nonzero(losses <= margin)[-1]))
         U, H = information.change(V.take(slice(worst, worst + 1)), -1.0)

@@ -25,8 +25,8 @@ def factors_of(problem: str, dtype: torch.dtype, N: int = 540, seed: int = 0):
     C, D, elsewhere = 4, 9, 7
     logits, h, dense = randn(N, C) * 2, randn(N, D), randn(N, C, elsewhere)
     if problem == "ill-scaled":
-        h = h * 10.0 ** torch.linspace(-3, 3, D, dtype=torch.float64)
-        dense = dense * 10.0 ** torch.linspace(3, -3, elsewhere, dtype=torch.float64)
+        h = h * 10.0 ** torch.linspace(-2, 2, D, dtype=torch.float64)
+        dense = dense * 10.0 ** torch.linspace(2, -2, elsewhere, dtype=torch.float64)
         h, dense = h[torch.randperm(N, generator=draw)], dense * randn(N, 1, 1).exp()
     elif problem == "duplicated":
         again = torch.arange(N) % (N // 9)
