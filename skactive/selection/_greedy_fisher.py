@@ -45,12 +45,15 @@ class GreedyFisherResult:
         Positions into the factors' samples, in the order picked.
     gains : ndarray of float64, of shape (n,)
         By how much each pick lowered the objective when it was made.
+    removed : ndarray of int64
+        Positions of the samples that were picked and removed again, in the order removed.
     n_refreshes : int
         How often all gains were computed anew, the beginning not counted.
     """
 
     indices: np.ndarray
     gains: np.ndarray
+    removed: np.ndarray
     n_refreshes: int
 
 
@@ -170,15 +173,15 @@ def greedy_fisher_steps(
     _check_at_least("regularization", regularization, 0.0)
     _check_at_least("oversample", oversample, 1.0)
     n_picks = min(len(pool), exact_share(oversample, n, up=True))
-    information = Information(V, pool, labels, n, float(regularization))
+    I_U = _mean_information(V, pool, labels)
+    information = Information(V, I_U, labels, n, float(regularization))
     forward = _Forward(V, pool, information)
     picks = [forward.step() for _ in range(n_picks)]
     indices, gains = np.array([i for i, _ in picks]), np.array([gain for _, gain in picks])
-    if n_picks > n:
-        chosen = V.take(torch.as_tensor(indices, device=V.device)).double()
-        kept = _remove_least_useful(chosen, information, n)
-        indices, gains = indices[kept], gains[kept]
-    return GreedyFisherResult(indices, gains, forward.n_refreshes)
+    chosen = V.take(torch.as_tensor(indices, device=V.device)).double()
+    removed = _remove_least_useful(chosen, information, n)
+    kept = np.setdiff1d(np.arange(n_picks), removed)
+    return GreedyFisherResult(indices[kept], gains[kept], indices[removed], forward.n_refreshes)
 
 
 class _Forward:
@@ -286,23 +289,25 @@ def _first_largest(values: Tensor, count: int, equal: float) -> Tensor:
     return torch.cat([above, level[: count - len(above)]]).sort().values
 
 
-def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> list[int]:
-    """Remove samples while there are more than n; return which stay, in their order.
+def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> np.ndarray:
+    """Remove samples while there are more than n; return which went, in order.
 
     Removing x raises the objective by tr[(I − A_x)⁻¹ B_x]. Of equals the later is removed.
     """
-    A, B = information.quadratics(V)
-    kept = list(range(len(V)))
+    kept, removed = list(range(len(V))), []
+    if len(kept) > n:
+        A, B = information.quadratics(V)
     while len(kept) > n:
         L = torch.linalg.cholesky(torch.eye(A.shape[1]).to(A) - A[kept])
         losses = _trace_of_solution(L, B[kept])
         margin = losses.min() + _EQUAL_EXACT * losses.min().abs()
         worst = kept.pop(int(torch.nonzero(losses <= margin)[-1]))
+        removed.append(worst)
         U, H = information.change(V.take(slice(worst, worst + 1)), -1.0)
         Y, Y_H = V.matmul(information.scale * torch.cat([U, H], 1)).split(V.shape[1], dim=2)
         A.baddbmm_(Y, Y.mT)
         B.baddbmm_(Y, Y_H.mT).baddbmm_(Y_H, Y.mT)
-    return kept
+    return np.array(removed, dtype=np.int64)
 
 
 def _as_factors(factors: Any) -> FisherFactors:
@@ -314,6 +319,16 @@ def _as_factors(factors: Any) -> FisherFactors:
         must = "what fisher_factors returns, or finite floats of shape (N, C, k)"
         raise invalid("factors", _OWNER, must, factors)
     return DenseFactors(values.detach())
+
+
+def _mean_information(V: FisherFactors, pool: Tensor, labels: Tensor) -> Tensor:
+    """I_U: over candidates and labelled samples together."""
+    union = torch.zeros(len(V), dtype=torch.float64, device=V.device)
+    union[pool] = union[labels] = 1.0
+    I_U = V.gram(union / union.sum())
+    if not bool(torch.isfinite(I_U).all()):
+        raise invalid("factors", _OWNER, "finite, and their squares too", V)
+    return I_U
 
 
 def _check_positions(

@@ -22,22 +22,20 @@ class Information:
     """
 
     def __init__(
-        self, V: FisherFactors, pool: Tensor, labels: Tensor, n: int, regularization: float
+        self, V: FisherFactors, I_U: Tensor, labels: Tensor, n: int, regularization: float
     ) -> None:
         k, n_L = V.shape[2], len(labels)
         self.scale = (n / (n_L + n)) ** 0.5  # of V
-        union = torch.zeros(len(V), dtype=torch.float64, device=V.device)
-        union[pool] = union[labels] = 1.0
-        I_U = V.gram(union / union.sum())
         if n_L:
-            M = V.gram(torch.zeros_like(union).index_fill_(0, labels, 1.0 / (n_L + n)))
+            weights = torch.zeros(len(V), dtype=torch.float64, device=V.device)
+            M = V.gram(weights.index_fill_(0, labels, 1.0 / (n_L + n)))
             M.diagonal().add_(regularization)
             self.W = torch.cholesky_inverse(torch.linalg.cholesky(M))
             self.Q = self.W @ I_U @ self.W
             self.Q = (self.Q + self.Q.T) / 2
         else:
             self.W = torch.eye(k, dtype=torch.float64, device=V.device) / regularization
-            self.Q = I_U.div_(regularization**2)
+            self.Q = I_U / regularization**2
         self._forget()
 
     def _forget(self) -> None:
