@@ -214,6 +214,9 @@ class KroneckerFactors(FisherFactors):
 
     def matmul(self, M: Tensor) -> Tensor:  # noqa: D102
         (O, D), m = self._sides, M.shape[1]
+        if len(self) <= m:  # few samples: O products, and no copy of M
+            inner = torch.matmul(self.right, M.view(O, D, m)).transpose(0, 1)
+            return torch.bmm(self.left, inner)
         # S · (h · M) with M as D × (O·m): O(D·O·m) a sample, where the dense product is O(C·O·D·m).
         by_input = M.reshape(O, D, m).transpose(0, 1).reshape(D, O * m)
         out = self.left.new_empty(self.shape[0], self.shape[1], m)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -216,6 +217,11 @@ def _last_layer(
         raise invalid("head", _OWNER, must, head, "See module.named_modules().")
     own = {id(p) for p in layers[head].parameters()}
     return torch.cat([torch.full((p.numel(),), id(p) in own) for p in parameters.values()])
+
+
+def _round_up(part: int, total: int, digits: int) -> float:
+    """Return part/total rounded up to some decimals."""
+    return float(Decimal(-(-part * 10**digits // total)).scaleb(-digits))
 
 
 def _count(kind: str, fraction: Any, n_parameters: int | None, P: int, n_last: int) -> int:

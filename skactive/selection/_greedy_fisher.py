@@ -25,14 +25,14 @@ _RESCORED = 8
 # might for that reason lack the best, all gains are computed anew; if they differ so even then,
 # in float64 from there on.
 _SMALL_ERROR, _SAFETY = 1e-4, 3.0
-_EXACT_AT_ONCE = 1024
+_EXACT_AT_ONCE = 64
 # What counts as equal, for the lower position to be taken: in the updated gains, and rescored.
 _EQUAL_UPDATED = 1e-5
 _EQUAL_EXACT = 1e-10
 # Samples whose gain cannot reach this part of the best one's are passed over: tr B bounds it.
 _WORTH_SCORING = 0.5
 # Updates are made in blocks of samples of about this many numbers.
-_BLOCK = 2**22
+_BLOCK = 2**19
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,19 @@ def greedy_fisher_steps(
     return GreedyFisherResult(indices[kept], gains[kept], indices[removed], forward.n_refreshes)
 
 
+@dataclass(frozen=True)
+class _Best:
+    """The best sample of a step: where it is, its exact gain, whether that can be trusted."""
+
+    position: Tensor
+    gain: float
+    sure: bool
+    A: Tensor
+    B: Tensor
+    VW: Tensor
+    VQ: Tensor
+
+
 class _Forward:
     """The picking: A = V W Vᵀ and B = V W I_U W Vᵀ of all samples, kept up to date."""
 
@@ -195,49 +208,49 @@ class _Forward:
         self._left = torch.zeros(len(self._V), dtype=torch.bool, device=V.device)
         self._left[slice(None) if few else pool] = True
         self._information = information
-        self._pending: tuple[Tensor, Tensor] | None = None
+        self._change: Tensor | None = None
         self.n_refreshes = -1  # the first is the beginning
         self._gain_at_refresh: float | None = None
         self._refresh()
 
     def step(self) -> tuple[int, float]:
         """Pick one sample; return its position and its gain."""
-        if self._pending is not None:
-            self._update(*self._pending)
-        best, gain, sure = self._best()
+        if self._change is not None:
+            self._update(self._change)
+        best = self._best()
         fresh = self._gain_at_refresh is None
-        if not fresh and (not sure or gain < _REFRESH_BELOW * self._gain_at_refresh):
+        if not fresh and (not best.sure or best.gain < _REFRESH_BELOW * self._gain_at_refresh):
             self._refresh()
-            best, gain, sure = self._best()
+            best = self._best()
             fresh = True
-        if not sure and self._V.dtype != torch.float64:
+        if not best.sure and self._V.dtype != torch.float64:
             self._V = self._V.double()
             self._refresh()
-            best, gain, sure = self._best()
+            best = self._best()
         if fresh:
-            self._gain_at_refresh = gain
-        self._left[best] = False
-        self._pending = self._information.change(self._V.take(best[None]).double(), 1.0)
-        return int(self._positions[best]), gain
+            self._gain_at_refresh = best.gain
+        self._left[best.position] = False
+        self._change = self._information.change(best.A, best.B, best.VW, best.VQ, 1.0)
+        return int(self._positions[best.position]), best.gain
 
     def _refresh(self) -> None:
         self.n_refreshes += 1
         self._A, self._B = self._information.quadratics(self._V)
         self._gains = self._B.diagonal(dim1=1, dim2=2).sum(1)
 
-    def _update(self, U: Tensor, H: Tensor) -> None:
-        """A ← A − Y Yᵀ and B ← B + Y Y_Hᵀ + Y_H Yᵀ, with Y = V U and Y_H = V H."""
+    def _update(self, change: Tensor) -> None:
+        """A ← A − Y Yᵀ and B ← B + Y Y_Hᵀ + Y_H Yᵀ, with [Y, Y_H] = V [U, H]."""
         C = self._V.shape[1]
-        both = (self._information.scale * torch.cat([U, H], 1)).to(self._V.dtype)
+        scaled = (self._information.scale * change).to(self._V.dtype)
         step = max(1, _BLOCK // (2 * C * C))
         for start in range(0, len(self._V), step):
             block = slice(start, start + step)
-            Y, Y_H = self._V.take(block).matmul(both).split(C, dim=2)
+            Y, Y_H = self._V.take(block).matmul(scaled).split(C, dim=2)
             self._A[block].baddbmm_(Y, Y.mT, alpha=-1)
             self._B[block].baddbmm_(Y, Y_H.mT).baddbmm_(Y_H, Y.mT)
 
-    def _best(self) -> tuple[Tensor, float, bool]:
-        """Return the best sample left, its exact gain, and whether the gains could be trusted."""
+    def _best(self) -> _Best:
+        """Return the best sample left, by exact gain."""
         bound = self._B.diagonal(dim1=1, dim2=2).sum(1)
         # tr[(I + A)⁻¹ B] ≤ tr B. What was best a step ago shows how high a gain can be had.
         old = torch.minimum(self._gains, bound).masked_fill_(~self._left, -torch.inf)
@@ -248,14 +261,18 @@ class _Forward:
         gains, sound = self._score(scored)
         self._gains = old.index_copy_(0, scored, gains)
         short = _first_largest(gains, _RESCORED, _EQUAL_UPDATED)
-        exact = self._score_exactly(scored[short])
-        winner = _first_largest(exact, 1, _EQUAL_EXACT)[0]
+        V = self._V.take(scored[short]).double()
+        VW, VQ = self._information.through(V)
+        A, B = self._information.between(V, VW, VQ)
+        exact = _trace_of_solution(torch.linalg.cholesky(torch.eye(A.shape[1]).to(A) + A), B)
+        winner = int(_first_largest(exact, 1, _EQUAL_EXACT)[0])
         gain = float(exact[winner])
         # The others' gains are below the short list's last; are they, if they err as these do?
         error = float((gains[short] - exact).abs().max())
         beyond = float(gains[short].min()) + _SAFETY * error
         sure = sound and (error <= _SMALL_ERROR * gain or beyond <= gain)
-        return scored[short][winner], gain, sure
+        position = scored[short][winner]
+        return _Best(position, gain, sure, A[winner], B[winner], VW[winner], VQ[winner])
 
     def _score(self, index: Tensor) -> tuple[Tensor, bool]:
         """Return the updated gains, and whether rounding left every I + A positive definite."""
@@ -268,7 +285,8 @@ class _Forward:
         return gains, not len(bad)
 
     def _score_exactly(self, index: Tensor) -> Tensor:
-        A, B = self._information.exact(self._V.take(index).double())
+        V = self._V.take(index).double()
+        A, B = self._information.between(V, *self._information.through(V))
         return _trace_of_solution(torch.linalg.cholesky(torch.eye(A.shape[1]).to(A) + A), B)
 
 
@@ -303,8 +321,9 @@ def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> 
         margin = losses.min() + _EQUAL_EXACT * losses.min().abs()
         worst = kept.pop(int(torch.nonzero(losses <= margin)[-1]))
         removed.append(worst)
-        U, H = information.change(V.take(slice(worst, worst + 1)), -1.0)
-        Y, Y_H = V.matmul(information.scale * torch.cat([U, H], 1)).split(V.shape[1], dim=2)
+        VW, VQ = information.through(V.take(slice(worst, worst + 1)))
+        change = information.change(A[worst], B[worst], VW[0], VQ[0], -1.0)
+        Y, Y_H = V.matmul(information.scale * change).split(V.shape[1], dim=2)
         A.baddbmm_(Y, Y.mT)
         B.baddbmm_(Y, Y_H.mT).baddbmm_(Y_H, Y.mT)
     return np.array(removed, dtype=np.int64)

@@ -59,44 +59,43 @@ class Information:
         A = V.quadratic(self.W.to(V.dtype)).mul_(self.scale**2)
         return A, V.quadratic(self.Q.to(V.dtype)).mul_(self.scale**2)
 
-    def exact(self, V: FisherFactors) -> tuple[Tensor, Tensor]:
-        """Return A and B of a few samples in float64, without settling."""
+    def through(self, V: FisherFactors) -> tuple[Tensor, Tensor]:
+        """Return V W and V Q of a few samples in float64, each (n, C, k), without settling."""
         V_U, V_H = V.matmul(self._U), V.matmul(self._H)
-        A = V.quadratic(self.W) + (V_U * self._signs) @ V_U.mT
-        cross = V_U @ V_H.mT
-        B = V.quadratic(self.Q) + cross + cross.mT
-        return A * self.scale**2, B * self.scale**2
+        VW = V.matmul(self.W) + (V_U * self._signs) @ self._U.T
+        return VW, V.matmul(self.Q) + V_U @ self._H.T + V_H @ self._U.T
 
-    def change(self, V_s: FisherFactors, sign: float) -> tuple[Tensor, Tensor]:
-        """Add (sign +1) or remove (−1) one sample.
+    def between(self, V: FisherFactors, VW: Tensor, VQ: Tensor) -> tuple[Tensor, Tensor]:
+        """Return A = V W Vᵀ and B = V Q Vᵀ from what `through` returned for V."""
+        return V.contract(VW) * self.scale**2, V.contract(VQ) * self.scale**2
+
+    def change(self, A: Tensor, B: Tensor, VW: Tensor, VQ: Tensor, sign: float) -> Tensor:
+        """Add (sign +1) or remove (−1) one sample, and settle after every few.
 
         Parameters
         ----------
-        V_s : FisherFactors of shape (1, C, k)
-            The sample, in float64.
+        A, B : torch.Tensor of shape (C, C)
+            The sample's, as `between` returns them.
+        VW, VQ : torch.Tensor of shape (C, k)
+            The sample's, as `through` returns them.
         sign : float
             +1 or −1.
 
         Returns
         -------
-        U, H : torch.Tensor of shape (k, C)
-            W changed by ∓UUᵀ and Q by U Hᵀ + H Uᵀ, with H = UK/2 ∓ G.
+        torch.Tensor of shape (k, 2C)
+            [U, H], with which W changed by ∓UUᵀ and Q by U Hᵀ + H Uᵀ: H = UK/2 ∓ G.
         """
-        T = V_s.dense()[0].T  # (k, C)
-        U_T, H_T = self._U.T @ T, self._H.T @ T
-        W_T = self.W @ T + self._U @ (self._signs[:, None] * U_T)
-        Q_T = self.Q @ T + self._U @ H_T + self._H @ U_T
-        eye = torch.eye(T.shape[1], dtype=T.dtype, device=T.device)
-        L = torch.linalg.cholesky(eye + sign * self.scale**2 * T.T @ W_T)
-        both = torch.stack([W_T, Q_T]) * self.scale
-        U, G = torch.linalg.solve_triangular(L.T, both, upper=True, left=False)
-        K = torch.linalg.solve_triangular(L, self.scale * T.T @ G, upper=False)
-        K = (K + K.T) / 2
-        self._U = torch.cat([self._U, U], 1)
-        H = U @ K / 2 - sign * G
-        self._H = torch.cat([self._H, H], 1)
+        L = torch.linalg.cholesky(torch.eye(len(A)).to(A) + sign * A)
+        U, G = torch.linalg.solve_triangular(
+            L, self.scale * torch.stack([VW, VQ]), upper=False
+        ).mT  # (2, k, C)
+        half = torch.linalg.solve_triangular(L, B, upper=False)
+        K = torch.linalg.solve_triangular(L, half.T, upper=False)
+        H = U @ (K + K.T) / 4 - sign * G
+        self._U, self._H = torch.cat([self._U, U], 1), torch.cat([self._H, H], 1)
         self._signs = torch.cat([self._signs, torch.full_like(U[0], -sign)])
         self._steps += 1
         if self._steps >= _PENDING_STEPS:
             self.settle()
-        return U, H
+        return torch.cat([U, H], 1)
