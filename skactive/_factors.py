@@ -136,29 +136,29 @@ class DenseFactors(FisherFactors):
         n, c, k = values.shape
         self.shape, self.dtype, self.device = (n, c, k), values.dtype, values.device
 
-    def take(self, index: Tensor | slice) -> DenseFactors:  # noqa: D102
+    def take(self, index: Tensor | slice) -> DenseFactors:
         return DenseFactors(self.values[index])
 
-    def double(self) -> DenseFactors:  # noqa: D102
+    def double(self) -> DenseFactors:
         return DenseFactors(self.values.double())
 
-    def matmul(self, M: Tensor) -> Tensor:  # noqa: D102
+    def matmul(self, M: Tensor) -> Tensor:
         return self.values @ M
 
-    def tmatmul(self, T: Tensor) -> Tensor:  # noqa: D102
+    def tmatmul(self, T: Tensor) -> Tensor:
         return self.values.flatten(0, 1).T @ T.flatten(0, 1)
 
-    def contract(self, T: Tensor) -> Tensor:  # noqa: D102
+    def contract(self, T: Tensor) -> Tensor:
         return T @ self.values.mT
 
-    def quadratic(self, W: Tensor) -> Tensor:  # noqa: D102
+    def quadratic(self, W: Tensor) -> Tensor:
         out = self.values.new_empty(self.shape[0], self.shape[1], self.shape[1])
         for block in _blocks(len(self), self.shape[1] * self.shape[2]):
             values = self.values[block]
             torch.bmm(values @ W, values.mT, out=out[block])
         return out
 
-    def dense(self) -> Tensor:  # noqa: D102
+    def dense(self) -> Tensor:
         return self.values
 
     def _add_gram(self, weights: Tensor, total: Tensor) -> None:
@@ -202,17 +202,17 @@ class KroneckerFactors(FisherFactors):
         self.shape = (left.shape[0], left.shape[1], left.shape[2] * right.shape[1])
         self.dtype, self.device = left.dtype, left.device
 
-    def take(self, index: Tensor | slice) -> KroneckerFactors:  # noqa: D102
+    def take(self, index: Tensor | slice) -> KroneckerFactors:
         return KroneckerFactors(self.left[index], self.right[index])
 
-    def double(self) -> KroneckerFactors:  # noqa: D102
+    def double(self) -> KroneckerFactors:
         return KroneckerFactors(self.left.double(), self.right.double())
 
     @property
     def _sides(self) -> tuple[int, int]:
         return self.left.shape[2], self.right.shape[1]
 
-    def matmul(self, M: Tensor) -> Tensor:  # noqa: D102
+    def matmul(self, M: Tensor) -> Tensor:
         (O, D), m = self._sides, M.shape[1]
         if len(self) <= m:  # few samples: O products, and no copy of M
             inner = torch.matmul(self.right, M.view(O, D, m)).transpose(0, 1)
@@ -226,7 +226,7 @@ class KroneckerFactors(FisherFactors):
             torch.bmm(self.left[block], inner, out=out[block])
         return out
 
-    def tmatmul(self, T: Tensor) -> Tensor:  # noqa: D102
+    def tmatmul(self, T: Tensor) -> Tensor:
         (O, D), m = self._sides, T.shape[2]
         out = T.new_zeros(D, O * m)
         for block in _blocks(len(self), O * m):
@@ -234,12 +234,12 @@ class KroneckerFactors(FisherFactors):
             out.addmm_(self.right[block].T, outer.flatten(1))
         return out.view(D, O, m).transpose(0, 1).reshape(O * D, m)
 
-    def contract(self, T: Tensor) -> Tensor:  # noqa: D102
+    def contract(self, T: Tensor) -> Tensor:
         O, D = self._sides
         inner = (T.reshape(*T.shape[:2], O, D) @ self.right[:, None, :, None]).squeeze(-1)
         return inner @ self.left.mT
 
-    def quadratic(self, W: Tensor) -> Tensor:  # noqa: D102
+    def quadratic(self, W: Tensor) -> Tensor:
         (O, D), C = self._sides, self.shape[1]
         blocks_of_W = W.reshape(O, D, O, D)
         out = self.left.new_empty(self.shape[0], C, C)
@@ -254,7 +254,7 @@ class KroneckerFactors(FisherFactors):
             torch.bmm(left @ inner, left.mT, out=out[block])
         return out
 
-    def dense(self) -> Tensor:  # noqa: D102
+    def dense(self) -> Tensor:
         return (self.left[..., None] * self.right[:, None, None]).flatten(2)
 
     def _add_gram(self, weights: Tensor, total: Tensor) -> None:
@@ -300,10 +300,10 @@ class ConcatenatedFactors(FisherFactors):
         self.shape = (n, c, sum(sizes))
         self.dtype, self.device = parts[0].dtype, parts[0].device
 
-    def take(self, index: Tensor | slice) -> ConcatenatedFactors:  # noqa: D102
+    def take(self, index: Tensor | slice) -> ConcatenatedFactors:
         return ConcatenatedFactors([part.take(index) for part in self.parts], self.columns)
 
-    def double(self) -> ConcatenatedFactors:  # noqa: D102
+    def double(self) -> ConcatenatedFactors:
         return ConcatenatedFactors([part.double() for part in self.parts], self.columns)
 
     def in_own_order(self) -> ConcatenatedFactors:
@@ -312,24 +312,24 @@ class ConcatenatedFactors(FisherFactors):
         order = torch.arange(sum(sizes), device=self.device)
         return ConcatenatedFactors(self.parts, order.split(sizes))
 
-    def matmul(self, M: Tensor) -> Tensor:  # noqa: D102
+    def matmul(self, M: Tensor) -> Tensor:
         (first, *others), (columns, *rest) = self.parts, self._at
         out = first.matmul(M[columns])
         for part, index in zip(others, rest, strict=True):
             out += part.matmul(M[index])
         return out
 
-    def tmatmul(self, T: Tensor) -> Tensor:  # noqa: D102
+    def tmatmul(self, T: Tensor) -> Tensor:
         out = T.new_empty(self.shape[2], T.shape[2])
         for part, index in zip(self.parts, self._at, strict=True):
             out[index] = part.tmatmul(T)
         return out
 
-    def contract(self, T: Tensor) -> Tensor:  # noqa: D102
+    def contract(self, T: Tensor) -> Tensor:
         pairs = zip(self.parts, self._at, strict=True)
         return torch.stack([part.contract(T[:, :, index]) for part, index in pairs]).sum(0)
 
-    def quadratic(self, W: Tensor) -> Tensor:  # noqa: D102
+    def quadratic(self, W: Tensor) -> Tensor:
         n, C, _ = self.shape
         out = torch.zeros(n, C, C, dtype=self.dtype, device=self.device)
         for part, index in zip(self.parts, self._at, strict=True):
@@ -342,7 +342,7 @@ class ConcatenatedFactors(FisherFactors):
                 out[block] += cross.mT
         return out
 
-    def dense(self) -> Tensor:  # noqa: D102
+    def dense(self) -> Tensor:
         out = torch.empty(self.shape, dtype=self.dtype, device=self.device)
         for part, index in zip(self.parts, self._at, strict=True):
             out[:, :, index] = part.dense()
@@ -352,9 +352,7 @@ class ConcatenatedFactors(FisherFactors):
         self,
     ) -> Iterator[tuple[tuple[FisherFactors, _Index], tuple[FisherFactors, _Index]]]:
         """Each two parts, the one with fewer columns last."""
-        pairs = sorted(
-            zip(self.parts, self._at, strict=True), key=lambda part: -part[0].shape[2]
-        )
+        pairs = sorted(zip(self.parts, self._at, strict=True), key=lambda part: -part[0].shape[2])
         for i, one in enumerate(pairs):
             for other in pairs[i + 1 :]:
                 yield one, other
@@ -369,9 +367,6 @@ class ConcatenatedFactors(FisherFactors):
             cross = one.tmatmul(other.dense() * weights[:, None, None])
             total[rows[at_one][:, None], rows[at_other]] += cross
             total[rows[at_other][:, None], rows[at_one]] += cross.T
-
-
-
 
 
 def _as_slice(index: Tensor) -> _Index:

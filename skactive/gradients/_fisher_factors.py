@@ -135,7 +135,7 @@ class _Layout:
 
 def _taker(geometry: Geometry, wanted: dict[str, Tensor], on_rows: bool) -> Taker:
     whole = all(
-        name in wanted and len(wanted[name]) == parameter.numel() or name not in wanted
+        (name in wanted and len(wanted[name]) == parameter.numel()) or name not in wanted
         for name, parameter in geometry.layer._parameters.items() if parameter is not None
     )  # fmt: skip
     kind = OuterTaker if on_rows and whole and "weight" in wanted else EntryTaker

@@ -70,17 +70,17 @@ class LinearGeometry(Geometry):
         super().__init__(layer)
         self.n_groups, self.n_outputs, self.patch_size = 1, layer.out_features, layer.in_features
 
-    def fits(self, a: Tensor, n: int) -> bool:  # noqa: D102
+    def fits(self, a: Tensor, n: int) -> bool:
         return a.ndim >= 2 and a[..., 0].numel() % n == 0
 
-    def patches(self, a: Tensor, n: int) -> Tensor:  # noqa: D102
+    def patches(self, a: Tensor, n: int) -> Tensor:
         rows = a.reshape(n, 1, -1, self.patch_size)
         return rows.clone().transpose(2, 3)
 
-    def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:  # noqa: D102
+    def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
         return a.reshape(n, -1, self.patch_size)[..., index].mT
 
-    def outputs(self, delta: Tensor, n: int) -> Tensor:  # noqa: D102
+    def outputs(self, delta: Tensor, n: int) -> Tensor:
         return delta.reshape(n, -1, self.n_outputs).mT
 
 
@@ -92,7 +92,7 @@ class Conv2dGeometry(Geometry):
         self.n_groups, self.n_outputs = layer.groups, layer.out_channels
         self.patch_size = layer.weight[0].numel()
 
-    def fits(self, a: Tensor, n: int) -> bool:  # noqa: D102
+    def fits(self, a: Tensor, n: int) -> bool:
         return a.ndim == 4 and len(a) == n
 
     def _pad(self, a: Tensor) -> Tensor:
@@ -102,12 +102,12 @@ class Conv2dGeometry(Geometry):
         mode = "constant" if self.layer.padding_mode == "zeros" else self.layer.padding_mode
         return F.pad(a, padding, mode=mode) if any(padding) else a
 
-    def patches(self, a: Tensor, n: int) -> Tensor:  # noqa: D102
+    def patches(self, a: Tensor, n: int) -> Tensor:
         layer = self.layer
         rows = F.unfold(self._pad(a), layer.kernel_size, layer.dilation, stride=layer.stride)
         return rows.view(n, self.n_groups, self.patch_size, -1)
 
-    def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:  # noqa: D102
+    def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
         layer, a = self.layer, self._pad(a)
         (height, width), (down, right) = layer.kernel_size, layer.stride
         (apart_v, apart_h) = layer.dilation
@@ -135,13 +135,13 @@ class BatchNormGeometry(Geometry):
         self.n_groups = self.n_outputs = layer.num_features
         self.patch_size = 1
 
-    def fits(self, a: Tensor, n: int) -> bool:  # noqa: D102
+    def fits(self, a: Tensor, n: int) -> bool:
         return a.ndim >= 2 and len(a) == n
 
-    def patches(self, a: Tensor, n: int) -> Tensor:  # noqa: D102
+    def patches(self, a: Tensor, n: int) -> Tensor:
         return self._normalise(a.reshape(n, self.n_outputs, -1), slice(None))[:, :, None]
 
-    def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:  # noqa: D102
+    def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
         return self._normalise(a.reshape(n, self.n_outputs, -1)[:, index], index)
 
     def _normalise(self, a: Tensor, channels: Tensor | slice) -> Tensor:

@@ -192,13 +192,13 @@ def _check_size(kind: str, fraction: Any, n_parameters: Any, P: int) -> None:
     if kind == "relative":
         given = "fraction" if not auto else "n_parameters" if n_parameters is not None else None
         if given:
-            must = f"left at its default with kind='relative', which takes at most {_CAP:.1%} a tensor"
+            must = (
+                f"left at its default with kind='relative', which takes at most {_CAP:.1%} a tensor"
+            )
             raise invalid(given, _OWNER, must, fraction if given == "fraction" else n_parameters)
 
 
-def _last_layer(
-    module: nn.Module, parameters: dict[str, nn.Parameter], head: str | None
-) -> Tensor:
+def _last_layer(module: nn.Module, parameters: dict[str, nn.Parameter], head: str | None) -> Tensor:
     """Which positions belong to the last layer, (P,) bool."""
     layers = dict(module.named_modules())
     if head is None:
@@ -230,14 +230,18 @@ def _count(kind: str, fraction: Any, n_parameters: int | None, P: int, n_last: i
     k = exact_share(fraction, P) if n_parameters is None else int(n_parameters)
     smallest = min(n_last + 1, P)
     if kind == "global" and k < smallest:
-        share = next(f for d in range(3, 20) if exact_share(f := _round_up(smallest, P, d), P) >= smallest)
+        share = _round_up(smallest, P, max(3, len(str(P))))
         parameter = "fraction" if n_parameters is None else "n_parameters"
-        must = f"large enough for more than the last layer, which has {n_last} of the {P} parameters"
+        must = (
+            f"large enough for more than the last layer, which has {n_last} of the {P} parameters"
+        )
         remedy = (
             f"It makes a mask of {k}. The smallest that works is n_parameters={smallest}, or "
             f"fraction={share}; fraction='auto' chooses one."
         )
-        raise invalid(parameter, _OWNER, must, fraction if n_parameters is None else n_parameters, remedy)
+        raise invalid(
+            parameter, _OWNER, must, fraction if n_parameters is None else n_parameters, remedy
+        )
     return max(k, 1)
 
 

@@ -58,7 +58,9 @@ class Network:
         """Return the logits (N, C) from what the network returned: that, or its first item."""
         first = output[0] if isinstance(output, (tuple, list)) and output else output
         if not isinstance(first, Tensor) or first.ndim != 2 or first.shape[1] < 2:
-            must = "a network that returns logits (N, C) with C ≥ 2, or a tuple that begins with them"
+            must = (
+                "a network that returns logits (N, C) with C ≥ 2, or a tuple that begins with them"
+            )
             got = describe(first) if isinstance(first, Tensor) else type(first).__name__
             remedy = f"It returned {got}. A head of one logit needs a second one."
             raise invalid("module", self.owner, must, type(self.module).__name__, remedy)
@@ -76,7 +78,9 @@ class Network:
         with torch.no_grad():
             alone = self.logits(self.module(first))[0]
         tolerance = 1e-8 if self.dtype == torch.float64 else 1e-2
-        if bool((alone - logits[0]).abs().max() > tolerance * logits[0].abs().max().clamp(min=1e-6)):
+        if bool(
+            (alone - logits[0]).abs().max() > tolerance * logits[0].abs().max().clamp(min=1e-6)
+        ):
             must = "a network that scores each sample by itself"
             remedy = (
                 "The first sample's logits change with the batch that it is in; look for "

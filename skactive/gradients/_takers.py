@@ -65,7 +65,7 @@ class EntryTaker(Taker):
         self.patches: Tensor | None = None
         self.entries: Tensor | None = None
 
-    def record(self, a: Tensor, n: int) -> None:  # noqa: D102
+    def record(self, a: Tensor, n: int) -> None:
         self.n = n
         if not len(self.row):
             return
@@ -75,7 +75,7 @@ class EntryTaker(Taker):
         else:
             self.patches = rows if len(self.unique_rows) == len(self.row) else rows.contiguous()
 
-    def take(self, delta: Tensor) -> None:  # noqa: D102
+    def take(self, delta: Tensor) -> None:
         outputs = self.geometry.outputs(delta, self.n)
         device = outputs.device
         parts = []
@@ -91,12 +91,12 @@ class EntryTaker(Taker):
             parts.append(outputs[:, self.bias.to(device)].sum(2))
         self.entries = torch.cat(parts, 1)
 
-    def taken(self, name: str) -> Tensor:  # noqa: D102
+    def taken(self, name: str) -> Tensor:
         assert self.entries is not None
         n_weight = len(self.row)
         return self.entries[:, :n_weight] if name == "weight" else self.entries[:, n_weight:]
 
-    def clear(self) -> None:  # noqa: D102
+    def clear(self) -> None:
         self.patches = self.entries = None
 
 
@@ -106,21 +106,21 @@ class OuterTaker(Taker):
     delta: Tensor
     inputs: Tensor
 
-    def record(self, a: Tensor, n: int) -> None:  # noqa: D102
+    def record(self, a: Tensor, n: int) -> None:
         self.inputs = a.clone()
         if "bias" in self.wanted:
             self.inputs = torch.cat([self.inputs, a.new_ones(n, 1)], 1)
 
-    def take(self, delta: Tensor) -> None:  # noqa: D102
+    def take(self, delta: Tensor) -> None:
         self.delta = delta.clone()
 
-    def taken(self, name: str) -> Tensor:  # noqa: D102
+    def taken(self, name: str) -> Tensor:
         gradient = self.delta[:, :, None] * self.inputs[:, None]
         size = self.geometry.patch_size
         part = gradient[..., :size] if name == "weight" else gradient[..., size:]
         return part.flatten(1)
 
-    def clear(self) -> None:  # noqa: D102
+    def clear(self) -> None:
         self.delta = self.inputs = torch.empty(0)
 
 
@@ -136,12 +136,12 @@ class SquareTaker(Taker):
         self.squares: dict[str, Tensor] = {}
         self.patches: Tensor | None = None
 
-    def record(self, a: Tensor, n: int) -> None:  # noqa: D102
+    def record(self, a: Tensor, n: int) -> None:
         self.n = n
         if "weight" in self.wanted:
             self.patches = self.geometry.patches(a, n)
 
-    def take(self, delta: Tensor) -> None:  # noqa: D102
+    def take(self, delta: Tensor) -> None:
         outputs = self.geometry.outputs(delta, self.n)
         if self.patches is not None:
             _, G, d, T = self.patches.shape
@@ -161,11 +161,11 @@ class SquareTaker(Taker):
         if "bias" in self.wanted:
             self.squares["bias"] = outputs.sum(2).square_().sum(0)
 
-    def taken(self, name: str) -> Tensor:  # noqa: D102
+    def taken(self, name: str) -> Tensor:
         return self.squares[name].flatten()
 
-    def expected(self, gradients: Tensor) -> Tensor:  # noqa: D102
+    def expected(self, gradients: Tensor) -> Tensor:
         return gradients.square().sum(0)
 
-    def clear(self) -> None:  # noqa: D102
+    def clear(self) -> None:
         self.squares, self.patches = {}, None

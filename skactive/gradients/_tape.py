@@ -49,13 +49,11 @@ class Tape:
         The batch and its logits, after `forward`.
     """
 
-    X: Tensor
-    logits: Tensor
-
     def __init__(
         self, network: Network, takers: Mapping[nn.Module, Taker], head: nn.Module | None
     ) -> None:
         self.network, self.takers, self.head = network, takers, head
+        self.X = self.logits = torch.empty(0)
         self._probe = torch.zeros(
             (), device=network.device, dtype=network.dtype, requires_grad=True
         )
@@ -74,7 +72,10 @@ class Tape:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self._remove_hooks()
         for taker in self.takers.values():
@@ -142,7 +143,7 @@ class Tape:
     def release(self) -> None:
         """Forget the batch and its graph."""
         self._shapes = {}
-        del self.X, self.logits
+        self.X = self.logits = torch.empty(0)
         for taker in self.takers.values():
             taker.clear()
 

@@ -374,12 +374,7 @@ def _positions(name: str, given: Any, N: int) -> np.ndarray:
     if array.size == 0 and name == "labelled":
         return np.arange(0)
     good = array.ndim == 1 and array.size > 0 and np.issubdtype(array.dtype, np.integer)
-    if (
-        not good
-        or array.min() < 0
-        or array.max() >= N
-        or len(np.unique(array)) < len(array)
-    ):
+    if not good or array.min() < 0 or array.max() >= N or len(np.unique(array)) < len(array):
         must = f"distinct int positions from 0 to {N - 1}"
         remedy = "Of a bool array, pass np.flatnonzero." if array.dtype == bool else ""
         raise invalid(name, _OWNER, must, given, remedy)

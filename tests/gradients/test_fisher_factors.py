@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 from torch import nn
 
 from skactive._torch import unwrap
 from skactive.gradients import _diagonal, _fisher_factors, diagonal_fisher, fisher_factors
-from tests.cases import CASES, Case, all_cases
+from tests.cases import Case, all_cases
 from tests.oracles import naive_diagonal, naive_rows
 
 RTOL = 1e-9

@@ -114,9 +114,7 @@ def test_the_published_loop_picks_the_same(given, oversample):
     picks = greedy_fisher(
         factors, 12, candidates=candidates, labelled=labelled, oversample=oversample
     )
-    expected = published_greedy(
-        V, 12, candidates, labelled, oversample_to=int(12 * oversample)
-    )
+    expected = published_greedy(V, 12, candidates, labelled, oversample_to=int(12 * oversample))
     assert picks.dtype == np.int64
     np.testing.assert_array_equal(picks, expected)
 
@@ -126,9 +124,7 @@ def test_gains_are_decreases_of_the_objective():
     V, labelled = factors.dense().numpy(), np.arange(4)
     candidates = np.arange(4, 50)
     result = greedy_fisher_steps(factors, 6, labelled=labelled, regularization=0.5)
-    values = [
-        objective(V, result.indices[:i], candidates, labelled, 6, 0.5) for i in range(7)
-    ]
+    values = [objective(V, result.indices[:i], candidates, labelled, 6, 0.5) for i in range(7)]
     np.testing.assert_allclose(result.gains, -np.diff(values), rtol=1e-9)
 
 
