@@ -213,42 +213,42 @@ class KroneckerFactors(FisherFactors):
         return self.left.shape[2], self.right.shape[1]
 
     def matmul(self, M: Tensor) -> Tensor:
-        (O, D), m = self._sides, M.shape[1]
-        if len(self) <= m:  # few samples: O products, and no copy of M
-            inner = torch.matmul(self.right, M.view(O, D, m)).transpose(0, 1)
+        (n_out, D), m = self._sides, M.shape[1]
+        if len(self) <= m:  # few samples: n_out products, and no copy of M
+            inner = torch.matmul(self.right, M.view(n_out, D, m)).transpose(0, 1)
             return torch.bmm(self.left, inner)
         # S · (h · M) with M as D × (O·m): O(D·O·m) a sample, where the dense product is O(C·O·D·m).
-        by_input = M.reshape(O, D, m).transpose(0, 1).reshape(D, O * m)
+        by_input = M.reshape(n_out, D, m).transpose(0, 1).reshape(D, n_out * m)
         out = self.left.new_empty(self.shape[0], self.shape[1], m)
-        for block in _blocks(len(self), O * m):
+        for block in _blocks(len(self), n_out * m):
             right = self.right[block]
-            inner = (right @ by_input).view(len(right), O, m)
+            inner = (right @ by_input).view(len(right), n_out, m)
             torch.bmm(self.left[block], inner, out=out[block])
         return out
 
     def tmatmul(self, T: Tensor) -> Tensor:
-        (O, D), m = self._sides, T.shape[2]
-        out = T.new_zeros(D, O * m)
-        for block in _blocks(len(self), O * m):
-            outer = torch.bmm(self.left[block].mT, T[block])  # (n, O, m)
+        (n_out, D), m = self._sides, T.shape[2]
+        out = T.new_zeros(D, n_out * m)
+        for block in _blocks(len(self), n_out * m):
+            outer = torch.bmm(self.left[block].mT, T[block])  # (n, n_out, m)
             out.addmm_(self.right[block].T, outer.flatten(1))
-        return out.view(D, O, m).transpose(0, 1).reshape(O * D, m)
+        return out.view(D, n_out, m).transpose(0, 1).reshape(n_out * D, m)
 
     def contract(self, T: Tensor) -> Tensor:
-        O, D = self._sides
-        inner = (T.reshape(*T.shape[:2], O, D) @ self.right[:, None, :, None]).squeeze(-1)
+        n_out, D = self._sides
+        inner = (T.reshape(*T.shape[:2], n_out, D) @ self.right[:, None, :, None]).squeeze(-1)
         return inner @ self.left.mT
 
     def quadratic(self, W: Tensor) -> Tensor:
-        (O, D), C = self._sides, self.shape[1]
-        blocks_of_W = W.reshape(O, D, O, D)
+        (n_out, D), C = self._sides, self.shape[1]
+        blocks_of_W = W.reshape(n_out, D, n_out, D)
         out = self.left.new_empty(self.shape[0], C, C)
-        for block in _blocks(len(self), O * D):
+        for block in _blocks(len(self), n_out * D):
             left, right = self.left[block], self.right[block]
-            inner = left.new_empty(len(left), O, O)  # hᵀ W_ab h
-            for a in range(O):  # W is symmetric: b ≥ a is enough
-                product = right @ blocks_of_W[a, :, a:].reshape(D, (O - a) * D)
-                row = torch.bmm(product.view(-1, O - a, D), right[:, :, None]).squeeze(-1)
+            inner = left.new_empty(len(left), n_out, n_out)  # hᵀ W_ab h
+            for a in range(n_out):  # W is symmetric: b ≥ a is enough
+                product = right @ blocks_of_W[a, :, a:].reshape(D, (n_out - a) * D)
+                row = torch.bmm(product.view(-1, n_out - a, D), right[:, :, None]).squeeze(-1)
                 inner[:, a, a:] = row
                 inner[:, a:, a] = row
             torch.bmm(left @ inner, left.mT, out=out[block])
@@ -258,14 +258,14 @@ class KroneckerFactors(FisherFactors):
         return (self.left[..., None] * self.right[:, None, None]).flatten(2)
 
     def _add_gram(self, weights: Tensor, total: Tensor) -> None:
-        O, D = self._sides
+        n_out, D = self._sides
         q = torch.einsum("nca,ncb->nab", self.left, self.left * weights[:, None, None])
-        blocks = total.view(O, D, O, D)
-        for a in range(O):  # the block (a, b) is Hᵀ diag(q_ab) H
+        blocks = total.view(n_out, D, n_out, D)
+        for a in range(n_out):  # the block (a, b) is Hᵀ diag(q_ab) H
             weighted = (q[:, a, a:, None] * self.right[:, None]).flatten(1)
-            block = (self.right.T @ weighted).view(D, O - a, D)
+            block = (self.right.T @ weighted).view(D, n_out - a, D)
             blocks[a, :, a:] += block
-            if a + 1 < O:
+            if a + 1 < n_out:
                 blocks[a + 1 :, :, a] += block[:, 1:].permute(1, 2, 0)
 
 

@@ -186,8 +186,8 @@ def _batch(
             for layer, taker in plan.takers.items():
                 if isinstance(taker, EntryTaker):
                     names = plan.names[layer]
-                    start = layout.gathered[names["weight" if "weight" in names else "bias"]].start
-                    dense[:, c, start : start + taker.entries.shape[1]] = taker.entries
+                    for own, name in names.items():
+                        dense[:, c, layout.gathered[name]] = taker.taken(own)
     finally:
         tape.release()
 

@@ -62,35 +62,38 @@ def func_gradients(
         A parameter's name, the position of the chunk's first sample, and what was kept of the
         chunk, (n, R, ...).
     """
-    module = network.module
     for group in _groups(network, names, rows.shape[1]):
-        parameters = {name: module.get_parameter(name).detach() for name in group}
-        size = sum(p.numel() for p in parameters.values())
+        yield from _group_gradients(network, group, X, rows, reduce)
 
-        def one_sample(
-            x: Tensor, sample_rows: Tensor, parameters: dict[str, Tensor] = parameters,
-            at_once: int = max(1, _BLOCK // size),
-        ) -> dict[str, Tensor]:  # fmt: skip
-            def logits(values: dict[str, Tensor]) -> Tensor:
-                return network.logits(functional_call(module, values, (x[None],)))[0]
 
-            pull = vjp(logits, parameters)[1]
+def _group_gradients(
+    network: Network, names: Sequence[str], X: Tensor, rows: Tensor, reduce: Reduce
+) -> Iterator[tuple[str, int, Tensor]]:
+    module = network.module
+    parameters = {name: module.get_parameter(name).detach() for name in names}
+    size = sum(p.numel() for p in parameters.values())
 
-            def one_row(row: Tensor) -> dict[str, Tensor]:
-                (gradients,) = pull(row)
-                return {name: reduce(name, g.flatten()) for name, g in gradients.items()}
+    def one_sample(x: Tensor, sample_rows: Tensor) -> dict[str, Tensor]:
+        def logits(values: dict[str, Tensor]) -> Tensor:
+            return network.logits(functional_call(module, values, (x[None],)))[0]
 
-            return vmap(one_row, chunk_size=at_once)(sample_rows)
+        pull = vjp(logits, parameters)[1]
 
-        step = min(_MOST_SAMPLES, max(1, _BLOCK // (size * rows.shape[1])))
-        for start in range(0, len(X), step):
-            some = slice(start, start + step)
-            with warnings.catch_warnings():
-                # Operations that torch.func runs sample by sample are slow, and right.
-                warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
-                kept = vmap(one_sample, randomness="different")(X[some], rows[some])
-            for name, values in kept.items():
-                yield name, start, values.detach()
+        def one_row(row: Tensor) -> dict[str, Tensor]:
+            (gradients,) = pull(row)
+            return {name: reduce(name, gradient.flatten()) for name, gradient in gradients.items()}
+
+        return vmap(one_row, chunk_size=max(1, _BLOCK // size))(sample_rows)
+
+    step = min(_MOST_SAMPLES, max(1, _BLOCK // (size * rows.shape[1])))
+    for start in range(0, len(X), step):
+        some = slice(start, start + step)
+        with warnings.catch_warnings():
+            # Operations that torch.func runs sample by sample are slow, and right.
+            warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+            kept = vmap(one_sample, randomness="different")(X[some], rows[some])
+        for name, values in kept.items():
+            yield name, start, values.detach()
 
 
 def loop_gradients(

@@ -130,7 +130,7 @@ class Conv2dGeometry(Geometry):
 class BatchNormGeometry(Geometry):
     """Batch normalisation by running statistics."""
 
-    def __init__(self, layer: nn.modules.batchnorm._BatchNorm) -> None:
+    def __init__(self, layer: Any) -> None:
         super().__init__(layer)
         self.n_groups = self.n_outputs = layer.num_features
         self.patch_size = 1

@@ -21,7 +21,7 @@ class _Start(torch.autograd.Function):
         return output.clone()
 
     @staticmethod
-    def backward(ctx: Any, delta: Tensor) -> tuple[None, None]:  # type: ignore[override]
+    def backward(ctx: Any, delta: Tensor) -> tuple[None, None]:
         return None, None
 
 

@@ -74,9 +74,9 @@ def greedy_fisher(
 
     I_L the mean Fisher information of the n_L labelled samples, and I_U that of candidates and
     labelled together. The gains are those of the published loop; a step costs O(N·C²·k) in place
-    of O(N·C·k²). Gains are kept in the factors' precision, and the best few of each step computed in
-    float64; where the two differ by too much, all are computed anew, and factors in float32 that
-    are too ill-scaled for that go on as float64, in twice the memory.
+    of O(N·C·k²). Gains are kept in the factors' precision, and the best few of each step computed
+    in float64; where the two differ by too much, all are computed anew, and factors in float32
+    that are too ill-scaled for that go on as float64, in twice the memory.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def greedy_fisher_steps(
     >>> import numpy as np
     >>> V = np.array([[[1.0, 0.0]], [[3.0, 0.0]], [[0.0, 2.0]]])
     >>> greedy_fisher_steps(V, 2).gains.round(3)
-    array([3.158, 1.185])
+    array([3.   , 1.067])
     """
     V = _as_factors(factors)
     pool, labels = _check_positions(candidates, labelled, len(V), V.device)
@@ -210,7 +210,7 @@ class _Forward:
         self._information = information
         self._change: Tensor | None = None
         self.n_refreshes = -1  # the first is the beginning
-        self._gain_at_refresh: float | None = None
+        self._gain_at_refresh = 0.0
         self._refresh()
 
     def step(self) -> tuple[int, float]:
@@ -218,7 +218,7 @@ class _Forward:
         if self._change is not None:
             self._update(self._change)
         best = self._best()
-        fresh = self._gain_at_refresh is None
+        fresh = self.n_refreshes == 0 and self._change is None
         if not fresh and (not best.sure or best.gain < _REFRESH_BELOW * self._gain_at_refresh):
             self._refresh()
             best = self._best()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -22,11 +24,8 @@ def diagonal(seed: int = 0) -> torch.Tensor:
 
 
 def in_tensors(mask: torch.Tensor) -> list[set[int]]:
-    starts = np.cumsum([0, *SIZES])
-    return [
-        {int(i) for i in mask if low <= i < high}
-        for low, high in zip(starts[:-1], starts[1:], strict=True)
-    ]
+    bounds = pairwise(np.cumsum([0, *SIZES]))
+    return [{int(i) for i in mask if low <= i < high} for low, high in bounds]
 
 
 def largest(values: torch.Tensor, count: int, offset: int = 0) -> set[int]:
@@ -61,8 +60,8 @@ def test_auto_is_a_tenth_more_than_the_last_layer_where_that_is_larger():
 def test_shares_are_of_the_decimal_that_was_written():
     flat = nn.Sequential(nn.Linear(1, 92, bias=False), nn.Linear(4, 2, bias=False))
     assert len(parameter_mask(torch.rand(100), flat, fraction=0.29)) == 29
-    mask = parameter_mask(torch.rand(108), nn.Sequential(nn.Linear(1, 100, bias=False),
-                          nn.Linear(4, 2, bias=False)), kind="layerwise", fraction=0.07)  # fmt: skip
+    flat = nn.Sequential(nn.Linear(1, 100, bias=False), nn.Linear(4, 2, bias=False))
+    mask = parameter_mask(torch.rand(108), flat, kind="layerwise", fraction=0.07)
     assert len(mask) == 7 + 8
 
 
@@ -131,26 +130,44 @@ def test_the_head():
 
 
 BAD = {
-    "diagonal short": ({"diagonal": torch.ones(3)}, r"'diagonal'.*one for each of the 159 .*\(3,\)"),
+    "diagonal short": (
+        {"diagonal": torch.ones(3)},
+        r"'diagonal'.*one for each of the 159 .*\(3,\)",
+    ),
     "diagonal ints": ({"diagonal": torch.ones(159, dtype=int)}, "'diagonal'.*finite floats"),
     "diagonal nan": ({"diagonal": torch.full((159,), torch.nan)}, "'diagonal'.*finite floats"),
     "diagonal negative": ({"diagonal": -torch.ones(159)}, "'diagonal'.*at least 0"),
-    "kind": ({"kind": "best"}, "'kind'.*one of 'global', 'layerwise', 'relative', 'random'.*'best'"),
+    "kind": (
+        {"kind": "best"},
+        "'kind'.*one of 'global', 'layerwise', 'relative', 'random'.*'best'",
+    ),
     "fraction 0": ({"fraction": 0.0}, "'fraction'.*'auto' or a float above 0 and up to 1.*Got 0.0"),
     "fraction text": ({"fraction": "all"}, "'fraction'.*'auto' or a float"),
     "fraction bool": ({"fraction": True}, "'fraction'.*'auto' or a float"),
-    "n_parameters": ({"n_parameters": 160}, r"'n_parameters'.*1 to 159 \(the trainable parameters\)"),
-    "both": ({"n_parameters": 20, "fraction": 0.2}, "'fraction'.*'auto' where n_parameters is given"),
+    "n_parameters": (
+        {"n_parameters": 160},
+        r"'n_parameters'.*1 to 159 \(the trainable parameters\)",
+    ),
+    "both": (
+        {"n_parameters": 20, "fraction": 0.2},
+        "'fraction'.*'auto' where n_parameters is given",
+    ),
     "relative": ({"kind": "relative", "fraction": 0.1}, "'fraction'.*kind='relative'.*Got 0.1"),
-    "relative n": ({"kind": "relative", "n_parameters": 9}, "'n_parameters'.*kind='relative'.*Got 9"),
+    "relative n": (
+        {"kind": "relative", "n_parameters": 9},
+        "'n_parameters'.*kind='relative'.*Got 9",
+    ),
     "small fraction": (
         {"fraction": 0.05},
         r"'fraction'.*the last layer, which has 15 of the 159 parameters. Got 0.05 .*a mask of 7. "
         r".*n_parameters=16, or fraction=0.101;",
     ),
-    "small count": ({"n_parameters": 15}, r"'n_parameters'.*has 15 of the 159.*Got 15 .*fraction=0.101"),
+    "small count": (
+        {"n_parameters": 15},
+        r"'n_parameters'.*has 15 of the 159.*Got 15 .*fraction=0.101",
+    ),
     "head": ({"head": "fc"}, "'head'.*the name of a layer, such as '4'.*Got 'fc'"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
@@ -161,11 +178,11 @@ def test_messages(change, message):
 
 
 def test_the_smallest_fraction_that_the_message_names_works():
-    with pytest.raises(ValueError, match="fraction=0.101;"):
+    with pytest.raises(ValueError, match=r"fraction=0.101;"):
         parameter_mask(diagonal(), network(), fraction=0.1)
     assert len(parameter_mask(diagonal(), network(), fraction=0.101)) == 16
     # A network that is only its last layer: all of it.
-    with pytest.raises(ValueError, match="n_parameters=15, or fraction=1.0;"):
+    with pytest.raises(ValueError, match=r"n_parameters=15, or fraction=1.0;"):
         parameter_mask(torch.rand(15), nn.Linear(4, 3), fraction=0.5)
 
 

@@ -98,7 +98,7 @@ def test_everything_is_left_as_found_after_an_exception(score, at):
     module = used(torch.bfloat16)
     module.insert(5, Fails(at))
     before = snapshot(module)
-    with pytest.raises(KeyError, match="as asked"):
+    with pytest.raises(KeyError, match=r"as asked"):
         score(module, images(40), batch_size=3)
     assert snapshot(module) == before
 
@@ -240,26 +240,42 @@ def rows(n: int = 9) -> torch.Tensor:
 LINEAR = nn.Linear(4, 3)
 BAD = {
     "no samples": (LINEAR, rows(0), "'X'.*at least one sample"),
-    "iterable": (LINEAR, type("Stream", (IterableDataset,), {"__iter__": lambda self: iter(())})(), "'X'.*fetched by position"),
+    "iterable": (
+        LINEAR,
+        type("Stream", (IterableDataset,), {"__iter__": lambda self: iter(())})(),
+        "'X'.*fetched by position",
+    ),
     "one logit": (nn.Linear(4, 1), rows(), "'module'.*C ≥ 2.*shape .*1.*one logit needs a second"),
     "no logits": (nn.Unflatten(1, (2, 2)), rows(), "'module'.*require gradients.*Unfreeze"),
     "3-D output": (
-        nn.Sequential(LINEAR, nn.Unflatten(1, (3, 1))), rows(), r"'module'.*logits \(N, C\).*returned",
+        nn.Sequential(LINEAR, nn.Unflatten(1, (3, 1))),
+        rows(),
+        r"'module'.*logits \(N, C\).*returned",
     ),
-    "not a tensor": (Apply(lambda m, x: {"y": m.a(x)}, a=LINEAR), rows(), "'module'.*returned dict"),
+    "not a tensor": (
+        Apply(lambda m, x: {"y": m.a(x)}, a=LINEAR),
+        rows(),
+        "'module'.*returned dict",
+    ),
     "nan": (LINEAR, rows().fill_(torch.nan), "'X'.*logits are finite.*NaN and infinity"),
     "nan late": (
-        LINEAR, torch.cat([rows(), rows().fill_(torch.inf), rows()]), "'X'.*logits are finite",
+        LINEAR,
+        torch.cat([rows(), rows().fill_(torch.inf), rows()]),
+        "'X'.*logits are finite",
     ),
     "batch statistics": (
-        nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5, track_running_stats=False), nn.Linear(5, 3)),
-        rows(), "'module'.*each sample by itself.*Layer '1' has no running statistics",
+        nn.Sequential(
+            nn.Linear(4, 5), nn.BatchNorm1d(5, track_running_stats=False), nn.Linear(5, 3)
+        ),
+        rows(),
+        "'module'.*each sample by itself.*Layer '1' has no running statistics",
     ),
     "mixing": (
-        nn.Sequential(nn.Linear(4, 5), Contrast(), nn.Linear(5, 3)), rows(),
+        nn.Sequential(nn.Linear(4, 5), Contrast(), nn.Linear(5, 3)),
+        rows(),
         "'module'.*each sample by itself.*logits change with the batch",
     ),
-}  # fmt: skip
+}
 
 
 @BOTH
@@ -271,15 +287,15 @@ def test_messages(score, module, X, message):
 
 @BOTH
 def test_message_for_parameters(score):
-    with pytest.raises(ValueError, match="'batch_size'.*int of at least 1.*Got 0"):
+    with pytest.raises(ValueError, match=r"'batch_size'.*int of at least 1.*Got 0"):
         score(LINEAR, rows(), batch_size=0)
-    with pytest.raises(ValueError, match="'device'.*torch device.*'gpu'"):
+    with pytest.raises(ValueError, match=r"'device'.*torch device.*'gpu'"):
         score(LINEAR, rows(), device="gpu")
 
 
 @BOTH
 def test_a_network_that_runs_otherwise_for_other_batches(score):
-    with pytest.raises(RuntimeError, match="(ran 3 times|got an input of shape).* must run alike"):
+    with pytest.raises(RuntimeError, match=r"(ran 3 times|got an input of shape).* must run alike"):
         score(PerSample(), rows(60), batch_size=12)
 
 
@@ -296,12 +312,12 @@ MASKS = {
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 def test_message_for_masks(mask):
-    with pytest.raises(ValueError, match="'mask'.*increasing int positions from 0 to 14.*nonzero"):
+    with pytest.raises(ValueError, match=r"'mask'.*increasing int positions from 0 to 14.*nonzero"):
         fisher_factors(LINEAR, rows(), mask)
 
 
 def test_message_for_weighting():
-    with pytest.raises(ValueError, match="'weighting'.*'probability' or 'uniform'.*Got 'sqrt'"):
+    with pytest.raises(ValueError, match=r"'weighting'.*'probability' or 'uniform'.*Got 'sqrt'"):
         fisher_factors(LINEAR, rows(), [0], weighting="sqrt")
 
 

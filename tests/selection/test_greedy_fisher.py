@@ -176,7 +176,10 @@ def test_inputs_are_left_alone():
 
 
 BAD = {
-    "factors 2-D": ({"factors": np.ones((3, 2))}, r"'factors'.*must be what fisher_factors .*\(N, C, k\)"),
+    "factors 2-D": (
+        {"factors": np.ones((3, 2))},
+        r"'factors'.*must be what fisher_factors .*\(N, C, k\)",
+    ),
     "factors ints": ({"factors": np.ones((3, 2, 2), dtype=int)}, "'factors'.*floats of shape"),
     "factors nan": ({"factors": np.full((3, 2, 2), np.nan)}, "'factors'.*finite"),
     "structured nan": (
@@ -186,18 +189,30 @@ BAD = {
     "n 0": ({"n": 0}, r"'n'.*int from 1 to 5 \(the candidates\).*Got 0"),
     "n too large": ({"n": 4, "labelled": [0, 1]}, "'n'.*int from 1 to 3.*Got 4"),
     "n bool": ({"n": True}, "'n'.*int from 1 to 5"),
-    "candidate out of range": ({"candidates": [0, 5]}, "'candidates'.*distinct int positions from 0 to 4"),
+    "candidate out of range": (
+        {"candidates": [0, 5]},
+        "'candidates'.*distinct int positions from 0 to 4",
+    ),
     "candidate twice": ({"candidates": [1, 1]}, "'candidates'.*distinct"),
     "no candidate": ({"candidates": []}, "'candidates'.*distinct"),
-    "bools": ({"labelled": np.array([True, False] * 2 + [True])}, "'labelled'.*Of a bool array, pass np.flatnonzero"),
+    "bools": (
+        {"labelled": np.array([True, False] * 2 + [True])},
+        "'labelled'.*Of a bool array, pass np.flatnonzero",
+    ),
     "floats": ({"labelled": [0.0, 1.0]}, "'labelled'.*distinct int positions"),
-    "both": ({"candidates": [0, 1], "labelled": [1]}, "'candidates'.*not labelled.*Position 1 is in both"),
-    "all labelled": ({"labelled": range(5)}, "'labelled'.*fewer than all 5.*Nothing is left to pick"),
+    "both": (
+        {"candidates": [0, 1], "labelled": [1]},
+        "'candidates'.*not labelled.*Position 1 is in both",
+    ),
+    "all labelled": (
+        {"labelled": range(5)},
+        "'labelled'.*fewer than all 5.*Nothing is left to pick",
+    ),
     "regularization": ({"regularization": 0}, "'regularization'.*finite number above 0.*Got 0"),
     "regularization nan": ({"regularization": float("nan")}, "'regularization'.*finite number"),
     "oversample": ({"oversample": 0.5}, "'oversample'.*finite number of at least 1.*Got 0.5"),
     "oversample text": ({"oversample": "2"}, "'oversample'.*finite number of at least 1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
