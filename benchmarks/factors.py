@@ -28,6 +28,7 @@ class Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the block's feature maps."""
         y = F.relu(self.norm1(self.conv1(x)))
         return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
@@ -81,7 +82,10 @@ def measure(quick: bool) -> list[dict[str, Any]]:
         row("factors of the last layer / pass", "×", median(times["head"]) / one, None, "lower"),
     ]
     times = interleaved(
-        {"plain": lambda: plain(n_diagonal), "diagonal": lambda: diagonal_fisher(net, X[:n_diagonal])},
+        {
+            "plain": lambda: plain(n_diagonal),
+            "diagonal": lambda: diagonal_fisher(net, X[:n_diagonal]),
+        },
         1 if quick else 3,
     )  # fmt: skip
     ratio = median(times["diagonal"]) / median(times["plain"])
