@@ -12,7 +12,7 @@ from torch import Tensor
 
 from skactive._factors import DenseFactors, FisherFactors
 from skactive._validation import check_count, exact_share, invalid
-from skactive.selection._information import Information
+from skactive.selection._information import Information, gains_of
 
 _OWNER = "greedy_fisher"
 
@@ -24,7 +24,7 @@ _RESCORED = 8
 # Where updated and exact gains differ by more than this part of the best, and the short list
 # might for that reason lack the best, all gains are computed anew; if they differ so even then,
 # in float64 from there on.
-_SMALL_ERROR, _SAFETY = 1e-4, 3.0
+_SMALL_ERROR, _SAFETY = 1e-5, 3.0
 _EXACT_AT_ONCE = 64
 # What counts as equal, for the lower position to be taken: in the updated gains, and rescored.
 _EQUAL_UPDATED = 1e-5
@@ -245,9 +245,10 @@ class _Forward:
         step = max(1, _BLOCK // (2 * C * C))
         for start in range(0, len(self._V), step):
             block = slice(start, start + step)
-            Y, Y_H = self._V.take(block).matmul(scaled).split(C, dim=2)
+            both = self._V.take(block).matmul(scaled)
+            Y = both[:, :, :C]
             self._A[block].baddbmm_(Y, Y.mT, alpha=-1)
-            self._B[block].baddbmm_(Y, Y_H.mT).baddbmm_(Y_H, Y.mT)
+            self._B[block].baddbmm_(both, both.roll(C, 2).mT)
 
     def _best(self) -> _Best:
         """Return the best sample left, by exact gain."""
@@ -264,7 +265,7 @@ class _Forward:
         V = self._V.take(scored[short]).double()
         VW, VQ = self._information.through(V)
         A, B = self._information.between(V, VW, VQ)
-        exact = _trace_of_solution(torch.linalg.cholesky(torch.eye(A.shape[1]).to(A) + A), B)
+        exact = gains_of(A, B)[0]
         winner = int(_first_largest(exact, 1, _EQUAL_EXACT)[0])
         gain = float(exact[winner])
         # The others' gains are below the short list's last; are they, if they err as these do?
@@ -276,10 +277,8 @@ class _Forward:
 
     def _score(self, index: Tensor) -> tuple[Tensor, bool]:
         """Return the updated gains, and whether rounding left every I + A positive definite."""
-        A, B = self._A[index], self._B[index]
-        L, failed = torch.linalg.cholesky_ex(torch.eye(A.shape[1]).to(A) + A)
-        gains = _trace_of_solution(L, B)
-        bad = torch.nonzero(failed).flatten()
+        gains, sound = gains_of(self._A[index], self._B[index])
+        bad = torch.nonzero(~sound).flatten()
         for some in bad.split(_EXACT_AT_ONCE):
             gains[some] = self._score_exactly(index[some]).to(gains.dtype)
         return gains, not len(bad)
@@ -287,13 +286,7 @@ class _Forward:
     def _score_exactly(self, index: Tensor) -> Tensor:
         V = self._V.take(index).double()
         A, B = self._information.between(V, *self._information.through(V))
-        return _trace_of_solution(torch.linalg.cholesky(torch.eye(A.shape[1]).to(A) + A), B)
-
-
-def _trace_of_solution(L: Tensor, B: Tensor) -> Tensor:
-    """Return tr[(L Lᵀ)⁻¹ B] of each sample."""
-    inner = torch.linalg.solve_triangular(L, B, upper=False)
-    return torch.linalg.solve_triangular(L.mT, inner, upper=True).diagonal(dim1=1, dim2=2).sum(1)
+        return gains_of(A, B)[0]
 
 
 def _first_largest(values: Tensor, count: int, equal: float) -> Tensor:
@@ -316,8 +309,7 @@ def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> 
     if len(kept) > n:
         A, B = information.quadratics(V)
     while len(kept) > n:
-        L = torch.linalg.cholesky(torch.eye(A.shape[1]).to(A) - A[kept])
-        losses = _trace_of_solution(L, B[kept])
+        losses = gains_of(-A[kept], B[kept])[0]
         margin = losses.min() + _EQUAL_EXACT * losses.min().abs()
         worst = kept.pop(int(torch.nonzero(losses <= margin)[-1]))
         removed.append(worst)

@@ -9,6 +9,9 @@ from skactive._factors import FisherFactors
 
 # Low-rank terms are added to the k × k matrices so many steps at a time.
 _PENDING_STEPS = 16
+# Gains are computed in blocks of about so many numbers, which fit a cache, of at least so many
+# samples, for each has a loop over C in Python.
+_BLOCK, _FEWEST_AT_ONCE = 2**18, 256
 
 
 class Information:
@@ -99,3 +102,48 @@ class Information:
         if self._steps >= _PENDING_STEPS:
             self.settle()
         return torch.cat([U, H], 1)
+
+
+def gains_of(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+    """Return tr[(I + A)⁻¹ B] of each sample, by symmetric elimination.
+
+    The samples are the last axis: for small C that is two to three times as fast as one
+    factorisation a sample. With I + A = L D Lᵀ the trace is Σ_j (L⁻¹ B L⁻ᵀ)_jj / D_j.
+
+    Parameters
+    ----------
+    A, B : torch.Tensor of shape (N, C, C)
+        Symmetric.
+
+    Returns
+    -------
+    torch.Tensor of shape (N,)
+        The traces.
+    torch.Tensor of bool, of shape (N,)
+        Whether I + A was positive definite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> gains_of(torch.tensor([[[1.0]], [[-3.0]]]), torch.tensor([[[4.0]], [[4.0]]]))
+    (tensor([ 2., -2.]), tensor([ True, False]))
+    """
+    N, C, _ = A.shape
+    traces, sound = A.new_zeros(N), torch.ones(N, dtype=torch.bool, device=A.device)
+    size = max(_FEWEST_AT_ONCE, _BLOCK // C**2)
+    for start in range(0, N, size):
+        block = slice(start, start + size)
+        trace, good = traces[block], sound[block]
+        a, b = (M[block].permute(1, 2, 0).contiguous() for M in (A, B))  # (C, C, n)
+        a.diagonal(dim1=0, dim2=1).add_(1)
+        for j in range(C):
+            good &= a[j, j] > 0
+            inverse = a[j, j].reciprocal()
+            trace.addcmul_(b[j, j], inverse)
+            below = slice(j + 1, C)
+            l_j = a[below, j] * inverse
+            w = b[below, j] - l_j * (b[j, j] / 2)
+            a[below, below].addcmul_(l_j[:, None], a[None, j, below], value=-1)
+            b[below, below].addcmul_(l_j[:, None], w[None], value=-1)
+            b[below, below].addcmul_(w[:, None], l_j[None], value=-1)
+    return traces, sound

@@ -11,8 +11,15 @@ from skactive.selection import greedy_fisher
 from skactive.selection._greedy_fisher import greedy_fisher_steps
 from tests.oracles import gains_given, information, objective, published_greedy, woodbury
 
-# A pick's float64 gain may fall short of the best by this part of it: near-ties may swap.
+# A pick's float64 gain may fall short of the best by this part of it: near-ties may swap. Where M
+# is so ill-conditioned that float64 itself is less exact than that, by what float64 is worth.
 TOLERANCE = 1e-8
+
+
+def tolerance(V, picks, labelled, n, regularization=1.0):
+    _, M, V = information(V, picks, labelled, n, regularization)
+    M = M + np.einsum("nck,ncl->kl", V[picks], V[picks], optimize=True)
+    return max(TOLERANCE, np.finfo(float).eps * np.linalg.cond(M))
 
 
 def factors_of(problem: str, dtype: torch.dtype, N: int = 540, seed: int = 0):
@@ -83,7 +90,9 @@ def test_500_picks_each_the_best_by_gain(problem, dtype, regularization):
     V = factors.dense().double().numpy()
     candidates = np.setdiff1d(np.arange(len(V)), labelled)
     short = shortfalls(V, result.indices, candidates, labelled, 500, regularization)
-    assert short.max() <= TOLERANCE
+    assert short.max() <= tolerance(V, result.indices, labelled, 500, regularization)
+    if regularization == 1:
+        assert tolerance(V, result.indices, labelled, 500) == TOLERANCE
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
