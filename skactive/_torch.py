@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset, IterableDataset
 
-from skactive._validation import invalid
+from skactive._validation import invalid, owner_name
 from skactive.exceptions import BatchSizeWarning
 
 # Seeding a fit or a query borrows the process-wide generators. Two threads that borrow them
@@ -223,14 +223,14 @@ def check_not_iterable_dataset(parameter: str, owner: object, X: Any) -> None:
 
 
 def map_batches(
-    function: Callable[[Any], _Result], X: Any, batch_size: int
+    function: Callable[[Any, int], _Result], X: Any, batch_size: int
 ) -> Iterator[tuple[slice, _Result]]:
     """Apply a function to blocks of samples; halve the block when the device's memory is full.
 
     Parameters
     ----------
     function : callable
-        Takes a block of samples (see `take_rows`).
+        Takes a block of samples (see `take_rows`) and the position of its first one.
     X : array, tensor, DataFrame, sequence or torch Dataset
         The samples, read block by block.
     batch_size : int
@@ -250,7 +250,7 @@ def map_batches(
     while start < total:
         block = slice(start, min(start + batch_size, total))
         try:
-            result = function(take_rows(X, block))
+            result = function(take_rows(X, block), start)
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
@@ -268,3 +268,35 @@ def map_batches(
             halved = False
         yield block, result
         start = block.stop
+
+
+def as_tensor(X: Any) -> Tensor:
+    """Return an array as a tensor that shares its memory wherever torch can share it."""
+    if isinstance(X, Tensor):
+        return X.detach()
+    X = np.asarray(X)
+    if not X.dtype.isnative:
+        X = X.astype(X.dtype.newbyteorder("="))
+    if any(stride < 0 for stride in X.strides):
+        X = X.copy()
+    with warnings.catch_warnings():
+        # A read-only memmap is only ever read.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(X)
+
+
+def check_finite(X: Any, owner: object, parameter: str = "X", offset: int = 0) -> None:
+    """Raise if X holds NaN or infinity; reads it block by block, and integers not at all.
+
+    `offset` is the position of X's first sample in what the user passed, for the message.
+    """
+    if not as_tensor(X[:0]).is_floating_point():
+        return
+    for start in range(0, n_rows(X), 1024):
+        finite = torch.isfinite(as_tensor(X[start : start + 1024])).flatten(1).all(1)
+        if not bool(finite.all()):
+            first = offset + start + int((~finite).nonzero()[0, 0])
+            raise ValueError(
+                f"Input {parameter} of {owner_name(owner)} contains NaN or infinity, first in "
+                f"sample {first}. Remove such samples, or fill them in."
+            )

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-__all__ = ["InvalidParameterError", "check_count", "describe", "exact_share", "invalid"]
+__all__ = [
+    "Description",
+    "InvalidParameterError",
+    "check_count",
+    "describe",
+    "exact_share",
+    "invalid",
+    "owner_name",
+]
 
 
 def describe(value: Any) -> str:
@@ -20,6 +28,17 @@ def describe(value: Any) -> str:
         return f"an array of shape {tuple(shape)} and dtype {dtype}"
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+class Description(str):
+    """Words that stand for a value in a message, where its repr would say too little."""
+
+
+def owner_name(owner: object) -> str:
+    """Return the name to print for a function, a class, an object, or a string itself."""
+    if isinstance(owner, str):
+        return owner
+    return getattr(owner, "__name__", None) or type(owner).__name__
 
 
 def invalid(
@@ -36,8 +55,7 @@ def invalid(
     must : str
         What the parameter must be; completes "must be ...".
     got : object
-        What arrived. A string is quoted as it is if it is a description made by `describe`;
-        pass the value itself otherwise.
+        What arrived; a `Description` is printed as it is.
     remedy : str, default=""
         What to do about it; a sentence.
 
@@ -46,9 +64,9 @@ def invalid(
     InvalidParameterError
         A ValueError (and TypeError, as in scikit-learn), to be raised by the caller.
     """
-    if not isinstance(owner, str):
-        owner = getattr(owner, "__name__", None) or type(owner).__name__
-    message = f"The {parameter!r} parameter of {owner} must be {must}. Got {describe(got)} instead."
+    name = owner_name(owner)
+    got = got if isinstance(got, Description) else describe(got)
+    message = f"The {parameter!r} parameter of {name} must be {must}. Got {got} instead."
     return InvalidParameterError(f"{message} {remedy}".rstrip())
 
 

@@ -83,7 +83,7 @@ def diagonal_fisher(
         }
         with Tape(network, plan.takers, plan.head) as tape:
 
-            def add(block: Any) -> dict[str, Tensor]:
+            def add(block: Any, start: int) -> dict[str, Tensor]:
                 return _block_sums(network, plan, tape, network.inputs(block))
 
             for _, block_sums in map_batches(add, X, batch_size):

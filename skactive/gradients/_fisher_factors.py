@@ -95,7 +95,7 @@ def fisher_factors(
         stored: dict[str, Tensor] = {}
         with Tape(network, plan.takers, plan.head) as tape:
 
-            def compute(block: Any) -> dict[str, Tensor]:
+            def compute(block: Any, start: int) -> dict[str, Tensor]:
                 return _batch(network, plan, layout, tape, network.inputs(block), weighting)
 
             for block, batch in map_batches(compute, X, batch_size):

@@ -1,3 +1,6 @@
-"""Selection: arrays in, indices out; nothing here knows of models."""
+"""Arrays in, positions out: the algorithms that query strategies share."""
 
-from skactive.selection._greedy_fisher import greedy_fisher as greedy_fisher
+from skactive.selection._greedy_fisher import greedy_fisher
+from skactive.selection._top import top_n
+
+__all__ = ["greedy_fisher", "top_n"]

@@ -1,0 +1,60 @@
+# make demo    watch query strategies choose real images for a CNN (about two minutes)
+# make test    run all tests
+# make lint    style, docstrings and types
+# make doctest run the examples in the docstrings
+# make matrix  the modAL tests on 0.4.1 and 0.4.2.1, with skactive's mends and without
+# make oldest  the core tests on the oldest versions that pyproject.toml allows
+# make wheel   build the wheel, and import it elsewhere with its data
+# Each creates .venv and installs what it needs, if that is not there yet.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= skactive-demo
+
+.PHONY: demo test lint doctest matrix oldest wheel
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed
+	$(BIN)/skactive demo --out $(OUT)
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+doctest: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --doctest-modules skactive
+
+matrix: $(VENV)/.installed-test
+	$(BIN)/python tests/modal_matrix.py
+
+OLDEST := scikit-learn==1.6.0 skorch==1.2.0 numpy==1.26.4 pandas==2.2.0 scipy==1.11.4 \
+	joblib==1.4.2 pytz tzdata
+oldest: $(VENV)/.installed-test
+	test -d .venv-oldest || $(BIN)/python -m pip install --quiet --no-deps \
+		--target .venv-oldest $(OLDEST)
+	PYTHONPATH=.venv-oldest $(BIN)/python -m pytest -q -m "not slow" -W ignore::DeprecationWarning \
+		-W "ignore:Passing a non-Collection" tests/test_common.py tests/estimators \
+		tests/strategies tests/selection tests/test_torch.py
+
+wheel: $(VENV)/.installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
+	$(BIN)/python tests/check_wheel.py dist/*.whl
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	@echo "Installing skactive and torch into $(VENV) (about 5.5 GB, a few minutes the first time)"
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -e ".[$*]"
+	@touch $@

@@ -1,0 +1,333 @@
+"""The only importer of modAL: makes the stock releases work on today's scikit-learn and pandas.
+
+Importing this module mends modAL 0.4.1 and 0.4.2.1 once a process, by rebinding names inside
+modAL's own modules; scikit-learn and pandas stay as they are. What is mended:
+
+- `check_X_y`: modAL passes ``force_all_finite``, a name that scikit-learn 1.8 removed;
+- the row helpers of `modAL.utils.data`: ``DataFrame.append`` is gone, and torch tensors,
+  Series, lists of images and out-of-range indices were not, or wrongly, dealt with;
+- bootstrapping, which indexed the columns of a DataFrame, and lists not at all;
+- `bootstrap_init`, which learners never stored, so that `repr` and `clone` raised;
+- committees, which took no lists.
+
+The rest of skactive uses `query_result` only.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import modAL
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import sklearn.utils
+import torch
+from modAL import disagreement
+from modAL.models import Committee
+from modAL.models.base import BaseLearner
+from modAL.models.learners import ActiveLearner
+from modAL.utils import data
+
+__all__ = ["query_result"]
+
+_HAS_METRICS = "return_metrics" in inspect.signature(BaseLearner.query).parameters
+
+
+def query_result(indices: np.ndarray, utilities: Any) -> Any:
+    """Return what the installed modAL expects from a query strategy.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (n_instances,)
+        The rows of the pool to label.
+    utilities : object
+        What modAL 0.4.2 hands to the caller of ``query(..., return_metrics=True)``.
+
+    Returns
+    -------
+    ndarray or tuple
+        ``(indices, utilities)`` where `query` has `return_metrics`: it unpacks them, and would
+        take two bare indices for one, or run the strategy again. Elsewhere `indices` alone:
+        there a tuple would be passed on to the caller as it is.
+    """
+    return (indices, utilities) if _HAS_METRICS else indices
+
+
+# The check ----------------------------------------------------------------------------------
+
+
+def check_X_y(X: Any, y: Any, *, force_all_finite: bool | str = True, **checks: Any) -> None:
+    """Check as scikit-learn does, under the name modAL uses; modAL ignores what it returns."""
+    if _holds_arrays(X):
+        # Row by row: images of several sizes make no array, and of one size a needless copy.
+        for row in X:
+            sklearn.utils.check_array(
+                _stand_in(row),
+                dtype=None,
+                ensure_2d=False,
+                allow_nd=True,
+                ensure_all_finite=force_all_finite,
+                input_name="X",
+            )
+        X = np.zeros((len(X), 1))
+    sklearn.utils.check_X_y(
+        _stand_in(X), _stand_in(y), ensure_all_finite=force_all_finite, **checks
+    )
+
+
+def _holds_arrays(X: Any) -> bool:
+    """Tell a list of arrays or tensors, such as images, from one of numbers or lists."""
+    return isinstance(X, list) and any(getattr(row, "shape", ()) for row in X)
+
+
+def _stand_in(values: Any) -> Any:
+    """Replace a tensor by an array of its shape that is as finite as it is, and takes no memory.
+
+    Thus the values of a tensor are read where they are, and neither moved nor copied.
+    """
+    if not torch.is_tensor(values):
+        return values
+    extreme = 0.0
+    if values.is_floating_point() and values.numel():
+        low, high = torch.aminmax(values.detach())  # both are NaN if any value is
+        extreme = max(abs(float(low)), abs(float(high)))
+    return np.broadcast_to(extreme, tuple(values.shape))
+
+
+# Rows and columns ---------------------------------------------------------------------------
+
+
+def data_vstack(blocks: Sequence[Any]) -> Any:
+    """Stack the rows of the blocks; the result is of the first one's kind."""
+    first = blocks[0]
+    if any(sp.issparse(block) for block in blocks):
+        return sp.vstack(blocks)
+    if isinstance(first, pd.DataFrame):
+        # pandas would add the missing columns, full of NaN.
+        if any(set(block.columns) != set(first.columns) for block in blocks if _is_frame(block)):
+            raise ValueError("The data frames have different columns.")
+        return pd.concat(blocks)
+    if isinstance(first, pd.Series):
+        return pd.concat([_as_series(block, first.name) for block in blocks])
+    if torch.is_tensor(first):
+        blocks = [_as_tensor(block, first.device) for block in blocks]
+        if any(block.shape[1:] != first.shape[1:] for block in blocks):
+            raise ValueError("The tensors have rows of different shapes.")  # torch: RuntimeError
+        return torch.cat(blocks)
+    if isinstance(first, np.ndarray):
+        return np.concatenate([_as_array(block) for block in blocks])
+    if isinstance(first, list):
+        if any(map(_holds_arrays, blocks)):
+            return [row for block in blocks for row in block]
+        return np.concatenate(blocks).tolist()
+    raise TypeError(f"{type(first)} datatype is not supported")
+
+
+def data_hstack(blocks: Sequence[Any]) -> Any:
+    """Stack the columns of the blocks, row by row in order, whatever their indices say."""
+    first = blocks[0]
+    if any(sp.issparse(block) for block in blocks):
+        return sp.hstack(blocks)
+    if all(map(_is_frame, blocks)):
+        return pd.concat([block.set_axis(first.index) for block in blocks], axis=1)
+    if torch.is_tensor(first):
+        return torch.hstack([_as_tensor(block, first.device) for block in blocks])
+    if isinstance(first, (np.ndarray, pd.DataFrame)):
+        return np.hstack([_as_array(block) for block in blocks])
+    if isinstance(first, list):
+        return np.hstack(blocks).tolist()
+    raise TypeError(f"{type(first)} datatype is not supported")
+
+
+def retrieve_rows(X: Any, I: Any) -> Any:  # noqa: E741 (modAL's name)
+    """Return the rows `I` of `X`: an index, indices or a mask, counted from the top."""
+    if isinstance(X, (pd.DataFrame, pd.Series)):
+        return X.iloc[I]  # X[I] would choose columns, or rows by their labels
+    if sp.issparse(X):
+        rows = np.atleast_1d(np.arange(X.shape[0])[I])  # a single row stays a 1xM matrix
+        return X.tocsr()[rows].asformat(X.format)
+    if isinstance(X, dict):
+        return {key: retrieve_rows(value, I) for key, value in X.items()}
+    if torch.is_tensor(X):
+        # NumPy resolves the indices first: out of range, they would kill a CUDA context.
+        return X[torch.as_tensor(np.arange(len(X))[I], device=X.device)]
+    if isinstance(X, list):
+        rows = np.arange(len(X))[I]
+        return [X[row] for row in rows] if rows.ndim else X[rows]
+    if hasattr(X, "shape"):
+        return X[I]
+    raise TypeError(f"{type(X)} datatype is not supported")
+
+
+def drop_rows(X: Any, I: Any) -> Any:  # noqa: E741 (modAL's name)
+    """Return `X` without the rows `I`, counted from the top."""
+    keep = np.ones(_count_rows(X), dtype=bool)
+    keep[I] = False
+    return retrieve_rows(X, keep)
+
+
+def add_row(X: Any, row: Any) -> Any:
+    """Return `X` with one more row, as `enumerate_data` yields it."""
+    if isinstance(X, pd.DataFrame) and isinstance(row, pd.Series):
+        row = row.to_frame().T.infer_objects()
+    elif isinstance(X, list):
+        row = [row]
+    elif isinstance(X, np.ndarray) or torch.is_tensor(X):
+        row = row.reshape((1, *X.shape[1:]))
+    return data_vstack([X, row])
+
+
+def enumerate_data(X: Any) -> Iterator[tuple[int, Any]]:
+    """Yield the number of each row, counted from the top, and the row."""
+    if isinstance(X, pd.DataFrame):
+        return enumerate(row for _, row in X.iterrows())
+    if sp.issparse(X):
+        X = X.tocsr()
+        return ((number, X[[number]]) for number in range(X.shape[0]))
+    if isinstance(X, list) or hasattr(X, "shape"):
+        return enumerate(X)
+    raise TypeError(f"{type(X)} datatype is not supported")
+
+
+def data_shape(X: Any) -> tuple[int, ...]:
+    """Return the shape of `X`; of a list of arrays, only its length."""
+    if hasattr(X, "shape"):
+        return X.shape
+    if isinstance(X, list):
+        return (len(X),) if _holds_arrays(X) else np.shape(X)
+    raise TypeError(f"{type(X)} datatype is not supported")
+
+
+def _count_rows(X: Any) -> int:
+    return X.shape[0] if hasattr(X, "shape") else len(X)  # sparse matrices have no len
+
+
+def _is_frame(block: Any) -> bool:
+    return isinstance(block, pd.DataFrame)
+
+
+def _as_array(block: Any) -> np.ndarray:
+    return np.asarray(block.detach().cpu() if torch.is_tensor(block) else block)
+
+
+def _as_series(block: Any, name: Any) -> pd.Series:
+    return block if isinstance(block, pd.Series) else pd.Series(_as_array(block), name=name)
+
+
+def _as_tensor(block: Any, device: torch.device) -> torch.Tensor:
+    if not torch.is_tensor(block):
+        block = torch.from_numpy(np.array(block))  # a copy: torch warns of read-only arrays
+    return block.to(device)
+
+
+# Learners -----------------------------------------------------------------------------------
+
+
+def _store_bootstrap_init(learner: Any) -> None:
+    """Make a learner class store `bootstrap_init`, as `repr`, `get_params` and `clone` expect."""
+    stock = learner.__init__
+    signature = inspect.signature(stock)
+
+    @functools.wraps(stock)  # keeps the signature, from which scikit-learn reads the parameters
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        stock(self, *args, **kwargs)
+        arguments = signature.bind(self, *args, **kwargs)
+        arguments.apply_defaults()
+        self.bootstrap_init = arguments.arguments["bootstrap_init"]
+
+    learner.__init__ = __init__
+
+
+def _bootstrap_rows(X: Any, y: Any) -> tuple[Any, Any]:
+    """Draw as many rows with replacement, with modAL's own generator and the same draws."""
+    rows = np.random.choice(_count_rows(X), _count_rows(X), replace=True)  # noqa: NPY002
+    return retrieve_rows(X, rows), retrieve_rows(y, rows)
+
+
+def _bootstrap_known(learner: Any) -> None:
+    """Make `_fit_to_known` bootstrap the rows of every kind of data."""
+    stock = learner._fit_to_known
+
+    @functools.wraps(stock)
+    def _fit_to_known(self: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Any:
+        if not bootstrap:
+            return stock(self, **fit_kwargs)
+        self.estimator.fit(*_bootstrap_rows(self.X_training, self.y_training), **fit_kwargs)
+        return self
+
+    learner._fit_to_known = _fit_to_known
+
+
+def _bootstrap_new(learner: Any) -> None:
+    """Make `_fit_on_new` bootstrap the rows of every kind of data, and not drop `fit_kwargs`."""
+    stock = learner._fit_on_new
+
+    @functools.wraps(stock)
+    def _fit_on_new(self: Any, X: Any, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Any:
+        if bootstrap:
+            X, y = _bootstrap_rows(X, y)
+        return stock(self, X, y, **fit_kwargs)
+
+    learner._fit_on_new = _fit_on_new
+
+
+def _accept_lists(stock: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of (committee, X), which reads ``X.shape``, accept a list."""
+
+    @functools.wraps(stock)
+    def mended(committee: Any, X: Any, **kwargs: Any) -> Any:
+        return stock(committee, np.asarray(X) if isinstance(X, list) else X, **kwargs)
+
+    return mended
+
+
+# Applying it --------------------------------------------------------------------------------
+
+
+def _rebind(stock: Any, mended: Any) -> None:
+    """Rebind a function in every module of modAL that holds it.
+
+    Modules of modAL that are imported later take the mended function from where it is defined.
+    """
+    name = stock.__name__
+    for module_name, module in list(sys.modules.items()):
+        if module_name.partition(".")[0] == "modAL" and vars(module).get(name) is stock:
+            setattr(module, name, mended)
+
+
+def _mend() -> None:
+    """Apply every mend."""
+    _rebind(sklearn.utils.check_X_y, check_X_y)
+    helpers: tuple[Any, ...] = (
+        data_vstack,
+        data_hstack,
+        retrieve_rows,
+        drop_rows,
+        add_row,
+        enumerate_data,
+        data_shape,
+    )
+    for helper in helpers:
+        _rebind(getattr(data, helper.__name__), helper)
+
+    # 0.4.1 does in BaseLearner what 0.4.2 does in ActiveLearner; the other classes inherit.
+    root = BaseLearner if "_fit_to_known" in vars(BaseLearner) else ActiveLearner
+    _store_bootstrap_init(root)
+    _bootstrap_known(root)
+    _bootstrap_new(BaseLearner)
+
+    Committee.vote = _accept_lists(Committee.vote)
+    Committee.vote_proba = _accept_lists(Committee.vote_proba)
+    for name in ("vote_entropy", "consensus_entropy", "KL_max_disagreement"):
+        stock = getattr(disagreement, name)
+        _rebind(stock, _accept_lists(stock))
+
+
+if not hasattr(modAL, "_mended_by_skactive"):
+    _mend()
+    modAL._mended_by_skactive = True

@@ -1,0 +1,676 @@
+"""CNNClassifier: a network, wrapped by skorch, as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any, ClassVar, NamedTuple, cast
+
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.helper import predefined_split
+from torch import Tensor, nn, optim
+from torch.utils.data import Dataset
+
+from skactive._rng import seed_sequence
+from skactive._torch import (
+    as_tensor,
+    check_finite,
+    check_not_iterable_dataset,
+    isolated_rng,
+    map_batches,
+    module_device,
+    n_rows,
+    resolve_device,
+    scoring,
+    take_rows,
+    unwrap,
+)
+from skactive._validation import invalid
+from skactive.estimators._augment import AUGMENTATIONS
+from skactive.estimators._build import ClassifierNetwork, build_network, check_logits
+from skactive.estimators._callbacks import SCHEDULES, RecordAccuracy, Schedule
+from skactive.estimators._inputs import InputFormat, InputLayer, channel_statistics, infer_format
+from skactive.estimators._labels import check_weight, class_factors, encode_labels, hold_out
+from skactive.estimators._nested_params import NestedParams
+from skactive.estimators._net import ArrayDataset, Net
+
+OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
+# Settings of the inner net that CNNClassifier has parameters for, or that are its own business.
+RESERVED = (
+    "amp", "batch_size", "callbacks", "classes", "compile", "criterion", "deterministic", "device",
+    "lr", "max_epochs", "module", "optimizer", "order_seed", "predict_nonlinearity", "train_seed",
+    "train_split", "verbose", "warm_start",
+)  # fmt: skip
+
+
+class Seeds(NamedTuple):
+    """What a fit draws from: initial weights, order of samples, training, validation split."""
+
+    init: int
+    order: int
+    train: int
+    split: int
+
+
+class CNNClassifier(ClassifierMixin, NestedParams):
+    """A convolutional network, trained with skorch, as a scikit-learn classifier.
+
+    Takes images as they come, uint8 or float, with the channels first, last or absent, or rows of
+    features. The last layer and the number of input channels follow the data. The same
+    `random_state` gives the same fitted weights, and no global random generator is touched.
+
+    Parameters
+    ----------
+    module : str, torch.nn.Module or subclass of it, default="auto"
+        The network.
+
+        - "auto": an MLP (`"mlp"`) for rows, `"small_cnn"` for images.
+        - "small_cnn": three blocks of convolution, BatchNorm, ReLU and pooling with 16, 32 and 64
+          channels, global average pooling and a linear layer. `module__width` is 16.
+        - "resnet18": with the stem for small images. `module__width` is 64.
+        - "resnet18_narrow": FisherMask's network, widths 16-32-64-128 and a last layer without
+          bias.
+        - "vgg11": with BatchNorm, for images of at least 16×16. `module__width` is 64.
+        - "torchvision/NAME": any of torchvision's classification networks.
+        - A class: called with `module_params` and, if its constructor takes them, with
+          `in_channels` (or `in_features`) and `num_classes` (or `n_classes`).
+        - An instance: copied at each `fit`, so that the given one stays as it is and each `fit`
+          starts from its weights. Parameters with `requires_grad=False` stay frozen, and BatchNorm
+          layers frozen whole stay in evaluation mode.
+
+        It must return logits, a column a class.
+    classes : array-like or None, default=None
+        All classes, where the labels of early rounds lack some. None takes those in `y`.
+    input_shape : tuple of int or None, default=None
+        The shape of one image where X holds images as flat rows, such as (1, 28, 28).
+    channels : {"auto", "first", "last"}, default="auto"
+        Where the channel axis of images is. "auto" looks for an axis of size 1, 3 or 4.
+    output : int, str, callable or None, default=None
+        Picks the logits where the module returns a tuple, a mapping or an object.
+    weights : str, path or None, default=None
+        The path of a state dict to start from; for torchvision's networks also the name of
+        pretrained weights, such as "DEFAULT", which torchvision downloads.
+    normalize : {"auto"}, None or tuple of two arrays, default="auto"
+        "auto" standardises each channel (each feature of rows) by the training data's mean and
+        standard deviation. A pair (mean, std) is used as it is; for uint8 images it refers to the
+        scale from 0 to 1, as torchvision's. None scales uint8 images to 0 to 1, and leaves floats.
+    augment : {"crop", "flip", "crop_flip"}, callable or None, default=None
+        What is done to training batches on the device: a random crop after padding by 4, a
+        horizontal flip, or both; or a function of a batch of shape (n, C, H, W) in the stored
+        dtype. Predictions and queries are never augmented.
+    max_epochs : int, default=30
+        Passes over the training data.
+    batch_size : int, default=32
+        Samples a step. A last batch of one sample joins the one before it.
+    optimizer : {"sgd", "adam", "adamw"} or subclass of torch.optim.Optimizer, default="sgd"
+        The optimizer.
+    lr : float, default=0.05
+        The learning rate.
+    momentum : float, default=0.9
+        The momentum; for "sgd" only.
+    weight_decay : float, default=5e-4
+        The weight decay.
+    lr_schedule : {"cosine", "step"}, callable or None, default="cosine"
+        The learning rate of an epoch of `fit`: "cosine" falls towards zero, "step" divides by ten
+        after 80 % of `max_epochs`, None is constant; a callable takes the share of `max_epochs`
+        that is done, from 0 to below 1, and returns a factor. `partial_fit` uses `lr` itself.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss.
+    train_split : float or None, default=None
+        The share of the samples to hold out for validation during `fit` (stratified where the
+        classes allow), for callbacks such as early stopping. None trains on all: labels are dear.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the fitted weights, with a new optimizer.
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Further callbacks; each `fit` uses copies.
+    device : str or torch.device, default="auto"
+        Where to train and predict. "auto" is CUDA, then MPS, then the CPU.
+    amp : bool, default=False
+        Whether to train in mixed precision (bfloat16). Predictions are in float32.
+    compile : bool, default=False
+        Whether to compile the network with torch.compile.
+    deterministic : bool, default=False
+        Whether to allow only deterministic algorithms, for reproducible fits on CUDA.
+    random_state : int, RandomState, Generator or None, default=None
+        Seeds the initial weights, the order of the samples, dropout and augmentation.
+        None draws a fresh seed from the operating system.
+    verbose : int, default=0
+        1 prints skorch's table of epochs.
+    module_params, optimizer_params, net_params : dict or None, default=None
+        Further arguments for the module's constructor, for the optimizer, and for the skorch net.
+        Each of them is a parameter of its own, too: `module__width`, `optimizer__nesterov`,
+        `net__iterator_valid__num_workers`, for `set_params` and for a grid search.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (C,)
+        The classes, sorted.
+    net_ : skorch.NeuralNetClassifier
+        The fitted skorch net.
+    module_ : torch.nn.Module
+        The fitted network behind its input layer: takes samples as stored in X, returns logits.
+    history_ : skorch.history.History
+        What was recorded: epochs, losses, `train_acc`, times.
+    n_features_in_ : int
+        The size of X's second axis.
+    feature_names_in_ : ndarray of str
+        The names of the features, where X was a DataFrame.
+
+    Notes
+    -----
+    The loss of a batch is Σ wℓ / Σ w, with w the product of sample and class weight.
+
+    Give all labels (no missing class) to tools that split y themselves and look at its classes:
+    CalibratedClassifierCV, roc_auc and log-loss scorers. VotingClassifier encodes y anew and needs
+    `classes=None`.
+
+    Fits in several threads take turns, because seeding borrows torch's process-wide generators;
+    use processes for parallel work, as joblib does by default.
+
+    Examples
+    --------
+    >>> from skactive import CNNClassifier
+    >>> from skactive.datasets import load_fashion_mnist
+    >>> data = load_fashion_mnist()
+    >>> clf = CNNClassifier("small_cnn", max_epochs=5, random_state=0)
+    >>> clf = clf.fit(data.X_train[:500], data.y_train[:500])
+    >>> clf.predict_proba(data.X_test).shape
+    (1000, 10)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "module": [str, type, nn.Module],
+        "classes": ["array-like", None],
+        "input_shape": [tuple, list, None],
+        "channels": [StrOptions({"auto", "first", "last"})],
+        "output": [Integral, str, callable, None],
+        "weights": [str, PathLike, None],
+        "normalize": [StrOptions({"auto"}), tuple, list, None],
+        "augment": [StrOptions(set(AUGMENTATIONS)), callable, None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), type],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "lr_schedule": [StrOptions(set(SCHEDULES)), callable, None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "train_split": [Interval(Real, 0, 1, closed="neither"), None],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "device": [str, torch.device],
+        "amp": ["boolean"],
+        "compile": ["boolean"],
+        "deterministic": ["boolean"],
+        "random_state": ["random_state", np.random.Generator],
+        "verbose": ["verbose"],
+        "module_params": [dict, None],
+        "optimizer_params": [dict, None],
+        "net_params": [dict, None],
+    }
+
+    net_: Net
+    classes_: np.ndarray
+    n_features_in_: int
+    _format: InputFormat
+    _dtype: torch.dtype
+    _scaling: tuple[np.ndarray, np.ndarray]
+
+    def __init__(
+        self,
+        module: Any = "auto",
+        *,
+        classes: Any = None,
+        input_shape: Any = None,
+        channels: str = "auto",
+        output: Any = None,
+        weights: Any = None,
+        normalize: Any = "auto",
+        augment: Any = None,
+        max_epochs: int = 30,
+        batch_size: int = 32,
+        optimizer: Any = "sgd",
+        lr: float = 0.05,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        lr_schedule: Any = "cosine",
+        class_weight: Any = None,
+        train_split: float | None = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
+        device: Any = "auto",
+        amp: bool = False,
+        compile: bool = False,
+        deterministic: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+        module_params: dict[str, Any] | None = None,
+        optimizer_params: dict[str, Any] | None = None,
+        net_params: dict[str, Any] | None = None,
+    ) -> None:
+        self.module = module
+        self.classes = classes
+        self.input_shape = input_shape
+        self.channels = channels
+        self.output = output
+        self.weights = weights
+        self.normalize = normalize
+        self.augment = augment
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.lr = lr
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.lr_schedule = lr_schedule
+        self.class_weight = class_weight
+        self.train_split = train_split
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.amp = amp
+        self.compile = compile
+        self.deterministic = deterministic
+        self.random_state = random_state
+        self.verbose = verbose
+        self.module_params = module_params
+        self.optimizer_params = optimizer_params
+        self.net_params = net_params
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    @property
+    def module_(self) -> ClassifierNetwork:
+        """The fitted network behind its input layer: samples as stored in, logits out."""
+        return cast(ClassifierNetwork, unwrap(self.net_.module_))
+
+    @property
+    def history_(self) -> Any:
+        """What was recorded at each epoch."""
+        return self.net_.history
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> CNNClassifier:
+        """Train on labelled samples, anew or, with `warm_start=True`, from the fitted weights.
+
+        If training fails or is interrupted, the estimator is as it was before; only the weights
+        of a warm start have moved.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C)
+            The samples.
+        y : array-like of shape (N,)
+            Their labels.
+        sample_weight : array-like of shape (N,) or None, default=None
+            Their weights; a sample of weight 0 is as if absent.
+
+        Returns
+        -------
+        CNNClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not what it must be.
+        ValueError
+            If X or y cannot be used.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the training loss is no longer finite.
+        """
+        with self._unchanged_on_error():
+            going_on = self.warm_start and hasattr(self, "net_")
+            seeds = self._draw_seeds()
+            train = self._check_fit(X, y, sample_weight, first=not going_on)
+            valid = None
+            if self.train_split is not None:
+                parts = hold_out(train.y.numpy(), self.train_split, seeds.split, self)
+                train, valid = (train.take(torch.as_tensor(p)) for p in parts)
+            net = self._make_net(seeds, valid, keep_weights=going_on)
+            if going_on:
+                net.history = self.net_.history
+            self.net_ = self._train(net, train)
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> CNNClassifier:
+        """Train for one epoch on these samples, going on with weights and optimizer.
+
+        The first call fixes the classes, the format of the samples and their scaling.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C)
+            The samples.
+        y : array-like of shape (N,)
+            Their labels.
+        classes : array-like or None, default=None
+            All classes; at the first call, where neither the parameter `classes` nor `y` has them.
+        sample_weight : array-like of shape (N,) or None, default=None
+            Their weights.
+
+        Returns
+        -------
+        CNNClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not what it must be, or `classes` differ from the first call's.
+        ValueError
+            If X or y cannot be used.
+        """
+        with self._unchanged_on_error():
+            first = not hasattr(self, "net_")
+            changed = not first and classes is not None and not np.array_equal(
+                np.unique(np.asarray(classes)), self.classes_
+            )  # fmt: skip
+            if changed:
+                raise invalid(
+                    "classes", self, f"those of the first call, {self.classes_.tolist()}",
+                    classes, "Call fit to start anew.",
+                )  # fmt: skip
+            data = self._check_fit(X, y, sample_weight, first=first, classes=classes)
+            net = self._make_net(self._draw_seeds(), None) if first else self.net_
+            self.net_ = self._train(net, data, 1)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, Tensor or Dataset of N samples in the format given to `fit`
+            The samples, read in batches. Of a Dataset's items the first element is taken.
+
+        Returns
+        -------
+        ndarray of shape (N, C), float64
+            The softmax of the logits; columns in the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X has another format than at `fit`, or holds values that are not finite.
+        """
+        return torch.softmax(self._logits(X).double(), 1).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each sample.
+
+        Parameters
+        ----------
+        X : array-like, Tensor or Dataset of N samples in the format given to `fit`
+            The samples.
+
+        Returns
+        -------
+        ndarray of shape (N,)
+            The classes.
+        """
+        best = self._logits(X).argmax(1).numpy()
+        return self.classes_[best]
+
+    def check_samples(self, X: Any) -> Any:
+        """Check samples against the format given to `fit`, without reading images.
+
+        Parameters
+        ----------
+        X : array-like, Tensor or Dataset of N samples
+            The samples.
+
+        Returns
+        -------
+        ndarray, Tensor or Dataset
+            What `module_` takes in batches, as tensors; whether image pixels are finite is left
+            to be checked batch by batch.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X has another format than at `fit`.
+        """
+        check_is_fitted(self)
+        check_not_iterable_dataset("X", self, X)
+        if isinstance(X, Dataset):
+            return X
+        X = _to_array(X)
+        if not self._format.is_image:
+            return validate_data(self, X, reset=False, dtype=_numpy_dtype(self._dtype))
+        self._format.check(X, self)
+        return X
+
+    def _logits(self, X: Any) -> Tensor:
+        X = self.check_samples(X)
+        device = module_device(self.module_)
+
+        def logits(block: Any, start: int) -> Tensor:
+            block = as_tensor(block)
+            self._format.check(block, self)
+            check_finite(block, self, offset=start)
+            return self.module_(block.to(device)).cpu()
+
+        with scoring(self.module_), torch.inference_mode():
+            parts = [part for _, part in map_batches(logits, X, batch_size=256)]
+        if not parts:
+            raise ValueError("X must have at least one sample; found an array with 0 sample(s).")
+        return torch.cat(parts)
+
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        before = dict(vars(self))
+        try:
+            self._validate_params()
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _draw_seeds(self) -> Seeds:
+        return Seeds(*map(int, seed_sequence(self.random_state).generate_state(4)))
+
+    def _check_fit(
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
+    ) -> ArrayDataset:
+        """Check training data, and fix classes, format and scaling if they are the first."""
+        if isinstance(X, Dataset):
+            raise invalid(
+                "X", self, "an array or tensor; a Dataset can be a pool, not training data", X,
+                "Stack its samples into an array and its labels into y.",
+            )  # fmt: skip
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        X, y = self._check_X_y(_to_array(X), y, first=first)
+        given = classes if classes is not None else self.classes
+        known = given if first else self.classes_
+        codes, self.classes_ = encode_labels(y, known, n_rows(X), self)
+        weight = check_weight(sample_weight, n_rows(X))
+        if weight is not None and not weight.all():
+            keep = np.flatnonzero(weight)
+            X, codes, weight = take_rows(X, keep), codes[keep], weight[keep]
+        if first:
+            self._scaling = self._find_scaling(X, weight)
+        if self.class_weight is not None:
+            factors = class_factors(self.class_weight, codes, weight, self.classes_, self)
+            weight = factors[codes] * (1.0 if weight is None else weight)
+        tensor = None if weight is None else torch.as_tensor(weight, dtype=self._dtype)
+        return ArrayDataset(as_tensor(X), torch.as_tensor(codes), tensor)
+
+    def _check_X_y(self, X: Any, y: Any, *, first: bool) -> tuple[Any, Any]:
+        """Check rows as scikit-learn does, images by their format."""
+        rows = not self._format.is_image if not first else (
+            self.input_shape is None and len(getattr(X, "shape", (0, 0))) <= 2
+        )  # fmt: skip
+        if rows:
+            dtype = [np.float64, np.float32] if first else _numpy_dtype(self._dtype)
+            X, y = validate_data(self, X, y, reset=first, dtype=dtype)
+        elif n_rows(X) == 0:
+            raise ValueError("X must have at least one sample; found an array with 0 sample(s).")
+        if first:
+            self._format = infer_format(
+                X, input_shape=self.input_shape, channels=self.channels, owner=self
+            )
+            self._dtype = as_tensor(X[:0]).dtype if rows else torch.float32
+            self.n_features_in_ = int(X.shape[1])
+        self._format.check(X, self)
+        if not rows:
+            check_finite(X, self)
+        return X, y
+
+    def _find_scaling(self, X: Any, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is subtracted from and what divides each channel, in the units of X."""
+        channels = self._format.n_channels
+        unit = 255.0 if self._format.integer else 1.0
+        if self.normalize is None:
+            return np.zeros(channels), np.full(channels, unit)
+        if isinstance(self.normalize, str):
+            return channel_statistics(X, self._format, weight)
+        try:
+            mean, std = (
+                unit * np.broadcast_to(np.asarray(part, dtype=float), channels)
+                for part in self.normalize
+            )
+            good = bool(np.isfinite([mean, std]).all() and (std > 0).all())
+        except (TypeError, ValueError):
+            good = False
+        if not good:
+            raise invalid(
+                "normalize", self,
+                f"'auto', None or a pair (mean, std) of {channels} finite numbers each, the "
+                "second all positive", self.normalize,
+            )  # fmt: skip
+        return mean, std
+
+    def _make_net(
+        self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False
+    ) -> Net:
+        """Build the skorch net around a new network, or around the fitted one."""
+        device = resolve_device(self.device, self)
+        if keep_weights:
+            network = self.module_.network
+        else:
+            with isolated_rng(seeds.init):
+                network = build_network(
+                    self.module, self._format, len(self.classes_),
+                    params=self.module_params or {}, weights=self.weights, owner=self,
+                )  # fmt: skip
+                network.to(self._dtype)
+                whole = ClassifierNetwork(self._input_layer(), network, None, self.output)
+                check_logits(whole, self._format, len(self.classes_), self)
+            if not any(p.requires_grad for p in network.parameters()):
+                raise invalid(
+                    "module", self, "a network with something to train", self.module,
+                    "Set requires_grad=True on the parameters of its last layer, at least.",
+                )  # fmt: skip
+        augment = AUGMENTATIONS.get(self.augment, self.augment) if self.augment else None
+        if augment is not None and not self._format.is_image:
+            raise invalid("augment", self, "None where X holds rows of features", self.augment)
+        net = Net(
+            ClassifierNetwork,
+            module__input=self._input_layer(),
+            module__network=network,
+            module__augmentation=augment,
+            module__output=self.output,
+            criterion=nn.CrossEntropyLoss,
+            criterion__reduction="none",
+            **self._optimizer_settings(),
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            train_split=None if valid is None else predefined_split(valid),
+            classes=np.arange(len(self.classes_)),
+            callbacks=self._callbacks(),
+            callbacks__valid_acc=None,
+            callbacks__print_log__sink=print,
+            device=str(device),
+            compile=self.compile,
+            verbose=int(self.verbose),
+            order_seed=seeds.order,
+            train_seed=seeds.train,
+            amp=self.amp,
+            deterministic=self.deterministic,
+            **self._net_settings(),
+        )
+        return net.initialize()
+
+    def _input_layer(self) -> InputLayer:
+        return InputLayer(self._format, *self._scaling, dtype=self._dtype)
+
+    def _optimizer_settings(self) -> dict[str, Any]:
+        optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
+        if not (isinstance(optimizer, type) and issubclass(optimizer, optim.Optimizer)):
+            raise invalid(
+                "optimizer", self, "'sgd', 'adam', 'adamw' or a subclass of torch.optim.Optimizer",
+                self.optimizer,
+            )  # fmt: skip
+        settings = {"weight_decay": self.weight_decay}
+        if issubclass(optimizer, optim.SGD):
+            settings["momentum"] = self.momentum
+        settings |= self.optimizer_params or {}
+        named = {f"optimizer__{name}": value for name, value in settings.items()}
+        return {"optimizer": optimizer, "lr": self.lr, **named}
+
+    def _callbacks(self) -> list[Any]:
+        callbacks: list[Any] = [("record_accuracy", RecordAccuracy())]
+        if self.lr_schedule is not None:
+            factor = SCHEDULES.get(self.lr_schedule, self.lr_schedule)
+            callbacks.append(("schedule", Schedule(factor)))
+        return callbacks + copy.deepcopy(list(self.callbacks or []))
+
+    def _net_settings(self) -> dict[str, Any]:
+        for name in self.net_params or {}:
+            first = name.partition("__")[0]
+            if first in RESERVED and name != "criterion__label_smoothing":
+                raise invalid(
+                    f"net__{name}", self, "a setting of the skorch net that CNNClassifier leaves "
+                    "open", self.net_params[name],  # type: ignore[index]
+                    f"Use CNNClassifier's own parameter for {first!r}, if it has one.",
+                )  # fmt: skip
+        return dict(self.net_params or {})
+
+    def _train(self, net: Net, data: ArrayDataset, epochs: int | None = None) -> Net:
+        net.train_epochs(data, epochs)
+        if not np.isfinite(net.history[-1, "train_loss"]):
+            warnings.warn(
+                f"The training loss of {type(self).__name__} is not finite; the network is of no "
+                f"use. Lower lr (now {self.lr}), or check the scale of X.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return net
+
+
+def _to_array(X: Any) -> Any:
+    """Return images as an array or tensor; leave rows (2-D, frames, sparse) to scikit-learn."""
+    if isinstance(X, Tensor):
+        return X.detach().cpu().numpy() if X.ndim <= 2 else X.detach()
+    if hasattr(X, "shape"):
+        return X
+    return np.asarray(X)
+
+
+def _numpy_dtype(dtype: torch.dtype) -> Any:
+    return np.float64 if dtype == torch.float64 else np.float32

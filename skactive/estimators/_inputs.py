@@ -1,0 +1,252 @@
+"""What an estimator is fed: rows or images, their layout and kind of dtype, and their scaling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skactive._torch import as_tensor, n_rows, take_rows
+from skactive._validation import invalid
+
+IMAGE_CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """How the samples of a data set are stored, fixed when an estimator is fitted.
+
+    Parameters
+    ----------
+    stored : tuple of int
+        The shape of one sample as it is stored: (F,), (H, W), (C, H, W) or (H, W, C).
+    layout : {"rows", "HW", "CHW", "HWC"}
+        What the axes of `shape` mean.
+    shape : tuple of int
+        The shape of one sample before flattening; equal to `stored` unless images come as rows.
+    integer : bool
+        Whether the samples are uint8 (0 to 255) or floats.
+    """
+
+    stored: tuple[int, ...]
+    layout: str
+    shape: tuple[int, ...]
+    integer: bool
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a sample is an image; a row of features otherwise."""
+        return self.layout != "rows"
+
+    @property
+    def n_channels(self) -> int:
+        """The number of channels of an image, or of features of a row."""
+        return {"rows": self.shape[0], "HW": 1, "CHW": self.shape[0], "HWC": self.shape[-1]}[
+            self.layout
+        ]
+
+    def arrange(self, x: Tensor) -> Tensor:
+        """Return a batch as stored, (n, *stored), as rows (n, F) or images (n, C, H, W)."""
+        x = x.reshape(len(x), *self.shape)
+        if self.layout == "HW":
+            return x.unsqueeze(1)
+        return x.permute(0, 3, 1, 2) if self.layout == "HWC" else x
+
+    def check(self, X: Any, owner: object, parameter: str = "X") -> None:
+        """Raise unless X has this format; looks at shape and dtype only."""
+        shape = tuple(X.shape)
+        if shape[1:] != self.stored:
+            want = ", ".join(["n", *map(str, self.stored)])
+            raise invalid(
+                parameter, owner, f"an array of shape ({want}), as the estimator was fitted", X,
+                _axis_hint(shape, self.stored),
+            )  # fmt: skip
+        if self.is_image and self.integer != is_uint8(X):
+            kind = "uint8 (0 to 255)" if self.integer else "float"
+            raise invalid(
+                parameter, owner, f"{kind} images, as the estimator was fitted", X,
+                "Convert them to the dtype and the scale of the images given to fit.",
+            )  # fmt: skip
+
+
+def _axis_hint(got: tuple[int, ...], stored: tuple[int, ...]) -> str:
+    if got == stored:
+        return "For a single sample, add an axis: X[None]."
+    if sorted(got[1:]) == sorted(stored) and len(stored) == 3:
+        return "The channels are on another axis; move them with numpy.moveaxis."
+    return "Bring the samples to that shape, or fit again on samples of the new one."
+
+
+def is_uint8(X: Any) -> bool:
+    """Whether an array or tensor holds uint8."""
+    return X.dtype in (torch.uint8, np.dtype(np.uint8))
+
+
+def infer_format(
+    X: Any, *, input_shape: tuple[int, ...] | None, channels: str, owner: object
+) -> InputFormat:
+    """Tell how X is stored.
+
+    Parameters
+    ----------
+    X : ndarray or Tensor
+        The samples.
+    input_shape : tuple of int or None
+        The shape of one image where X holds them as flat rows.
+    channels : {"auto", "first", "last"}
+        Where the channel axis of images is; "auto" looks for an axis of size 1, 3 or 4.
+    owner : object
+        Whose parameters these are, for the error messages.
+
+    Returns
+    -------
+    InputFormat
+        The format.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the shape, the dtype or the place of the channels cannot be used or is ambiguous.
+    """
+    stored = tuple(int(size) for size in X.shape[1:])
+    integer = is_uint8(X)
+    if len(stored) == 1 and input_shape is None:
+        return InputFormat(stored, "rows", stored, integer=False)
+    if min(X.shape) == 0:
+        raise invalid("X", owner, "an array with at least one sample, row and column", X)
+    floating = X.is_floating_point() if isinstance(X, Tensor) else X.dtype.kind == "f"
+    if not integer and not floating:
+        raise invalid(
+            "X", owner, "images of dtype uint8 (0 to 255) or float", X,
+            "Convert with X.astype('uint8') if the values are 0 to 255, else X.astype('float32').",
+        )  # fmt: skip
+    shape = stored
+    if input_shape is not None:
+        shape = tuple(int(size) for size in input_shape)
+        if stored != shape and stored != (int(np.prod(shape)),):
+            raise invalid(
+                "input_shape", owner,
+                f"the shape of one sample of X (X has shape {tuple(X.shape)})", input_shape,
+                f"A row of {stored[0]} values needs an input_shape with that product."
+                if len(stored) == 1 else "Leave input_shape=None for images that are not flat.",
+            )  # fmt: skip
+    return InputFormat(stored, _layout(shape, channels, X, owner), shape, integer)
+
+
+def _layout(shape: tuple[int, ...], channels: str, X: Any, owner: object) -> str:
+    if len(shape) == 2:
+        if shape[-1] in IMAGE_CHANNELS:
+            raise invalid(
+                "X", owner, "images of shape (n, H, W), (n, C, H, W) or (n, H, W, C)", X,
+                "This looks like one image, or like grey images with very few columns: "
+                "add an axis, X[None] for one image or X[:, None] for grey ones.",
+            )  # fmt: skip
+        return "HW"
+    if len(shape) != 3:
+        raise invalid(
+            "X", owner,
+            "rows (n, F) or images of shape (n, H, W), (n, C, H, W) or (n, H, W, C)", X,
+            "Reshape the samples, or pass flat rows together with input_shape=.",
+        )  # fmt: skip
+    if channels != "auto":
+        return "CHW" if channels == "first" else "HWC"
+    first, last = shape[0] in IMAGE_CHANNELS, shape[-1] in IMAGE_CHANNELS
+    if first == last:
+        why = "could be either" if first else "has no axis of 1, 3 or 4 channels"
+        raise invalid(
+            "channels", owner,
+            f"'first' or 'last' for images of shape {shape}, whose channel axis {why}", channels,
+            "Pass channels='first' for (n, C, H, W) or channels='last' for (n, H, W, C).",
+        )  # fmt: skip
+    return "CHW" if first else "HWC"
+
+
+def channel_statistics(
+    X: Any, form: InputFormat, sample_weight: np.ndarray | None = None, block: int = 1024
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the weighted mean and standard deviation of each channel, or of each feature.
+
+    Two passes over blocks of samples, summed in float64, so that neither a large offset nor a
+    memmap larger than memory does harm.
+
+    Parameters
+    ----------
+    X : ndarray or Tensor of shape (N, ...)
+        The samples as stored.
+    form : InputFormat
+        Their format.
+    sample_weight : ndarray of shape (N,) or None, default=None
+        The weights; None for equal ones.
+    block : int, default=1024
+        Samples a block.
+
+    Returns
+    -------
+    mean, std : ndarray of shape (C,)
+        In the units of X. A channel that is constant gets a standard deviation of 1.
+    """
+
+    def weighted_mean(of: Any) -> np.ndarray:
+        total, mass = np.zeros(form.n_channels), 0.0
+        for start in range(0, n_rows(X), block):
+            part = slice(start, start + block)
+            x = form.arrange(as_tensor(take_rows(X, part)).cpu().double())
+            w = torch.ones(len(x)).double() if sample_weight is None else torch.as_tensor(
+                sample_weight[part], dtype=torch.float64
+            )  # fmt: skip
+            values = of(x)
+            per_sample = values.flatten(2).mean(2) if form.is_image else values  # (n, C)
+            total += (w @ per_sample).numpy()
+            mass += float(w.sum())
+        return total / mass
+
+    mean = weighted_mean(lambda x: x)
+    centre = torch.as_tensor(mean).reshape(-1, *[1] * (2 if form.is_image else 0))
+    std = np.sqrt(weighted_mean(lambda x: (x - centre) ** 2))
+    rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
+    return mean, np.where(std > rounding, std, 1.0)
+
+
+class InputLayer(nn.Module):
+    """Turn a batch as it is stored into the network's input: arrange the axes, then standardise.
+
+    Parameters
+    ----------
+    form : InputFormat
+        How the samples are stored.
+    mean, std : array of shape (C,)
+        What is subtracted and what is divided by, in the units of the stored samples.
+    dtype : torch.dtype
+        What the network computes in.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, form: InputFormat, mean: np.ndarray, std: np.ndarray, dtype: torch.dtype
+    ) -> None:
+        super().__init__()
+        self.form = form
+        axes = (1, -1, 1, 1) if form.is_image else (1, -1)
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.as_tensor(values, dtype=dtype).reshape(axes))
+
+    def arrange(self, x: Tensor) -> Tensor:
+        """Return the batch with the axes the network expects, still in its stored dtype."""
+        if tuple(x.shape[1:]) != self.form.stored:
+            raise invalid(
+                "x", "the network's input layer", f"a batch of shape {('n', *self.form.stored)}", x
+            )  # fmt: skip
+        return self.form.arrange(x)
+
+    def standardise(self, x: Tensor) -> Tensor:
+        """Return the arranged batch in the network's dtype, with the mean off and divided."""
+        return (x.to(self.mean.dtype) - self.mean) / self.std
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Arrange and standardise."""
+        return self.standardise(self.arrange(x))

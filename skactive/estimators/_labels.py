@@ -1,0 +1,107 @@
+"""Labels and weights: encoding, class weights, and what is held out for validation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, column_or_1d
+
+from skactive._validation import invalid
+
+
+def encode_labels(
+    y: Any, classes: Any, n_samples: int, owner: object
+) -> tuple[np.ndarray, np.ndarray]:
+    """Check labels, and return them as positions in the sorted classes, and these.
+
+    Parameters
+    ----------
+    y : array-like of shape (N,)
+        The labels.
+    classes : array-like or None
+        All classes; None takes those in `y`.
+    n_samples : int
+        How many labels there must be.
+    owner : object
+        Whose parameters these are, for the error messages.
+
+    Returns
+    -------
+    codes : ndarray of shape (N,), int64
+        The positions of the labels in `classes`.
+    classes : ndarray of shape (C,)
+        The classes, sorted.
+    """
+    y = np.asarray(column_or_1d(y, warn=True))
+    if len(y) != n_samples:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {n_samples}, y has "
+            f"{len(y)}. Give one label a sample."
+        )
+    check_classification_targets(y)
+    classes = np.unique(y if classes is None else np.asarray(classes))
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise invalid(
+            "y", owner, f"labels out of the classes {classes.tolist()}", unknown[:5].tolist(),
+            "List every class in classes=, so that later rounds can bring new ones.",
+        )  # fmt: skip
+    return np.searchsorted(classes, y), classes
+
+
+def check_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Return the sample weights as float64, none negative and not all zero; None if not given."""
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(
+        sample_weight, np.empty(n_samples), dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.any():  # current scikit-learn raises the same above, older versions do not
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weight
+
+
+def class_factors(
+    class_weight: Any, codes: np.ndarray, weight: np.ndarray | None, classes: np.ndarray,
+    owner: object,
+) -> np.ndarray:  # fmt: skip
+    """Return the factor of each class in the loss, (C,).
+
+    "balanced" gives every class that is present the same total weight: with m_c the weight of the
+    samples of class c, the factor is Σm / (number of classes present · m_c).
+    """
+    if isinstance(class_weight, str):
+        mass = np.bincount(codes, weights=weight, minlength=len(classes))
+        present = mass > 0
+        return np.where(present, mass.sum() / (present.sum() * np.where(present, mass, 1.0)), 0.0)
+    unknown = [key for key in class_weight if key not in classes]
+    if unknown:
+        raise invalid(
+            "class_weight", owner, f"a dict with keys out of {classes.tolist()}", class_weight,
+            "List every class in classes= if some are not labelled yet.",
+        )  # fmt: skip
+    return np.array([float(class_weight.get(c, 1.0)) for c in classes])
+
+
+def hold_out(
+    codes: np.ndarray, share: float, seed: int, owner: object
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split positions into training and validation, stratified where the classes allow."""
+    from sklearn.model_selection import train_test_split
+
+    n, n_valid = len(codes), round(share * len(codes))
+    if not 1 <= n_valid < n:
+        raise invalid(
+            "train_split", owner,
+            f"a share that leaves at least one of the {n} samples on either side", share,
+            "Pass train_split=None while there are few labels.",
+        )  # fmt: skip
+    counts = np.bincount(codes)
+    counts = counts[counts > 0]
+    stratify = counts.min() >= 2 and min(n_valid, n - n_valid) >= len(counts)
+    train, valid = train_test_split(
+        np.arange(n), test_size=n_valid, stratify=codes if stratify else None, random_state=seed
+    )
+    return train, valid

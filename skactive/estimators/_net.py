@@ -1,0 +1,233 @@
+"""The skorch net inside a CNNClassifier: batches on the device, weights, seeds and stopping."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import torch
+from skorch import NeuralNetClassifier
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from skactive._torch import isolated_rng
+from skactive.estimators._callbacks import StopTraining
+
+# A training set of at most this share of a GPU's free memory is moved there as a whole.
+RESIDENT_SHARE = 0.25
+
+
+class ArrayDataset(Dataset):
+    """Samples, encoded labels and weights in memory.
+
+    Parameters
+    ----------
+    X : Tensor of shape (N, ...)
+        The samples as stored.
+    y : Tensor of shape (N,), int64
+        The labels, 0 to n_classes - 1.
+    weight : Tensor of shape (N,) or None
+        The weights of the samples in the loss.
+    """
+
+    def __init__(self, X: Tensor, y: Tensor, weight: Tensor | None = None) -> None:
+        self.X, self.y, self.weight = X, y, weight
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, Any]:
+        y = self.y[index]
+        return self.X[index], y if self.weight is None else (y, self.weight[index])
+
+    def take(self, index: Tensor) -> ArrayDataset:
+        """Return the samples at some positions, as a data set of their own."""
+        weight = None if self.weight is None else self.weight[index]
+        return ArrayDataset(self.X[index], self.y[index], weight)
+
+
+class ArrayBatches:
+    """Batches of an ArrayDataset, gathered by index, on the device; no Python loop over samples.
+
+    A last batch of a single sample joins the one before it, since BatchNorm cannot train on it.
+
+    Parameters
+    ----------
+    data : ArrayDataset
+        The data.
+    batch_size : int
+        Samples a batch.
+    seed : int or None
+        Shuffles; each pass has the next seed, so that training that goes on where it stopped sees
+        the orders it would have seen. None keeps the order.
+    device : torch.device
+        Where the batches go.
+    """
+
+    def __init__(
+        self,
+        data: ArrayDataset,
+        batch_size: int,
+        seed: int | None,
+        device: torch.device,
+    ) -> None:
+        if device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            if data.X.nbytes <= RESIDENT_SHARE * free:
+                weight = None if data.weight is None else data.weight.to(device)
+                data = ArrayDataset(data.X.to(device), data.y.to(device), weight)
+        self.data, self.seed, self.device = data, seed, device
+        self.edges = [*range(0, len(data), batch_size), len(data)]
+        if len(self.edges) > 2 and self.edges[-1] - self.edges[-2] == 1:
+            del self.edges[-2]
+
+    def __len__(self) -> int:
+        return len(self.edges) - 1
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
+        order = None
+        if self.seed is not None:
+            generator = torch.Generator().manual_seed(self.seed)
+            order = torch.randperm(len(self.data), generator=generator).to(self.data.X.device)
+            self.seed += 1
+        for start, stop in pairwise(self.edges):
+            X, y = self.data[slice(start, stop) if order is None else order[start:stop]]
+            yield X.to(self.device), _to(y, self.device)
+
+
+def _to(y: Any, device: torch.device) -> Any:
+    return tuple(part.to(device) for part in y) if isinstance(y, tuple) else y.to(device)
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Allow only deterministic algorithms inside the block, and restore torch's settings."""
+    if not wanted:
+        yield
+        return
+    algorithms = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+        torch.backends.cudnn.benchmark = benchmark
+        if workspace is None:
+            del os.environ["CUBLAS_WORKSPACE_CONFIG"]
+
+
+class _Interrupted(Exception):
+    """Carries a Ctrl-C past skorch, whose `partial_fit` swallows KeyboardInterrupt."""
+
+
+class Net(NeuralNetClassifier):
+    """A skorch NeuralNetClassifier that trains on ArrayDatasets with weighted cross-entropy.
+
+    Parameters
+    ----------
+    *args : tuple
+        As for skorch.NeuralNetClassifier.
+    order_seed, train_seed : int, default=0
+        Seed the order of the samples, and all that is drawn in training: dropout, augmentation.
+    amp : bool, default=False
+        Whether to train in bfloat16 where torch's autocast finds it safe.
+    deterministic : bool, default=False
+        Whether to train with deterministic algorithms only.
+    **kwargs : dict
+        As for skorch.NeuralNetClassifier.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        order_seed: int = 0,
+        train_seed: int = 0,
+        amp: bool = False,
+        deterministic: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_seed = order_seed
+        self.train_seed = train_seed
+        self.amp = amp
+        self.deterministic = deterministic
+        self.planned_epochs: int | None = None
+
+    def train_epochs(self, data: ArrayDataset, epochs: int | None = None) -> Net:
+        """Train until a callback stops it; Ctrl-C goes through.
+
+        Parameters
+        ----------
+        data : ArrayDataset
+            The training data.
+        epochs : int or None, default=None
+            How many epochs, at a constant learning rate; None is `max_epochs` by the schedule.
+
+        Returns
+        -------
+        Net
+            The net itself.
+        """
+        self.planned_epochs = self.max_epochs if epochs is None else None
+        seed = self.train_seed + len(self.history)  # going on is not starting again
+        device = torch.device(self.device)
+        with isolated_rng(seed, device), _deterministic(self.deterministic):
+            try:
+                super().partial_fit(data, y=None, epochs=epochs)
+            except _Interrupted:
+                raise KeyboardInterrupt from None
+            finally:
+                self.module_.eval()
+        return self
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **kwargs: Any) -> Net:
+        """Run skorch's loop; a callback that stops training ends it, Ctrl-C does not."""
+        try:
+            return super().fit_loop(X, y, epochs=epochs, **kwargs)
+        except StopTraining:
+            return self
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """Call the callbacks; skorch's own ones stop training by KeyboardInterrupt."""
+        try:
+            super().notify(method_name, **kwargs)
+        except KeyboardInterrupt:
+            if method_name == "on_epoch_end":
+                raise StopTraining from None
+            raise
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return batches gathered on the device for data in memory, skorch's own otherwise."""
+        if not isinstance(dataset, ArrayDataset):
+            return super().get_iterator(dataset, training)
+        seed = self.order_seed + len(self.history) if training else None
+        return ArrayBatches(dataset, self.batch_size, seed, torch.device(self.device))
+
+    def torch_compile(self, module: Any, name: str) -> Any:
+        """Compile the network only; the criterion would not gain."""
+        return super().torch_compile(module, name) if name == "module" else module
+
+    def infer(self, x: Any, **kwargs: Any) -> Any:
+        """Return the module's output; with `amp`, training runs under bfloat16 autocast."""
+        if not (self.amp and self.module_.training):
+            return super().infer(x, **kwargs)
+        with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
+            return super().infer(x, **kwargs).float()
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Return Σ wℓ / Σ w over the batch, with the criterion's per-sample losses ℓ."""
+        y, weight = y_true if isinstance(y_true, (tuple, list)) else (y_true, None)
+        losses = self.criterion_(y_pred, y)
+        return losses.mean() if weight is None else (weight * losses).sum() / weight.sum()

@@ -1,0 +1,6 @@
+"""Run query strategies against each other, continue what was killed, and keep the results."""
+
+from skactive.experiments._results import Results
+from skactive.experiments._runner import run_experiment
+
+__all__ = ["Results", "run_experiment"]

@@ -1,0 +1,182 @@
+"""What decides the numbers of an experiment, in a form that can be stored and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skactive._torch import n_rows, take_rows
+from skactive._validation import describe
+from skactive.exceptions import ResultsMismatchError
+from skactive.experiments._loop import Data, Plan
+
+# A round's own seed replaces `random_state`, and `verbose` changes no number.
+_WITHOUT_EFFECT = frozenset({"random_state", "verbose"})
+_PACKAGES = ("numpy", "scikit-learn", "skorch", "torch", "torchvision")
+_ABSENT = object()
+
+
+def make_config(
+    estimator: Any, strategies: Mapping[str, Any], data: Data, plan: Plan
+) -> dict[str, Any]:
+    """Describe an experiment by what decides its numbers.
+
+    Seeds, the number of rounds and the number of strategies are no part of it: more of them
+    extend an experiment.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Described by its class and its parameters.
+    strategies : mapping of str to strategy
+        Likewise, each.
+    data : Data
+        Described by shape, dtype and checksum.
+    plan : Plan
+        The budget.
+
+    Returns
+    -------
+    dict
+        Made of what JSON can hold.
+    """
+    import skactive  # here, since skactive itself may import this package
+
+    versions = {"python": platform.python_version(), "skactive": skactive.__version__}
+    config = {
+        "estimator": plain(estimator),
+        "n_initial": plan.n_initial,
+        "initial": plan.initial,
+        "batch_size": plan.batch_size,
+        "data": {name: fingerprint(value) for name, value in vars(data).items()},
+        "strategies": {name: plain(strategy) for name, strategy in strategies.items()},
+        "versions": [versions | {package: version(package) for package in _PACKAGES}],
+    }
+    return json.loads(json.dumps(config))
+
+
+def plain(value: Any) -> Any:
+    """Turn a parameter into what JSON can hold, the same in every process."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, (list, tuple, range)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (np.ndarray, Tensor)):
+        return fingerprint(value)
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+        return _path(value)
+    kind = _path(type(value))
+    if hasattr(value, "get_params"):
+        parameters = value.get_params(deep=False)
+        kept = {key: plain(parameters[key]) for key in parameters if key not in _WITHOUT_EFFECT}
+        return {"class": kind, "params": kept}
+    if isinstance(value, torch.nn.Module):
+        weights = {key: plain(tensor) for key, tensor in value.state_dict().items()}
+        return {"class": kind, "layers": repr(value), "weights": weights}
+    # The default repr ends in the object's address, which changes from process to process.
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _path(named: Any) -> str:
+    """Return where a class or function is imported from; private files may be renamed."""
+    public = [part for part in str(named.__module__).split(".") if not part.startswith("_")]
+    return ".".join([*public, named.__qualname__])
+
+
+def fingerprint(X: Any) -> dict[str, Any]:
+    """Describe data by shape, dtype and the first 16 hex digits of a SHA-256 of the values."""
+    digest = hashlib.sha256()
+    shape: list[int] = []
+    dtype = ""
+    X = X.reshape(1) if getattr(X, "shape", None) == () else X
+    total, block = n_rows(X), 1024
+    for start in range(0, max(total, 1), block):
+        rows = take_rows(X, slice(start, start + block))
+        rows = np.asarray(rows.detach().cpu() if isinstance(rows, Tensor) else rows)
+        if rows.dtype.kind == "O":
+            digest.update(repr(rows.tolist()).encode())
+        else:
+            digest.update(np.ascontiguousarray(rows).tobytes())
+        shape, dtype = [total, *rows.shape[1:]], rows.dtype.name
+    return {"shape": shape, "dtype": dtype, "checksum": digest.hexdigest()[:16]}
+
+
+def store_config(out: Path, config: dict[str, Any]) -> None:
+    """Write OUT/config.json, or check that what is there agrees and add what is new.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The folder of the experiment.
+    config : dict
+        The one that `make_config` made.
+
+    Raises
+    ------
+    ResultsMismatchError
+        If results are there that come from another configuration, or from an unknown one.
+    """
+    path = out / "config.json"
+    if path.exists():
+        stored = json.loads(path.read_bytes())
+        found = list(_differences(stored, config, ""))
+        if found:
+            raise ResultsMismatchError(
+                f"The results in {str(out)!r} come from another configuration: "
+                f"{'; '.join(found)}. Pass another out= (on the command line: --out) to start "
+                "anew, or the former values to continue."
+            )
+        new_versions = [new for new in config["versions"] if new not in stored["versions"]]
+        versions = stored["versions"] + new_versions
+        strategies = stored["strategies"] | config["strategies"]
+        config = config | {"strategies": strategies, "versions": versions}
+        if config == stored:
+            return
+    elif (out / "results.jsonl").exists():
+        raise ResultsMismatchError(
+            f"{str(out)!r} holds results.jsonl but no config.json, so nothing says which "
+            "configuration the results come from. Pass another out= (on the command line: --out)."
+        )
+    # A kill leaves the old file or the new one, never a part.
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(config, indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def _differences(old: Any, new: Any, place: str) -> Iterator[str]:
+    """Say where two configurations differ, other than by an extension."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        if old != new:
+            yield f"{place} was {_shown(old)} and is now {_shown(new)}"
+        return
+    kind = old.get("class")
+    if isinstance(kind, str) and kind != new.get(
+        "class"
+    ):  # then the parameters differ too: say it once
+        old, new = {"class": kind}, {"class": new.get("class")}
+    for key in {**old, **new}:
+        more_strategies = place == "strategies" and not (key in old and key in new)
+        other_versions = not place and key == "versions"
+        if more_strategies or other_versions:
+            continue
+        inner = f"{place}.{key}" if place else key
+        yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), inner)
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is _ABSENT else describe(value)

@@ -1,0 +1,136 @@
+"""One finished round, and the file that keeps it: written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypedDict
+
+from skactive._validation import InvalidParameterError
+
+
+class Record(TypedDict):
+    """A finished round. `Results` documents the fields."""
+
+    strategy: str
+    seed: int
+    round: int
+    n_labelled: int
+    queried: list[int]
+    accuracy: float
+    balanced_accuracy: float
+    log_loss: float | None
+    train_seconds: float
+    predict_seconds: float
+    query_seconds: float | None
+    device: str
+    n_threads: int
+
+
+def read_records(path: Path) -> tuple[list[Record], int]:
+    """Read a file of records, up to a last line that was cut off in the middle.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file with a JSON record a line.
+
+    Returns
+    -------
+    list of Record
+        In the order of the file.
+    int
+        How many bytes they take: where the next record is to be written.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a line that is not the last one is no record: nothing that a kill leaves behind.
+    """
+    lines = path.read_bytes().splitlines(keepends=True)
+    records: list[Record] = []
+    size = 0
+    for number, line in enumerate(lines, start=1):
+        record = _parse(line)
+        if record is None:
+            if number == len(lines):
+                break
+            raise InvalidParameterError(
+                f"Line {number} of {path} is not the record of a finished round. "
+                "Delete the line, and the round is computed again."
+            )
+        records.append(record)
+        size += len(line)
+    return records, size
+
+
+def _parse(line: bytes) -> Any:
+    """Return the record in a line, or None if the line is incomplete or no record."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    good = isinstance(record, dict) and record.keys() >= Record.__required_keys__
+    return record if good else None
+
+
+def latest(records: list[Record]) -> list[Record]:
+    """Keep the last record of each round, in the order of first appearance.
+
+    A round is there twice when it was the last of a run that was later given more rounds: it
+    has queried nothing the first time.
+    """
+    return list({(r["strategy"], r["seed"], r["round"]): r for r in records}.values())
+
+
+class RecordFile:
+    """A file that records are appended to, for use in a `with` block.
+
+    Entering reads what is there, and cuts off a last line that a kill has left incomplete.
+    `append` hands the operating system one complete line in one write, and returns when it is
+    on the disk. One process at a time may have the file open.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; made if there is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records: list[Record] = []
+
+    def __enter__(self) -> RecordFile:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._descriptor = os.open(self.path, flags, 0o666)
+        try:
+            self.records, size = read_records(self.path)
+            os.ftruncate(self._descriptor, size)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)
+
+    def append(self, record: Record) -> None:
+        """Write one record, whole or not at all."""
+        line = json.dumps(record, allow_nan=False).encode() + b"\n"
+        end = os.fstat(self._descriptor).st_size
+        written = os.write(self._descriptor, line)
+        if written != len(line):
+            os.ftruncate(self._descriptor, end)
+            raise OSError(errno.ENOSPC, "No room for a whole record; it was not kept", self.path)
+        os.fsync(self._descriptor)
+        self.records.append(record)

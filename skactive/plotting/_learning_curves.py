@@ -1,0 +1,143 @@
+"""Learning curves: a measurement over the number of labels, a line a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skactive._validation import invalid
+from skactive.plotting._style import axes_or_new, style
+
+if TYPE_CHECKING:
+    from skactive.experiments import Results
+
+_METRICS = {
+    "accuracy": "test accuracy",
+    "balanced_accuracy": "balanced test accuracy",
+    "log_loss": "test log-loss (nats)",
+}
+_MOST_TICKS = 12
+
+
+class LearningCurvesDisplay:
+    """Learning curves of query strategies.
+
+    Make it with `from_results`.
+
+    Parameters
+    ----------
+    n_labelled : dict of str to ndarray of shape (n_points,)
+        The numbers of labels, by strategy.
+    scores : dict of str to ndarray of shape (n_seeds, n_points)
+        What was measured, by strategy; NaN where a seed has not come so far.
+    score_name : str
+        What the scores are; the label of the vertical axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes with the curves.
+    figure_ : matplotlib Figure
+        The figure with the axes.
+    lines_ : list of matplotlib Line2D
+        The mean curves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from skactive.plotting import LearningCurvesDisplay
+    >>> display = LearningCurvesDisplay(
+    ...     n_labelled={"Margin": np.array([20, 40, 60])},
+    ...     scores={"Margin": np.array([[0.4, 0.5, 0.7], [0.5, 0.6, 0.7]])},
+    ...     score_name="test accuracy")
+    >>> display.plot(ax=Figure().subplots()).ax_.get_xlabel()
+    'labelled images'
+    """
+
+    def __init__(
+        self,
+        *,
+        n_labelled: Mapping[str, np.ndarray],
+        scores: Mapping[str, np.ndarray],
+        score_name: str,
+    ) -> None:
+        self.n_labelled = n_labelled
+        self.scores = scores
+        self.score_name = score_name
+
+    @classmethod
+    def from_results(
+        cls, results: Results, *, metric: str = "accuracy", ax: Any = None
+    ) -> LearningCurvesDisplay:
+        """Draw the learning curves of an experiment.
+
+        Parameters
+        ----------
+        results : Results
+            The results of `run_experiment`.
+        metric : {"accuracy", "balanced_accuracy", "log_loss"}, default="accuracy"
+            What to draw.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        LearningCurvesDisplay
+            The display, drawn.
+        """
+        if not (isinstance(metric, str) and metric in _METRICS):
+            owner = "LearningCurvesDisplay.from_results"
+            raise invalid("metric", owner, f"one of {', '.join(_METRICS)}", metric)
+        n_labelled, scores = {}, {}
+        for name, of_strategy in results.frame.groupby("strategy", sort=False):
+            by_seed = of_strategy.pivot_table(  # (n_seeds, n_points)
+                index="seed", columns="n_labelled", values=metric, dropna=False
+            )
+            n_labelled[str(name)] = by_seed.columns.to_numpy()
+            scores[str(name)] = by_seed.to_numpy()
+        display = cls(n_labelled=n_labelled, scores=scores, score_name=_METRICS[metric])
+        return display.plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> LearningCurvesDisplay:
+        """Draw the mean over the seeds, and a band of one standard deviation to either side.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        LearningCurvesDisplay
+            The display itself.
+        """
+        self.ax_, self.figure_ = axes_or_new(ax, (6.4, 4.4))
+        self.lines_ = []
+        n_seeds = 0
+        for i, (name, scores) in enumerate(self.scores.items()):
+            x, mean = self.n_labelled[name], np.nanmean(scores, axis=0)
+            n_seeds = max(n_seeds, len(scores))
+            color, marker, linestyle = style(i)
+            (line,) = self.ax_.plot(
+                x, mean, color=color, marker=marker, linestyle=linestyle, markersize=5, label=name
+            )
+            self.lines_.append(line)
+            known = (~np.isnan(scores)).sum(axis=0)
+            # The standard deviation of one value is undefined: the band closes there.
+            squares = np.nansum((scores - mean) ** 2, axis=0)
+            sd = np.sqrt(squares / np.maximum(known - 1, 1))
+            self.ax_.fill_between(x, mean - sd, mean + sd, color=color, alpha=0.15, linewidth=0)
+        budgets = sorted({int(n) for of_strategy in self.n_labelled.values() for n in of_strategy})
+        if len(budgets) <= _MOST_TICKS:
+            self.ax_.set_xticks(budgets)
+        self.ax_.set_xlabel("labelled images")
+        self.ax_.set_ylabel(self.score_name)
+        band = f"mean ± sd over {n_seeds} seeds" if n_seeds > 1 else "one seed"
+        self.ax_.legend(title=band, alignment="left", edgecolor="none", framealpha=0.8)
+        self.ax_.grid(color="0.9", linewidth=0.8)
+        self.ax_.set_axisbelow(True)
+        self.ax_.spines[["top", "right"]].set_visible(False)
+        return self

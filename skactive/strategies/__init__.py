@@ -1,0 +1,16 @@
+"""Query strategies: which samples of a pool to label next."""
+
+from skactive.strategies._base import QueryStrategy, Selection
+from skactive.strategies._entropy import Entropy
+from skactive.strategies._least_confidence import LeastConfidence
+from skactive.strategies._margin import Margin
+from skactive.strategies._random import Random
+
+__all__ = [
+    "Entropy",
+    "LeastConfidence",
+    "Margin",
+    "QueryStrategy",
+    "Random",
+    "Selection",
+]

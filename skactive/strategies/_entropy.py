@@ -1,0 +1,44 @@
+"""Entropy sampling."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import xlogy
+
+from skactive.strategies._probabilities import ProbabilityStrategy, split_off_best
+
+
+class Entropy(ProbabilityStrategy):
+    """Choose the samples whose predicted class distribution has the highest entropy.
+
+    The utility is H = −Σ_c p_c log p_c, in nats, from 0 to log C.
+
+    Parameters
+    ----------
+    batch_size : int, default=256
+        Samples a forward pass.
+    device : str, torch.device or None, default=None
+        Where to compute; None is where the network is.
+    random_state : int, RandomState, Generator or None, default=None
+        Breaks exact ties at random; None breaks them by position.
+
+    References
+    ----------
+    B. Settles, Active learning literature survey, University of Wisconsin-Madison, 2009, section
+    3.1, x*_H.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skactive import CNNClassifier, Entropy
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(max_epochs=5, random_state=0).fit(X[:100], y[:100])
+    >>> Entropy().select(clf, X[100:], n_instances=10).indices.shape
+    (10,)
+    """
+
+    def _utilities(self, log_p: np.ndarray) -> np.ndarray:
+        others, rest = split_off_best(log_p)
+        # log max p = log(1 − Σ others), which keeps its digits where max p rounds to 1
+        best = 1 - rest
+        return -(best * np.log1p(-rest) + xlogy(others, others).sum(1))

@@ -1,0 +1,42 @@
+"""Margin sampling."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skactive.strategies._probabilities import ProbabilityStrategy, split_off_best
+
+
+class Margin(ProbabilityStrategy):
+    """Choose the samples whose two most probable classes are closest.
+
+    The utility is 1 − (p₁ − p₂), with p₁ and p₂ the highest and the second highest probability,
+    summed as Σ_{c≠ŷ} p_c + p₂, so that it keeps its digits where the network is nearly certain.
+
+    Parameters
+    ----------
+    batch_size : int, default=256
+        Samples a forward pass.
+    device : str, torch.device or None, default=None
+        Where to compute; None is where the network is.
+    random_state : int, RandomState, Generator or None, default=None
+        Breaks exact ties at random; None breaks them by position.
+
+    References
+    ----------
+    B. Settles, Active learning literature survey, University of Wisconsin-Madison, 2009, section
+    3.1, x*_M.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skactive import CNNClassifier, Margin
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(max_epochs=5, random_state=0).fit(X[:100], y[:100])
+    >>> Margin().select(clf, X[100:], n_instances=10).indices.shape
+    (10,)
+    """
+
+    def _utilities(self, log_p: np.ndarray) -> np.ndarray:
+        others, rest = split_off_best(log_p)
+        return rest + others[:, -1]

@@ -1,0 +1,271 @@
+"""From what a learner holds to the network inside it, fed with blocks of the pool."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from skactive._torch import (
+    as_tensor,
+    check_finite,
+    map_batches,
+    module_device,
+    n_rows,
+    resolve_device,
+    scoring,
+    unwrap,
+)
+from skactive._validation import invalid, owner_name
+from skactive.exceptions import UnsupportedEstimatorError
+
+
+def is_committee(learner: Any) -> bool:
+    """Whether a learner is a modAL Committee."""
+    return hasattr(learner, "learner_list")
+
+
+def single_learner(learner: Any, owner: object) -> Any:
+    """Return the learner itself, or raise if it is a Committee."""
+    if is_committee(learner):
+        raise UnsupportedEstimatorError(
+            f"{owner_name(owner)} reads one network and cannot average a Committee of "
+            f"{len(learner.learner_list)}. Pass committee.learner_list[0], or query with a "
+            "strategy that reads probabilities, such as Entropy."
+        )
+    return learner
+
+
+def open_learner(learner: Any, owner: object) -> tuple[Any, list[Callable[[Any], Any]]]:
+    """Return the fitted estimator inside learners, searches and Pipelines, and what precedes it.
+
+    Parameters
+    ----------
+    learner : object
+        A modAL learner, a fitted search, a Pipeline, or the estimator itself.
+    owner : object
+        The strategy, for the error messages.
+
+    Returns
+    -------
+    estimator : object
+        The classifier at the end.
+    transforms : list of callable
+        The steps before it, to be applied to blocks of the pool in this order.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted.
+    """
+    transforms: list[Callable[[Any], Any]] = []
+    while True:
+        if hasattr(learner, "query_strategy") and hasattr(learner, "estimator"):
+            learner = learner.estimator
+            continue
+        try:
+            check_is_fitted(learner)
+            if not getattr(learner, "initialized_", True):  # skorch 1.2 does not tell scikit-learn
+                raise NotFittedError
+        except NotFittedError:
+            raise NotFittedError(
+                f"{owner_name(owner)} needs a fitted estimator, and this "
+                f"{owner_name(learner)} is not fitted. Call fit first, or give the ActiveLearner "
+                "X_training and y_training; choose the first labels with Random or "
+                "skactive.datasets.initial_labels."
+            ) from None
+        except TypeError:
+            raise UnsupportedEstimatorError(
+                f"{owner_name(owner)} needs a fitted classifier or a modAL learner. Got "
+                f"{owner_name(learner)} instead."
+            ) from None
+        if isinstance(learner, Pipeline):
+            if len(learner.steps) > 1:
+                transforms.append(learner[:-1].transform)
+            learner = learner.steps[-1][1]
+        elif hasattr(learner, "best_estimator_"):
+            learner = learner.best_estimator_
+        else:
+            return learner, transforms
+
+
+class PoolNetwork:
+    """A fitted network, and how blocks of a pool become its inputs.
+
+    Parameters
+    ----------
+    learner : object
+        What holds the network; see `open_learner`.
+    owner : object
+        The strategy, for the error messages.
+    device : str, torch.device or None, default=None
+        Where to compute: a copy of the network is put there. None is where the network is.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        Takes a batch of inputs, returns logits (n, C), or log-probabilities that serve as such.
+    classes : ndarray of shape (C,)
+        The classes, a column each.
+
+    Raises
+    ------
+    UnsupportedEstimatorError
+        If there is no network inside, or its outputs are not logits or probabilities.
+    """
+
+    def __init__(self, learner: Any, owner: object, device: Any = None) -> None:
+        estimator, self.transforms = open_learner(single_learner(learner, owner), owner)
+        if not has_network(estimator):
+            raise UnsupportedEstimatorError(
+                f"{owner_name(owner)} needs a torch network. Got {owner_name(estimator)} instead. "
+                "Use a CNNClassifier or a skorch NeuralNetClassifier."
+            )
+        self.owner = owner
+        self.estimator = estimator
+        self.classes = np.asarray(estimator.classes_)
+        module = unwrap(estimator.module_)
+        if device is not None and resolve_device(device, owner) != module_device(module):
+            module = copy.deepcopy(module).to(resolve_device(device, owner))
+        self.scored = module
+        self.module = module if hasattr(estimator, "check_samples") else _logits_of(
+            module, estimator, owner
+        )  # fmt: skip
+        self.device = module_device(module)
+
+    def inputs(self, block: Any, start: int = 0) -> Tensor:
+        """Return a block of the pool as the network's input, on its device.
+
+        Parameters
+        ----------
+        block : array-like
+            Samples of the pool; `start` is the position of the first.
+        start : int, default=0
+            For the error message, where a sample is not finite.
+
+        Returns
+        -------
+        Tensor
+            The inputs.
+        """
+        block = transform(block, self.transforms)
+        if hasattr(self.estimator, "check_samples"):
+            inputs = as_tensor(self.estimator.check_samples(block))
+        else:
+            inputs = _plain_inputs(block, self.scored, self.owner)
+        check_finite(inputs, self.owner, "X_pool", offset=start)
+        return inputs.to(self.device)
+
+    def log_probabilities(self, X: Any, batch_size: int) -> np.ndarray:
+        """Return the log-probabilities of the classes, (N, C), in float64.
+
+        Parameters
+        ----------
+        X : array-like, Tensor or Dataset of N samples
+            The pool.
+        batch_size : int
+            Samples a forward pass.
+
+        Returns
+        -------
+        ndarray of shape (N, C)
+            log_softmax of the logits.
+        """
+
+        def forward(block: Any, start: int) -> Tensor:
+            logits = self.module(self.inputs(block, start))
+            self.check_logits(logits, start)
+            return torch.log_softmax(logits.to("cpu", torch.float64), 1)
+
+        out = np.empty((n_rows(X), len(self.classes)))
+        with scoring(self.scored), torch.inference_mode():
+            for block, part in map_batches(forward, X, batch_size):
+                out[block] = part.numpy()
+        return out
+
+    def check_logits(self, logits: Tensor, start: int = 0) -> None:
+        """Raise unless these are finite logits with a column for each of two classes or more."""
+        if logits.ndim != 2 or logits.shape[1] < 2:
+            raise UnsupportedEstimatorError(
+                f"{owner_name(self.owner)} needs a network with a column of logits for each of "
+                f"two classes or more. Got outputs of shape {tuple(logits.shape)}. A single logit "
+                "is not supported: use two, and list every class in classes=."
+            )
+        if logits.shape[1] != len(self.classes):
+            raise UnsupportedEstimatorError(
+                f"{owner_name(self.owner)} got {logits.shape[1]} columns of logits for "
+                f"{len(self.classes)} classes. Pass classes= to the estimator, with all of them."
+            )
+        finite = torch.isfinite(logits).all(1)
+        if not bool(finite.all()):
+            raise ValueError(
+                f"The network queried by {owner_name(self.owner)} returns NaN or infinity, first "
+                f"for sample {start + int((~finite).nonzero()[0, 0])} of the pool. Its training "
+                "has probably diverged: lower lr and fit again."
+            )
+
+
+def has_network(estimator: Any) -> bool:
+    """Whether an estimator is a CNNClassifier, or a skorch net."""
+    return hasattr(estimator, "module_") and hasattr(estimator, "classes_")
+
+
+def transform(block: Any, transforms: list[Callable[[Any], Any]]) -> Any:
+    """Apply the steps of a Pipeline that precede the estimator to a block of the pool."""
+    if transforms and isinstance(block, Tensor):
+        block = block.detach().cpu().numpy()
+    for step in transforms:
+        block = step(block)
+    return block
+
+
+def _plain_inputs(block: Any, module: nn.Module, owner: object) -> Tensor:
+    """Return the inputs of a skorch net: floats in the network's dtype."""
+    inputs = as_tensor(block)
+    if inputs.dtype == torch.uint8:
+        raise invalid(
+            "X_pool", owner, "floats, as a plain skorch net was trained on", block,
+            "Convert as for training, for example X_pool.astype('float32') / 255, or use a "
+            "CNNClassifier, which takes uint8.",
+        )  # fmt: skip
+    if inputs.is_floating_point():
+        for parameter in module.parameters():
+            if parameter.is_floating_point():
+                return inputs.to(parameter.dtype)
+    return inputs
+
+
+class _LogitsOf(nn.Module):
+    """Takes the logits, or the logarithms of probabilities, out of a skorch net's module."""
+
+    def __init__(self, module: nn.Module, probabilities: bool) -> None:
+        super().__init__()
+        self.module = module
+        self.probabilities = probabilities
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.module(x)
+        out = out[0] if isinstance(out, tuple) else out  # as skorch does
+        if self.probabilities:  # finite at p = 0
+            return out.clamp_min(torch.finfo(out.dtype).tiny).log()
+        return out
+
+
+def _logits_of(module: nn.Module, net: Any, owner: object) -> nn.Module:
+    criterion = getattr(net, "criterion_", None)
+    if isinstance(criterion, nn.CrossEntropyLoss):
+        return _LogitsOf(module, probabilities=False)
+    if isinstance(criterion, nn.NLLLoss):
+        return _LogitsOf(module, probabilities=True)
+    raise UnsupportedEstimatorError(
+        f"{owner_name(owner)} needs a net whose module returns logits under CrossEntropyLoss, or "
+        f"probabilities under NLLLoss. Got the criterion {type(criterion).__name__}. Train the net "
+        "with one of these two."
+    )

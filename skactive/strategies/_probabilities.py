@@ -1,0 +1,120 @@
+"""Strategies that read nothing but the predicted probabilities."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from skactive._torch import n_rows, take_rows
+from skactive._validation import owner_name
+from skactive.exceptions import UnsupportedEstimatorError
+from skactive.selection import top_n
+from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.strategies._networks import (
+    PoolNetwork,
+    has_network,
+    is_committee,
+    open_learner,
+    transform,
+)
+
+
+class ProbabilityStrategy(QueryStrategy):
+    """Base class of the strategies that value a sample by its class probabilities.
+
+    A Committee's members are averaged. A subclass implements `_utilities`.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **QueryStrategy._parameter_constraints,
+        **BATCH_CONSTRAINTS,
+    }
+
+    def __init__(self, batch_size: int = 256, device: Any = None, random_state: Any = None) -> None:
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+
+    def _select(
+        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+    ) -> Selection:
+        log_p = average_log_probabilities(estimator, X_pool, self.batch_size, self.device, self)
+        if log_p.shape[1] < 2:
+            raise UnsupportedEstimatorError(
+                f"{owner_name(self)} needs a classifier of two classes or more. Got one that knows "
+                "a single class. List every class in classes=, or label samples of another class."
+            )
+        utilities = self._utilities(log_p)
+        return Selection(top_n(utilities, n_instances, random_state=self.random_state), utilities)
+
+    @abstractmethod
+    def _utilities(self, log_p: np.ndarray) -> np.ndarray:
+        """Return the utilities (N,) of samples with log-probabilities (N, C)."""
+
+
+def average_log_probabilities(
+    learner: Any, X: Any, batch_size: int, device: Any, owner: object
+) -> np.ndarray:
+    """Return the log-probabilities of a learner, or of the average over a Committee's members.
+
+    Parameters
+    ----------
+    learner : object
+        An estimator, a learner or a Committee; see `QueryStrategy.select`.
+    X : array-like, Tensor or Dataset of N samples
+        The pool.
+    batch_size : int
+        Samples a forward pass.
+    device : str, torch.device or None
+        Where to compute; None is where the network is.
+    owner : object
+        The strategy, for the error messages.
+
+    Returns
+    -------
+    ndarray of shape (N, C)
+        In float64. Members that do not know a class give it probability 0.
+    """
+    if not is_committee(learner):
+        return _log_probabilities(learner, X, batch_size, device, owner)[0]
+    members = [
+        _log_probabilities(member, X, batch_size, device, owner) for member in learner.learner_list
+    ]
+    classes = np.unique(np.concatenate([known for _, known in members]))
+    mean = np.full((n_rows(X), len(classes)), -np.inf)
+    for log_p, known in members:
+        columns = np.searchsorted(classes, known)
+        mean[:, columns] = np.logaddexp(mean[:, columns], log_p - np.log(len(members)))
+    return mean
+
+
+def _log_probabilities(
+    learner: Any, X: Any, batch_size: int, device: Any, owner: object
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-probabilities (N, C) of one member, and its classes (C,)."""
+    estimator, transforms = open_learner(learner, owner)
+    if has_network(estimator):
+        network = PoolNetwork(learner, owner, device)
+        return network.log_probabilities(X, batch_size), network.classes
+    if not hasattr(estimator, "predict_proba"):
+        raise UnsupportedEstimatorError(
+            f"{owner_name(owner)} needs a classifier with predict_proba. Got "
+            f"{owner_name(estimator)} instead."
+        )
+    blocks = (slice(i, i + batch_size) for i in range(0, n_rows(X), batch_size))
+    p = np.concatenate(
+        [estimator.predict_proba(transform(take_rows(X, block), transforms)) for block in blocks]
+    )
+    with np.errstate(divide="ignore"):
+        return np.log(p.astype(np.float64)), np.asarray(estimator.classes_)
+
+
+def split_off_best(log_p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities of the other classes (N, C - 1), and Σ of them = 1 − max p, (N,).
+
+    The sum keeps its digits where max p rounds to 1.
+    """
+    others = np.exp(np.sort(log_p, axis=1)[:, :-1])
+    return others, others.sum(1)

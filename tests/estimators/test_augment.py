@@ -1,0 +1,59 @@
+"""Augmentation, against loops over single images."""
+
+import numpy as np
+import pytest
+import torch
+
+from skactive import CNNClassifier
+from skactive.estimators import random_crop, random_flip
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_every_crop_is_a_window_of_its_own_padded_image(dtype):
+    torch.manual_seed(0)
+    images = torch.randint(1, 256, (40, 3, 6, 7)).to(dtype)
+    crops = random_crop(images, padding=2)
+    assert crops.shape == images.shape
+    assert crops.dtype == dtype
+    offsets = set()
+    for image, crop in zip(images, crops, strict=True):
+        padded = torch.nn.functional.pad(image, (2,) * 4)
+        found = [
+            (i, j) for i in range(5) for j in range(5)
+            if torch.equal(padded[:, i : i + 6, j : j + 7], crop)
+        ]  # fmt: skip
+        assert len(found) == 1
+        offsets.update(found)
+    assert len(offsets) > 10  # of 25
+    assert {i for i, _ in offsets} == set(range(5))
+
+
+def test_flips_are_half_of_the_images():
+    torch.manual_seed(0)
+    images = torch.rand(400, 1, 3, 5)
+    flipped = random_flip(images)
+    same = (flipped == images).flatten(1).all(1)
+    mirrored = (flipped == images.flip(-1)).flatten(1).all(1)
+    assert (same ^ mirrored).all()
+    assert 150 < int(mirrored.sum()) < 250
+
+
+@pytest.mark.parametrize("augment", ["crop", "flip", "crop_flip", random_flip])
+def test_training_is_augmented_and_predictions_are_not(data, augment):
+    X, y = data
+    clf = CNNClassifier(augment=augment, max_epochs=2, random_state=0).fit(X, y)
+    plain = CNNClassifier(max_epochs=2, random_state=0).fit(X, y)
+    assert not np.array_equal(clf.predict_proba(X), plain.predict_proba(X))
+    np.testing.assert_array_equal(clf.predict_proba(X), clf.predict_proba(X))
+
+
+def test_an_own_augmentation_gets_arranged_batches_in_the_stored_dtype(data):
+    X, y = data
+    seen = []
+
+    def look(images):
+        seen.append((images.dtype, tuple(images.shape)))
+        return images
+
+    CNNClassifier(augment=look, max_epochs=1, random_state=0).fit(X, y).predict(X)
+    assert seen == [(torch.uint8, (32, 1, 10, 10))] * 2 + [(torch.uint8, (26, 1, 10, 10))]

@@ -1,0 +1,212 @@
+"""Networks: the named ones, torchvision's, and a user's own, frozen or lazy or with two outputs."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skactive import CNNClassifier
+from skactive.estimators._build import build_network
+from skactive.estimators._inputs import InputFormat
+
+RGB = InputFormat((3, 32, 32), "CHW", (3, 32, 32), integer=True)
+GREY = InputFormat((28, 28), "HW", (28, 28), integer=True)
+
+
+def make(module="auto", **params):
+    return CNNClassifier(module, **{"max_epochs": 1, "random_state": 0, "device": "cpu", **params})
+
+
+def build(module, form=RGB, n_classes=10, params=None, weights=None):
+    return build_network(
+        module, form, n_classes, params=params or {}, weights=weights, owner="a test"
+    )
+
+
+def n_parameters(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+class Net(nn.Sequential):
+    def __init__(self, n_classes=3):
+        super().__init__(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(n_classes))
+
+
+def test_the_narrow_resnet_is_fishermasks():
+    network = build("resnet18_narrow")
+    assert n_parameters(network) == 701_456  # methods.md, section 2
+    assert network.fc.bias is None
+    assert network.fc.weight.shape == (10, 128)
+    assert [stage[-1].bn2.num_features for stage in network.stages] == [16, 32, 64, 128]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "count"),
+    [
+        # counted by hand from the layer shapes: weights + BatchNorm pairs + head
+        ("small_cnn", GREY, 16 * 9 + 16 * 32 * 9 + 32 * 64 * 9 + 2 * (16 + 32 + 64) + 650),
+        ("resnet18", RGB, 11_173_962),
+        ("vgg11", RGB, 9 * (3 * 64 + 64 * 128 + 128 * 256 + 256**2 + 256 * 512 + 3 * 512**2)
+         + 2 * (64 + 128 + 2 * 256 + 4 * 512) + 5130),
+    ],
+)  # fmt: skip
+def test_named_networks(name, form, count):
+    network = build(name, form)
+    assert n_parameters(network) == count
+    x = torch.zeros(2, form.n_channels, *form.shape[-2:])
+    assert network.eval()(x).shape == (2, 10)
+
+
+def test_width_reaches_the_network():
+    assert build("resnet18", params={"width": 8}).fc.in_features == 64
+    assert build("small_cnn", GREY, params={"width": 4}).fc.in_features == 16
+    rows = InputFormat((7,), "rows", (7,), integer=False)
+    assert build("mlp", rows, params={"width": 5}).fc.in_features == 5
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_small_cnn_takes_images_of_a_few_pixels(size):
+    X = np.random.default_rng(0).random((12, 1, size, size))
+    assert make(channels="first").fit(X, np.arange(12) % 2).predict(X).shape == (12,)
+
+
+@pytest.mark.parametrize(
+    ("params", "X", "match"),
+    [
+        ({"module": "resnet"}, "images", "'module' parameter of CNNClassifier must be 'auto', "
+         "'small_cnn', .*torchvision.models.list_models"),
+        ({"module": "torchvision/resnet"}, "images", "one of torchvision's classification"),
+        ({"module": "small_cnn"}, "rows", "Pass input_shape=\\(C, H, W\\) if the rows"),
+        ({"module_params": {"wide": 2}}, "images", "'module__wide' parameter of CNNClassifier must "
+         "be a parameter of SmallCNN, which takes width"),
+        ({"module": Net(), "module_params": {"a": 1}}, "images", "Pass the class of the module"),
+        ({"module": Net(2)}, "images", "returns logits of shape \\(n, 3\\).* Got outputs of shape "
+         "\\(n, 2\\)"),
+        ({"module": Net(1)}, "images", "a single one is not supported"),
+        ({"module": nn.Flatten()}, "images", "with that many outputs"),
+        ({"weights": "no-such-file.pt"}, "images", "'weights' parameter .* Save one with"),
+        ({"optimizer": dict}, "images", "a subclass of torch.optim.Optimizer"),
+        ({"augment": "flip"}, "rows", "None where X holds rows of features"),
+        ({"net_params": {"lr": 1}}, "images", "'net__lr' parameter .* own parameter for 'lr'"),
+        ({"device": "cuda:99"}, "images", "'device' parameter of CNNClassifier must be"),
+        ({"device": "gpu"}, "images", "must be 'auto' or a torch device"),
+        ({"lr": -1}, "images", "'lr' parameter of CNNClassifier must be a float in the range"),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be_used(params, X, match):
+    X = np.zeros((9, 8, 8) if X == "images" else (9, 4))
+    with pytest.raises(ValueError, match=match):
+        make(**params).fit(X, np.arange(9) % 3)
+
+
+def test_an_instance_is_copied_and_starts_each_fit_from_its_weights(data):
+    X, y = data
+    network = Net()
+    network(torch.zeros(1, 1, 10, 10))
+    before = copy.deepcopy(network.state_dict())
+    clf = make(network).fit(X, y)
+    once = copy.deepcopy(clf.module_.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), network.state_dict().values(),
+                                                 strict=True))  # fmt: skip
+    again = clf.fit(X, y).module_.state_dict()
+    assert all(torch.equal(a, b) for a, b in zip(once.values(), again.values(), strict=True))
+
+
+def test_lazy_layers_find_their_sizes(data):
+    assert make(Net, max_epochs=8).fit(*data).score(*data) > 0.8
+
+
+def test_outputs_of_several_parts(data):
+    class Named(dict):
+        pass
+
+    class Result:
+        def __init__(self, logits):
+            self.logits = logits
+
+    class Several(Net):
+        def __init__(self, kind):
+            super().__init__()
+            self.kind = kind
+
+        def forward(self, x):
+            logits = super().forward(x)
+            return {"tuple": (x, logits), "dict": Named(logits=logits), "object": Result(logits)}[
+                self.kind
+            ]
+
+    p = make(Net, output=None).fit(*data).predict_proba(data[0])
+    for kind, output in [
+        ("tuple", 1), ("tuple", lambda out: out[1]), ("dict", "logits"), ("object", "logits"),
+    ]:  # fmt: skip
+        clf = make(Several, module_params={"kind": kind}, output=output).fit(*data)
+        np.testing.assert_array_equal(clf.predict_proba(data[0]), p)
+    with pytest.raises(ValueError, match="'output' parameter .* returns a tuple.* Pass output=0"):
+        make(Several, module_params={"kind": "tuple"}).fit(*data)
+
+
+def test_a_frozen_backbone_stays_frozen(data):
+    backbone = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+    backbone.requires_grad_(False)
+    head = nn.Sequential(nn.BatchNorm2d(4), nn.Flatten(), nn.LazyLinear(3))
+    network = nn.Sequential(backbone, head)
+    network.eval()(torch.zeros(1, 1, 10, 10))
+    before = copy.deepcopy(backbone.state_dict())
+    clf = make(network, max_epochs=3).fit(*data)
+    fitted = clf.module_.network
+    for a, b in zip(before.values(), fitted[0].state_dict().values(), strict=True):
+        assert torch.equal(a, b)  # the running statistics, too
+    assert not any(p.requires_grad for p in fitted[0].parameters())
+    assert fitted[1][0].num_batches_tracked == 9  # 3 epochs of 3 batches
+    with pytest.raises(ValueError, match="something to train"):
+        make(network.requires_grad_(False)).fit(*data)
+
+
+def test_weights_from_a_file(tmp_path, data):
+    clf = make().fit(*data)
+    torch.save(clf.module_.network.state_dict(), tmp_path / "w.pt")
+    again = make(weights=str(tmp_path / "w.pt"), lr=1e-12, random_state=1).fit(*data)
+    for a, b in zip(clf.module_.parameters(), again.module_.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.slow
+def test_torchvision_networks_with_weights_from_a_file(tmp_path):
+    from torchvision import models
+
+    torch.manual_seed(0)
+    pretrained = models.resnet18(weights=None)
+    torch.save(pretrained.state_dict(), tmp_path / "w.pt")
+    network = build("torchvision/resnet18", GREY, weights=tmp_path / "w.pt")
+    assert network.fc.out_features == 10
+    torch.testing.assert_close(
+        network.conv1.weight[:, 0], pretrained.conv1.weight.sum(1), rtol=1e-5, atol=1e-6
+    )
+    assert torch.equal(network.layer4[1].conv2.weight, pretrained.layer4[1].conv2.weight)
+    # grey images give what RGB images of three equal channels give, up to the head
+    x = torch.rand(2, 1, 64, 64)
+    network.fc = pretrained.fc = nn.Identity()
+    torch.testing.assert_close(
+        network.eval()(x), pretrained.eval()(x.expand(2, 3, 64, 64)), rtol=1e-3, atol=1e-4
+    )
+    with pytest.raises(ValueError, match="'weights' parameter of a test must be weights of"):
+        build("torchvision/resnet34", GREY, weights=tmp_path / "w.pt")
+    X = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    clf = make("torchvision/mobilenet_v3_small").fit(X, np.arange(8) % 2)
+    assert clf.predict_proba(X).shape == (8, 2)
+
+
+def test_torchvision_weights_by_name(monkeypatch):
+    from torchvision import models
+
+    asked = []
+    state = models.resnet18(weights=None).state_dict()
+    monkeypatch.setattr(
+        models.ResNet18_Weights, "get_state_dict",
+        lambda self, **kwargs: asked.append(self.name) or state,
+    )  # fmt: skip
+    network = build("torchvision/resnet18", RGB, weights="DEFAULT")
+    assert asked == ["IMAGENET1K_V1"]
+    assert torch.equal(network.conv1.weight, state["conv1.weight"])

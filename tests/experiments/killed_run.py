@@ -1,0 +1,46 @@
+"""Run an experiment, and be killed at the moment that the second argument names.
+
+Arguments: the folder of the experiment; "fit:3" for the third call of fit, "select:2" likewise,
+"write:2" for half-way through writing the second record.
+"""
+
+import os
+import signal
+import sys
+
+from skactive.experiments import run_experiment
+from tests.experiments import stubs
+
+
+def main(out, moment):
+    what, at = moment.split(":")
+    calls = {"fit": 0, "select": 0, "write": 0}
+
+    def kill_at(name, function):
+        def counted(*args, **kwargs):
+            calls[name] += 1
+            if name == what and calls[name] == int(at):
+                if name == "write":
+                    descriptor, line = args
+                    function(descriptor, line[: len(line) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*args, **kwargs)
+
+        return counted
+
+    stubs.FlatSGD.fit = kill_at("fit", stubs.FlatSGD.fit)
+    stubs.Unsure.select = kill_at("select", stubs.Unsure.select)
+    os.write = kill_at("write", os.write)
+    run_experiment(
+        stubs.FlatSGD(),
+        stubs.STRATEGIES,
+        *stubs.digits(),
+        **stubs.BUDGET,
+        seeds=2,
+        out=out,
+        progress=False,
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

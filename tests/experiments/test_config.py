@@ -1,0 +1,144 @@
+"""What decides the numbers, and the refusal to mix."""
+
+import json
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skactive.exceptions import ResultsMismatchError
+from skactive.experiments import run_experiment
+from skactive.experiments._config import fingerprint, plain
+from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, Shuffled, Unsure, digits
+
+
+def run(out, estimator=None, strategies=STRATEGIES, data=None, **changes):
+    settings = BUDGET | {"seeds": 1, "out": out, "progress": False} | changes
+    return run_experiment(estimator or FlatSGD(), strategies, *(data or digits()), **settings)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("config")
+    run(folder, n_rounds=1)
+    return folder
+
+
+def shifted():
+    X, *others = digits()
+    X = X.copy()
+    X[7, 3, 3] += 1e-6
+    return X, *others
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"estimator": FlatSGD(alpha=0.5)}, r"estimator\.params\.alpha was 0\.001 and is now 0\.5"),
+        (
+            {"estimator": make_pipeline(FlatSGD())},
+            r"estimator\.class was '.+\.FlatSGD' and is now '.+\.Pipeline'\. P",
+        ),
+        (
+            {"strategies": {"unsure": Unsure(power=2)}},
+            r"strategies\.unsure\.params\.power was 1 and is now 2",
+        ),
+        (
+            {"strategies": {"unsure": Shuffled()}},
+            r"strategies\.unsure\.class was '.+\.stubs\.Unsure' and is now '.+\.stubs\.Shuffled'",
+        ),
+        (
+            {"n_initial": 21, "batch_size": 5},
+            r"n_initial was 20 and is now 21; batch_size was 10 and is now 5",
+        ),
+        ({"initial": "balanced"}, r"initial was 'random' and is now 'balanced'"),
+        ({"data": shifted()}, r"data\.X\.checksum was '\w{16}' and is now '\w{16}'"),
+    ],
+)
+def test_another_configuration_is_refused_and_the_difference_named(out, change, difference):
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(ResultsMismatchError, match=difference) as caught:
+        run(out, n_rounds=1, **change)
+    assert str(caught.value).startswith(f"The results in '{out}' come from another configuration")
+    assert str(caught.value).endswith(
+        "Pass another out= (on the command line: --out) to start anew, "
+        "or the former values to continue."
+    )
+    assert "\n" not in str(caught.value)
+    assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_what_changes_no_number_is_no_difference(out):
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    run(out, FlatSGD(random_state=5), {"unsure": Unsure(random_state=1)}, n_rounds=1)
+    assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_other_versions_are_recorded(tmp_path):
+    run(tmp_path, n_rounds=0)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    assert {"python", "skactive", "torch", "scikit-learn"} <= config["versions"][0].keys()
+    config["versions"][0]["torch"] = "0.1"
+    path.write_text(json.dumps(config))
+    run(tmp_path, n_rounds=0)
+    versions = json.loads(path.read_text())["versions"]
+    assert [v["torch"] for v in versions] == ["0.1", version("torch")]
+    assert list(tmp_path.glob("*.tmp")) == []
+
+
+def test_results_without_their_configuration_are_refused(tmp_path):
+    run(tmp_path, n_rounds=0)
+    (tmp_path / "config.json").unlink()
+    message = r"holds results\.jsonl but no config\.json, .+ Pass another out="
+    with pytest.raises(ResultsMismatchError, match=message):
+        run(tmp_path, n_rounds=0)
+
+
+def test_fingerprint_sees_values_shape_and_dtype():
+    X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    assert fingerprint(X) == fingerprint(torch.as_tensor(X)) == fingerprint(np.asfortranarray(X))
+    assert fingerprint(X)["shape"] == [2, 3, 4]
+    assert fingerprint(X)["dtype"] == "float32"
+    different = [X[::-1], X.reshape(4, 3, 2), X.astype(np.float64), X[:0], X[:1]]
+    assert len({json.dumps(fingerprint(other)) for other in [X, *different]}) == 6
+    paths = [Path("a.png"), Path("b.png")]
+    assert fingerprint(paths) == fingerprint(list(paths))
+    assert fingerprint(paths) != fingerprint(paths[::-1])
+    assert fingerprint(["a.png", "b.png"]) != fingerprint(["a.png", "c.png"])
+
+
+def test_parameters_become_what_json_can_hold():
+    assert plain(np.float32(0.5)) == 0.5
+    assert plain(np.array(3)) == plain(torch.tensor(3))
+    assert plain((1, range(2), None)) == [1, [0, 1], None]
+    assert plain({"lr": np.int64(3)}) == {"lr": 3}
+    assert plain(np.linalg.norm) == "numpy.linalg.norm"
+    assert plain(torch.nn.ReLU) == "torch.nn.modules.activation.ReLU"
+    assert plain(type(FlatSGD())) == "tests.experiments.stubs.FlatSGD"
+    assert plain(run_experiment) == "skactive.experiments.run_experiment"
+    assert plain(object()) == "<object object>"
+    assert " at 0x" not in plain(partial(sorted, key=lambda x: x))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        one, other = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
+    assert plain(one) == plain(one)
+    assert plain(one)["layers"] == plain(other)["layers"]
+    assert plain(one)["weights"] != plain(other)["weights"]
+    nested = plain(make_pipeline(FunctionTransformer(np.ravel), FlatSGD(random_state=3)))
+    assert nested["params"]["steps"][1] == [
+        "flatsgd",
+        {"class": "tests.experiments.stubs.FlatSGD", "params": {"alpha": 0.001}},
+    ]
+
+
+def test_a_strategy_may_be_called_class(tmp_path):
+    run(tmp_path, strategies={"unsure": Unsure()}, n_rounds=0)
+    message = r"strategies\.unsure\.params\.power was 1 and is now 2\. Pass"
+    with pytest.raises(ResultsMismatchError, match=message):
+        run(tmp_path, strategies={"class": Shuffled(), "unsure": Unsure(power=2)}, n_rounds=0)

@@ -1,0 +1,166 @@
+"""One run: its seeds, its start, and what it does not let a strategy do."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import SGDClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skactive._validation import InvalidParameterError
+from skactive.experiments import run_experiment
+from skactive.experiments._loop import Data, Plan, initial_positions, run_rounds, seeded_clone
+from tests.experiments.stubs import BUDGET, STRATEGIES, Fixed, FlatSGD, Shuffled, Unsure, digits
+
+
+def runs(results):
+    return results.frame.groupby(["strategy", "seed"], sort=False)
+
+
+def run(strategies=STRATEGIES, estimator=None, seeds=2, **changes):
+    data = digits()
+    return run_experiment(
+        estimator or FlatSGD(), strategies, *data, **(BUDGET | changes), seeds=seeds, progress=False
+    )
+
+
+def test_strategies_share_the_start():
+    frame = run({**STRATEGIES, "again": Shuffled()}).frame
+    first = frame[frame["round"] == 0].groupby("seed")
+    for metric in ["accuracy", "balanced_accuracy", "log_loss"]:
+        assert (first[metric].nunique() == 1).all()
+    assert frame[frame["round"] == 0]["log_loss"].nunique() == 2  # the seeds differ
+    # Two strategies that do the same draw the same, in every round.
+    same = frame.pivot_table(index=["seed", "round"], columns="strategy", values="log_loss")
+    np.testing.assert_array_equal(same["again"], same["shuffled"])
+    assert (same["unsure"] != same["shuffled"]).any()
+
+
+def test_seeds_change_from_round_to_round_and_are_the_same_for_every_strategy():
+    seen = []
+
+    class Spy(Shuffled):
+        def select(self, estimator, *args, **kwargs):
+            seen.append((estimator.random_state, self.random_state))
+            return super().select(estimator, *args, **kwargs)
+
+    run({"a": Spy(random_state=5), "b": Spy()}, estimator=FlatSGD(random_state=7), seeds=1)
+    a, b = seen[:3], seen[3:]
+    assert a == b
+    assert len({seed for pair in a for seed in pair}) == 6
+
+
+def test_estimator_and_strategies_are_left_as_they_are():
+    estimator, strategy = FlatSGD(random_state=3), Shuffled(random_state=4)
+    run({"s": strategy}, estimator=estimator, seeds=1)
+    assert vars(estimator) == {"alpha": 1e-3, "random_state": 3}
+    assert vars(strategy) == {"random_state": 4}
+
+
+def test_parts_of_an_ensemble_get_seeds_of_their_own():
+    ensemble = VotingClassifier([("a", SGDClassifier()), ("b", SGDClassifier())])
+    copy = seeded_clone(ensemble, 0)
+    first, second = (copy.get_params()[f"{name}__random_state"] for name in "ab")
+    assert isinstance(first, int)
+    assert first != second
+    again = seeded_clone(ensemble, 0).get_params()
+    assert again["a__random_state"] == first
+
+
+def test_picks_never_repeat_and_the_counts_add_up():
+    results = run(initial="balanced")
+    _, y, *_ = digits()
+    for (_, seed), of_run in runs(results):
+        assert of_run["round"].tolist() == [0, 1, 2, 3]
+        assert of_run["n_labelled"].tolist() == [20, 30, 40, 50]
+        assert of_run["queried"].map(len).tolist() == [10, 10, 10, 0]
+        start = initial_positions(y, Plan(**BUDGET, initial="balanced"), seed)
+        queried = np.concatenate([start, *of_run["queried"].map(np.array)])
+        assert len(np.unique(queried)) == 50
+        assert of_run["query_seconds"].isna().tolist() == [False, False, False, True]
+
+
+def test_the_strategy_gets_the_labelled_images_in_the_order_they_were_labelled():
+    X, y, X_test, y_test = digits()
+    got = []
+
+    class Spy(Unsure):
+        def select(self, estimator, X_pool, n_instances, *, X_labelled, y_labelled):
+            got.append((len(X_pool), X_labelled, y_labelled))
+            return super().select(estimator, X_pool, n_instances)
+
+    plan = Plan(**BUDGET, initial="random")
+    records = list(run_rounds("spy", Spy(), 3, FlatSGD(), Data(X, y, X_test, y_test), plan))
+    labelled = initial_positions(y, plan, 3)
+    for (n_pool, X_labelled, y_labelled), record in zip(got, records, strict=False):
+        assert n_pool == 300 - len(labelled)
+        np.testing.assert_array_equal(X_labelled, X[labelled])
+        np.testing.assert_array_equal(y_labelled, y[labelled])
+        labelled = np.concatenate([labelled, record["queried"]])
+
+
+def test_balanced_start_is_as_even_as_can_be():
+    y = np.repeat(["a", "b", "c"], [50, 50, 2])
+    for seed in range(5):
+        drawn = initial_positions(y, Plan(9, "balanced", 1, 1), seed)
+        assert len(np.unique(drawn)) == 9
+        counts = {c: int((y[drawn] == c).sum()) for c in "abc"}
+        assert counts["c"] == 2
+        assert sorted(counts.values()) == [2, 3, 4]
+    assert (initial_positions(y, Plan(102, "balanced", 1, 1), 0) >= 0).all()
+
+
+def test_random_start_does_not_look_at_the_labels():
+    _, y, *_ = digits()
+    plan = Plan(**BUDGET, initial="random")
+    start = initial_positions(y, plan, 0)
+    np.testing.assert_array_equal(start, initial_positions(y[::-1], plan, 0))
+    assert not np.array_equal(start, initial_positions(y, plan, 1))
+
+
+@pytest.mark.parametrize(
+    "indices",
+    [
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 8],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, -1],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 280],
+        [0, 1, 2],
+        np.arange(10.0),
+        np.zeros((10, 1), dtype=int),
+    ],
+    ids=["repeats", "negative", "beyond", "too few", "floats", "2-D"],
+)
+def test_a_strategy_that_breaks_the_contract_is_caught(indices):
+    message = (
+        r"'strategies' parameter of run_experiment \(strategy 'bad', round 0 of seed 1\) must be "
+        r"a strategy that picks 10 distinct positions from 0 to 279\. Got .+ instead\. "
+        r"Mend the strategy's select"
+    )
+    with pytest.raises(InvalidParameterError, match=message):
+        run({"bad": Fixed(indices)}, seeds=[1])
+
+
+def test_pipeline_and_an_estimator_without_probabilities():
+    flat = FunctionTransformer(lambda X: X.reshape(len(X), -1))
+    estimator = make_pipeline(flat, SGDClassifier(max_iter=5, tol=None))
+    frame = run({"s": Shuffled()}, estimator=estimator, seeds=1).frame
+    assert frame["log_loss"].isna().all()
+    assert frame["accuracy"].iloc[-1] > 0.5
+    assert (frame["device"] == "cpu").all()
+
+
+def test_a_memmap_and_a_tensor_give_the_numbers_of_an_array(tmp_path):
+    import torch
+
+    X, y, X_test, y_test = digits()
+    np.save(tmp_path / "X.npy", X)
+    kinds = {"array": X, "memmap": np.load(tmp_path / "X.npy", mmap_mode="r")}
+    kinds["tensor"] = torch.as_tensor(X)
+
+    def curve(images):
+        results = run_experiment(
+            FlatSGD(), [Unsure()], images, y, X_test, y_test, **BUDGET, seeds=1, progress=False
+        )
+        return results.frame[["queried", "log_loss"]].to_dict("list")
+
+    assert curve(kinds["array"]) == curve(kinds["memmap"]) == curve(kinds["tensor"])

@@ -1,0 +1,94 @@
+"""The table of results and its averages."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from skactive._validation import InvalidParameterError
+from skactive.experiments import Results
+
+
+def record(strategy, seed, round_, accuracy, query_seconds=0.25):
+    return {
+        "strategy": strategy,
+        "seed": seed,
+        "round": round_,
+        "n_labelled": 20 + 10 * round_,
+        "queried": [] if query_seconds is None else [seed, 5],
+        "accuracy": accuracy,
+        "balanced_accuracy": accuracy,
+        "log_loss": None,
+        "train_seconds": 2.0 + seed,
+        "predict_seconds": 0.1,
+        "query_seconds": query_seconds,
+        "device": "cpu",
+        "n_threads": 2,
+    }
+
+
+RECORDS = [
+    record("margin", 0, 0, 0.5),
+    record("margin", 0, 1, 0.75, None),
+    record("margin", 1, 0, 0.7),
+    record("margin", 1, 1, 0.75, None),
+    record("a random one", 0, 0, 0.5),
+]
+
+
+def test_summary_by_hand():
+    summary = Results(RECORDS).summary()
+    assert summary["strategy"].tolist() == ["margin", "a random one", "margin"]
+    assert summary["n_labelled"].tolist() == [20, 20, 30]
+    assert summary["n_seeds"].tolist() == [2, 1, 2]
+    np.testing.assert_allclose(summary["accuracy_mean"], [0.6, 0.5, 0.75])
+    np.testing.assert_allclose(summary["accuracy_sd"], [0.02**0.5, np.nan, 0])
+    np.testing.assert_allclose(summary["query_seconds"], [0.25, 0.25, np.nan])
+    np.testing.assert_allclose(summary["train_seconds"], [2.5, 2, 2.5])
+
+
+def test_text():
+    assert Results(RECORDS).to_text().splitlines() == [
+        "labels      strategy  accuracy (mean ± sd)  query (s)  training (s)",
+        "    20        margin         0.600 ± 0.141       0.25          2.50",
+        "    20  a random one                 0.500       0.25          2.00",
+        "    30        margin         0.750 ± 0.000          –          2.50",
+    ]
+
+
+def test_markdown():
+    assert Results(RECORDS).to_markdown().splitlines() == [
+        "| labels |     strategy | accuracy (mean ± sd) | query (s) | training (s) |",
+        "| -----: | -----------: | -------------------: | --------: | -----------: |",
+        "|     20 |       margin |        0.600 ± 0.141 |      0.25 |         2.50 |",
+        "|     20 | a random one |                0.500 |      0.25 |         2.00 |",
+        "|     30 |       margin |        0.750 ± 0.000 |         – |         2.50 |",
+    ]
+
+
+def test_frame_and_repr():
+    results = Results(RECORDS)
+    assert results.frame["queried"].tolist() == [[0, 5], [], [1, 5], [], [0, 5]]
+    assert results.frame["log_loss"].isna().all()
+    assert results.frame["query_seconds"].dtype == np.float64
+    assert repr(results) == "<Results: rounds: 5; strategies × seeds: margin × 2, a random one × 1>"
+    empty = Results([])
+    assert repr(empty) == "<Results: rounds: 0; strategies × seeds: none>"
+    assert empty.summary().empty
+    assert empty.to_text().startswith("labels  strategy")
+
+
+def test_load_says_what_it_looked_for(tmp_path):
+    message = (
+        r"'path' parameter of Results\.load must be a folder with results\.jsonl, or such a file\. "
+        r"Got '.+' instead\. Pass what run_experiment got as out="
+    )
+    for path in [tmp_path, tmp_path / "missing"]:
+        with pytest.raises(InvalidParameterError, match=message):
+            Results.load(path)
+
+
+def test_importing_experiments_imports_no_plotting():
+    code = "import sys, skactive.experiments; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

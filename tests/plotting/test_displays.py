@@ -1,0 +1,187 @@
+"""The Displays: what they compute, what they draw, and that they leave nothing behind."""
+
+from itertools import pairwise
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from skactive._validation import InvalidParameterError
+from skactive.experiments import Results
+from skactive.plotting import LearningCurvesDisplay, QueriedImagesDisplay
+from skactive.plotting._style import style
+
+
+@pytest.fixture(autouse=True)
+def headless():
+    with mpl.rc_context():
+        plt.switch_backend("Agg")
+        yield
+        plt.close("all")
+
+
+def record(strategy, seed, round_, accuracy, queried):
+    return {
+        "strategy": strategy,
+        "seed": seed,
+        "round": round_,
+        "n_labelled": 10 * (round_ + 1),
+        "queried": queried,
+        "accuracy": accuracy,
+        "balanced_accuracy": accuracy / 2,
+        "log_loss": 1 - accuracy,
+        "train_seconds": 1.0,
+        "predict_seconds": 1.0,
+        "query_seconds": 1.0 if queried else None,
+        "device": "cpu",
+        "n_threads": 1,
+    }
+
+
+RESULTS = Results(
+    [
+        record("margin", 3, 0, 0.5, [4, 2, 9]),
+        record("margin", 3, 1, 0.6, [7, 1, 0]),
+        record("margin", 3, 2, 0.8, []),
+        record("margin", 4, 0, 0.7, [3, 5, 6]),
+        record("margin", 4, 1, 0.8, [8, 1, 0]),
+        record("random", 3, 0, 0.4, [8, 9, 5]),
+        record("random", 3, 1, 0.6, []),
+    ]
+)
+X = np.arange(10 * 4 * 6, dtype=np.uint8).reshape(10, 4, 6)
+y = np.arange(10) % 3
+
+
+def test_curves_are_means_with_a_band_of_one_sd(tmp_path):
+    display = LearningCurvesDisplay.from_results(RESULTS)
+    margin, random = display.lines_
+    np.testing.assert_array_equal(margin.get_xdata(), [10, 20, 30])
+    np.testing.assert_allclose(margin.get_ydata(), [0.6, 0.7, 0.8])
+    np.testing.assert_allclose(random.get_ydata(), [0.4, 0.6])
+    band = display.ax_.collections[0].get_paths()[0].vertices
+    sd = np.std([0.5, 0.7], ddof=1)
+    np.testing.assert_allclose(band[band[:, 0] == 10][:, 1].max(), 0.6 + sd)
+    np.testing.assert_allclose(band[band[:, 0] == 10][:, 1].min(), 0.6 - sd)
+    np.testing.assert_allclose(band[band[:, 0] == 30][:, 1], 0.8)  # one seed has come so far
+    assert display.ax_.get_xlabel() == "labelled images"
+    assert display.ax_.get_ylabel() == "test accuracy"
+    legend = display.ax_.get_legend()
+    assert legend.get_title().get_text() == "mean ± sd over 2 seeds"
+    assert [text.get_text() for text in legend.get_texts()] == ["margin", "random"]
+    assert display.figure_ is display.ax_.figure
+    display.figure_.savefig(tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_metrics_and_one_seed():
+    ax = Figure().subplots()
+    one = Results(record for record in RESULTS.frame.to_dict("records") if record["seed"] == 3)
+    display = LearningCurvesDisplay.from_results(one, metric="log_loss", ax=ax)
+    assert display.ax_ is ax
+    np.testing.assert_allclose(display.lines_[0].get_ydata(), [0.5, 0.4, 0.2])
+    assert ax.get_ylabel() == "test log-loss (nats)"
+    assert ax.get_legend().get_title().get_text() == "one seed"
+    message = r"'metric' .* one of accuracy, balanced_accuracy, log_loss\. Got 'f1' instead"
+    with pytest.raises(InvalidParameterError, match=message):
+        LearningCurvesDisplay.from_results(RESULTS, metric="f1")
+
+
+def test_styles_differ_in_more_than_colour():
+    styles = [style(i) for i in range(8)]
+    assert len({s.marker for s in styles}) == 8
+    assert len({s.color for s in styles[:7]}) == 7
+    for one, other in pairwise(styles):
+        assert one.linestyle != other.linestyle
+
+
+def test_queried_images_are_those_of_the_first_run_in_pick_order(tmp_path):
+    names = ["coat", "bag", "shoe"]
+    display = QueriedImagesDisplay.from_results(RESULTS, X, y=y, class_names=names, n_images=2)
+    drawn = [image.get_array() for image in display.ax_.images]
+    for got, position in zip(drawn, [4, 2, 7, 1], strict=True):
+        np.testing.assert_allclose(got, X[position] / 255)
+    assert display.captions == [["bag", "shoe"], ["bag", "bag"]]
+    assert [text.get_text() for text in display.ax_.texts] == ["bag", "shoe", "bag", "bag"]
+    shown = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert shown == ["at 10 labels", "at 20 labels"]
+    assert display.ax_.get_title() == "What margin asked for first (seed 3)"
+    assert display.figure_ is display.ax_.figure
+    display.figure_.savefig(tmp_path / "queried.png")
+    assert (tmp_path / "queried.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_another_run_and_given_axes():
+    ax = Figure().subplots()
+    display = QueriedImagesDisplay.from_results(RESULTS, X, y=y, strategy="margin", seed=4, ax=ax)
+    assert display.ax_ is ax
+    assert display.captions == [["0", "2", "0"], ["2", "1", "0"]]
+    display = QueriedImagesDisplay.from_results(RESULTS, X, strategy="random", ax=ax)
+    assert display.captions == [["", "", ""]]
+
+
+@pytest.mark.parametrize("n_channels", [1, 3, 4])
+@pytest.mark.parametrize("first", [True, False])
+def test_channels_first_and_last_draw_the_same(n_channels, first):
+    coloured = np.random.default_rng(0).random((10, 8, 6, n_channels))
+    given = np.moveaxis(coloured, -1, 1) if first else coloured
+    display = QueriedImagesDisplay.from_results(RESULTS, given, ax=Figure().subplots())
+    expected = coloured[4] if n_channels > 1 else coloured[4, ..., 0]
+    np.testing.assert_array_equal(display.ax_.images[0].get_array(), expected)
+
+
+def test_ambiguous_channels_are_asked_for():
+    narrow = np.zeros((10, 3, 8, 3))
+    message = r"'X' parameter .* 1, 3 or 4 channels .* pass channels='first' or 'last'"
+    with pytest.raises(InvalidParameterError, match=message):
+        QueriedImagesDisplay.from_results(RESULTS, narrow)
+    for channels, shape in [("first", (8, 3, 3)), ("last", (3, 8, 3))]:
+        display = QueriedImagesDisplay.from_results(
+            RESULTS, narrow, channels=channels, ax=Figure().subplots()
+        )
+        assert display.images[0].shape[1:] == shape
+
+
+def test_standardised_images_and_tensors_are_scaled_to_what_is_shown():
+    import torch
+
+    standardised = torch.as_tensor((X - 100.0) / 50)
+    display = QueriedImagesDisplay.from_results(RESULTS, standardised, ax=Figure().subplots())
+    shown = np.concatenate(display.images)
+    assert shown.min() == 0
+    assert shown.max() == 1
+    assert isinstance(shown, np.ndarray)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strategy": "entropy"}, r"'strategy' .* must be one of margin, random\. Got 'entropy'"),
+        ({"strategy": "random", "seed": 4}, r"'seed' .* must be one of 3\. Got 4"),
+        ({"n_images": 0}, r"'n_images' .* must be an int of at least 1\. Got 0"),
+        ({"channels": "middle"}, r"'channels' .* must be 'auto', 'first' or 'last'\. Got 'middle'"),
+        ({"X": X[:5]}, r"'X' .* the images of the experiment, more than 9\. .*Pass the X that"),
+        ({"X": X.reshape(10, -1)}, r"'X' .* must be images, .* \(10, 24\) .* Reshape rows"),
+        (
+            {"results": Results([record("margin", 0, 0, 0.5, [])])},
+            r"'results' .* with at least one query\. Got <Results: rounds: 1",
+        ),
+    ],
+)
+def test_wrong_arguments(changes, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        QueriedImagesDisplay.from_results(**({"results": RESULTS, "X": X} | changes))
+    assert plt.get_fignums() == []
+
+
+def test_axes_that_are_given_leave_pyplot_alone():
+    ax = Figure().subplots()
+    LearningCurvesDisplay.from_results(RESULTS, ax=ax)
+    QueriedImagesDisplay.from_results(RESULTS, X, ax=Figure().subplots())
+    assert plt.get_fignums() == []
+    settings = dict(mpl.rcParams)
+    LearningCurvesDisplay.from_results(RESULTS).plot()
+    QueriedImagesDisplay.from_results(RESULTS, X)
+    assert dict(mpl.rcParams) == settings

@@ -1,0 +1,229 @@
+"""The command line: the demo from start to end, continuing it, and every mistake of the user."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import skactive
+from skactive import cli
+from skactive.experiments import Results
+
+TINY = ["demo", "--rounds", "2", "--batch", "5", "--epochs", "1", "--seeds", "1"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """Run a tiny demo, as a user does; return its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "skactive", *TINY, "--strategies", "Margin,random"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return folder / "skactive-demo", run
+
+
+def test_the_demo_writes_its_files(demo):
+    out, _ = demo
+    files = {"config.json", "learning_curves.png", "queried_images.png", "results.jsonl"}
+    assert {path.name for path in out.iterdir()} == files
+    for picture in out.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    frame = Results.load(out).frame
+    assert frame["strategy"].tolist() == ["Margin"] * 3 + ["Random"] * 3
+    assert frame["n_labelled"].tolist() == [20, 25, 30] * 2
+    assert (frame["n_threads"] == 1).all()
+    first = frame[frame["round"] == 0]
+    assert first["log_loss"].nunique() == 1
+
+
+def test_the_demo_prints_a_table_and_where_the_files_are(demo):
+    _, run = demo
+    lines = run.stdout.splitlines()
+    assert lines[0].startswith("fashion-mnist-4k: 3000 images to choose from, 1000 to test on, 10")
+    assert lines[1].startswith("Margin, Random: 20 labels at first, spread evenly over the classes")
+    head = next(i for i, line in enumerate(lines) if line.startswith("labels"))
+    assert lines[head].split("  ")[-1].strip() == "training (s)"
+    assert [line.split()[:2] for line in lines[head + 1 : head + 7]] == [
+        [labels, name] for labels in ["20", "25", "30"] for name in ["Margin", "Random"]
+    ]
+    for name in ["learning_curves.png", "queried_images.png", "results.jsonl"]:
+        assert f"  {Path('skactive-demo') / name}" in lines
+    assert "6/6" in run.stderr
+    assert "accuracy=0." in run.stderr
+
+
+def test_the_same_command_continues(demo, capsys, monkeypatch):
+    out, _ = demo
+    before = (out / "results.jsonl").read_bytes()
+    monkeypatch.chdir(out.parent)
+    monkeypatch.setattr("skactive.estimators.CNNClassifier.fit", None)  # nothing is to be trained
+    assert cli.main([*TINY, "--strategies", "RANDOM,margin", "--quiet"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert shown.out.lstrip().startswith("labels  strategy")
+    assert (out / "results.jsonl").read_bytes() == before
+
+
+def numbers(path):
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [
+        {key: value for key, value in record.items() if not key.endswith("_seconds")}
+        for record in records
+    ]
+
+
+def test_a_torn_record_is_computed_again_with_the_same_numbers(demo, tmp_path):
+    before = (demo[0] / "results.jsonl").read_bytes()
+    shutil.copy(demo[0] / "config.json", tmp_path)
+    lines = before.splitlines(keepends=True)
+    (tmp_path / "results.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:50])
+    arguments = [*TINY, "--strategies", "margin,random", "--out", str(tmp_path), "--quiet"]
+    assert cli.main(arguments) == 0
+    assert numbers(tmp_path / "results.jsonl") == numbers(demo[0] / "results.jsonl")
+
+
+def test_other_settings_are_refused_in_one_line(demo, capsys):
+    out, _ = demo
+    before = (out / "results.jsonl").read_bytes()
+    assert cli.main([*TINY, "--out", str(out), "--epochs", "2", "--quiet"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("skactive demo: error: The results in ")
+    assert "estimator.params.max_epochs was 1 and is now 2. Pass another out=" in shown.err
+    assert shown.err.count("\n") == 1
+    assert (out / "results.jsonl").read_bytes() == before
+
+
+def test_without_rounds_there_is_one_picture(tmp_path, capsys):
+    arguments = ["demo", "--rounds", "0", "--epochs", "1", "--seeds", "1", "--strategies", "random"]
+    threads = torch.get_num_threads()
+    arguments += ["--threads", str(threads + 1)]
+    assert cli.main([*arguments, "--out", str(tmp_path), "--quiet"]) == 0
+    assert Results.load(tmp_path).frame["n_threads"].tolist() == [threads + 1]
+    assert torch.get_num_threads() == threads
+    assert "queried_images" not in capsys.readouterr().out
+    assert not (tmp_path / "queried_images.png").exists()
+    assert (tmp_path / "learning_curves.png").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "run_experiment", raise_(KeyboardInterrupt()))
+    assert cli.main([*TINY, "--out", str(tmp_path / "here")]) == 130
+    shown = capsys.readouterr().err
+    assert "skactive demo: stopped. The finished rounds are in" in shown
+    assert f"{tmp_path / 'here'}; the same command goes on from there." in shown
+
+
+def raise_(error):
+    def function(*args, **kwargs):
+        raise error
+
+    return function
+
+
+def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "run_experiment", raise_(RuntimeError("ours")))
+    with pytest.raises(RuntimeError, match="ours"):
+        cli.main([*TINY, "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--strategies", "margin,best"], "argument --strategies: there is no strategy 'best'; th"),
+        (["--strategies", ""], "argument --strategies: there is no strategy ''; there are"),
+        (["--strategies", "margin,MARGIN"], "argument --strategies: Margin is named twice. See"),
+        (["--rounds", "-1"], "argument --rounds: must be a whole number of at least 0, not '-1'"),
+        (["--batch", "0"], "argument --batch: must be a whole number of at least 1, not '0'"),
+        (
+            ["--initial", "2.5"],
+            "argument --initial: must be a whole number of at least 1, not '2.5",
+        ),
+        (["--seeds", "two"], "argument --seeds: must be a whole number of at least 1, not 'two'"),
+        (["--threads", "0"], "argument --threads: must be a whole number of at least 1, not '0'"),
+        (["--epochs", "0"], "argument --epochs: must be a whole number of at least 1, not '0'"),
+        (["--dataset", "imagenet"], "argument --dataset: invalid choice: 'imagenet'"),
+        (["--fast"], "unrecognized arguments: --fast. See skactive demo --help"),
+        (
+            ["--rounds", "100", "--batch", "30"],
+            "The 'rounds' parameter of skactive demo must be an int from 0 to 99 (fashion-mnist-4k "
+            "has 3000 images, 20 are labelled at first, and a round asks for 30). Got 100 instead. "
+            "Lower --rounds, --batch or --initial.",
+        ),
+        (
+            ["--initial", "3001"],
+            "The 'rounds' parameter of skactive demo must be an int from 0 to 0",
+        ),
+        (["--device", "abacus"], "The 'device' parameter of skactive demo must be 'auto' or a tor"),
+        (["--data-path", "here"], "The 'path' parameter of load_fashion_mnist must be None"),
+        (["--dataset", "mnist", "--data-path", "missing"], "MNIST: files are missing. Looked in"),
+        (["--out", "{file}"], "The 'out' parameter of run_experiment must be a folder"),
+        (["--out", "{file}/inside"], "Not a directory"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, capsys, tmp_path):
+    (tmp_path / "file").write_text("kept")
+    arguments = [argument.format(file=tmp_path / "file") for argument in arguments]
+    try:
+        code = cli.main(["demo", "--quiet", "--out", str(tmp_path / "out"), *arguments])
+    except SystemExit as exit_:  # argparse leaves in this way
+        code = exit_.code
+    shown = capsys.readouterr()
+    assert code == 2
+    assert shown.out == ""
+    assert shown.err.startswith("skactive demo: error: ")
+    assert message in shown.err
+    assert shown.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_strategies_are_found_whatever_their_case():
+    known = cli.known_strategies()
+    assert {"Margin", "Entropy", "Random", "LeastConfidence"} <= known.keys()
+    assert "QueryStrategy" not in known
+    named = cli._strategies("least-confidence, ENTROPY")
+    assert list(named) == ["LeastConfidence", "Entropy"]
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["demo", "--help"])
+    shown = capsys.readouterr().out
+    for word in ["learning_curves.png", "queried_images.png", "results.jsonl", "config.json"]:
+        assert word in shown
+    for option in ["strategies", "rounds", "batch", "initial", "seeds", "epochs", "threads", "out"]:
+        assert f"--{option} " in shown
+    assert "to continue:" in shown
+    assert "examples:" in shown
+
+
+def test_the_examples_of_the_help_are_valid():
+    parser = cli._parser()
+    commands = [line.split() for line in cli._EPILOG.splitlines() if line.startswith("  skactive ")]
+    assert len(commands) >= 3
+    for command in commands:
+        parser.parse_args(command[1:])
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"skactive {skactive.__version__}\n"
+
+
+def test_a_command_is_needed(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([])
+    assert "the following arguments are required: COMMAND" in capsys.readouterr().err
+
+
+def test_the_configuration_is_that_of_the_command(demo):
+    config = json.loads((demo[0] / "config.json").read_text())
+    assert config["initial"] == "balanced"
+    assert config["n_initial"] == 20
+    assert config["batch_size"] == 5
+    assert config["estimator"]["params"]["max_epochs"] == 1

@@ -1,0 +1,616 @@
+"""The battery: what every public strategy and every public estimator has to stand.
+
+Strategies and estimators are discovered. One that is added without a test file, a docstring with
+references and a running example, or a line in docs/strategies.md, fails here.
+"""
+
+import copy
+import doctest
+import inspect
+import pickle
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from modAL.models import ActiveLearner, Committee
+from sklearn.base import BaseEstimator, clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch import NeuralNetClassifier
+from torch import nn
+from torch.utils.data import Dataset, IterableDataset, TensorDataset
+
+import skactive
+from skactive import CNNClassifier, estimators, strategies
+from skactive.exceptions import UnsupportedEstimatorError
+from skactive.strategies import QueryStrategy
+from skactive.strategies._probabilities import ProbabilityStrategy
+
+ROOT = Path(__file__).parent.parent
+
+
+def public(module, base):
+    found = [getattr(module, name) for name in module.__all__]
+    return [
+        cls for cls in found
+        if inspect.isclass(cls) and issubclass(cls, base) and not inspect.isabstract(cls)
+    ]  # fmt: skip
+
+
+STRATEGIES = public(strategies, QueryStrategy)
+ESTIMATORS = [cls for cls in public(estimators, BaseEstimator) if hasattr(cls, "fit")]
+
+# Exceptions to the contract, each with its reason.
+IGNORES_THE_ESTIMATOR = {
+    "Random": "reads only the size of the pool, so that it can choose the first labels",
+}
+
+every_strategy = pytest.mark.parametrize("cls", STRATEGIES, ids=lambda cls: cls.__name__)
+reading_strategies = pytest.mark.parametrize(
+    "cls",
+    [cls for cls in STRATEGIES if cls.__name__ not in IGNORES_THE_ESTIMATOR],
+    ids=lambda cls: cls.__name__,
+)
+
+
+def make(cls, **params):
+    """A strategy with small batches, so that a pool of 10 takes three of them."""
+    if "batch_size" in inspect.signature(cls).parameters:
+        params = {"batch_size": 4, **params}
+    return cls(**{"random_state": 0, **params})
+
+
+def averages_committees(cls):
+    return issubclass(cls, ProbabilityStrategy) or cls.__name__ in IGNORES_THE_ESTIMATOR
+
+
+# -- data and fitted estimators -------------------------------------------------
+
+
+def images(n, seed=0):
+    """uint8 images (n, 3, 8, 8); the bright half tells the class."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 3
+    X = rng.integers(0, 120, (n, 3, 8, 8), dtype=np.uint8)
+    for image, label in zip(X, y, strict=True):
+        image[label] += 100
+    return X, y
+
+
+X_TRAIN, Y_TRAIN = images(24)
+POOL = images(10, seed=1)[0]
+
+
+class Tiny(nn.Module):
+    """A network with everything that can be left changed: BatchNorm, dropout, a frozen layer."""
+
+    calls = None  # when a list: (how many forward calls so far, at which to raise)
+
+    def __init__(self, in_channels=3, num_classes=3):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.drop = nn.Dropout(0.5)
+        self.fc = nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        if self.calls is not None:
+            self.calls[0] += 1
+            if self.calls[0] == self.calls[1]:
+                raise RuntimeError("the network breaks here")
+        x = torch.relu(self.norm(self.conv(x)))
+        return self.fc(self.drop(x.mean((2, 3))))
+
+
+class Probabilities(Tiny):
+    def forward(self, x):
+        return torch.softmax(super().forward(x), 1)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return CNNClassifier(Tiny, max_epochs=4, random_state=0, device="cpu").fit(X_TRAIN, Y_TRAIN)
+
+
+def skorch_net(module=Tiny, criterion=nn.CrossEntropyLoss):
+    torch.manual_seed(0)
+    net = NeuralNetClassifier(
+        module, criterion=criterion, max_epochs=2, train_split=None, verbose=0, lr=0.1
+    )
+    return net.fit(X_TRAIN.astype(np.float32) / 255, Y_TRAIN)
+
+
+def check_indices(indices, n, n_pool):
+    assert isinstance(indices, np.ndarray)
+    assert indices.dtype == np.int64
+    assert indices.shape == (n,)
+    assert len(set(indices.tolist())) == n
+    assert 0 <= indices.min() <= indices.max() < n_pool
+
+
+def select(cls, estimator, pool=POOL, n=3, **params):
+    return make(cls, **params).select(
+        estimator, pool, n, X_labelled=X_TRAIN, y_labelled=Y_TRAIN
+    )  # fmt: skip
+
+
+# -- what is returned -----------------------------------------------------------
+
+
+def test_discovery_finds_what_is_there():
+    assert {"Entropy", "LeastConfidence", "Margin", "Random"} <= {c.__name__ for c in STRATEGIES}
+    assert CNNClassifier in ESTIMATORS
+    for cls in STRATEGIES:
+        assert getattr(skactive, cls.__name__) is cls
+
+
+@every_strategy
+@pytest.mark.parametrize("n", [1, 2, 7, 10])
+def test_indices(cls, n, fitted):
+    selection = select(cls, fitted, n=n)
+    check_indices(selection.indices, n, 10)
+    if selection.utilities is not None:
+        assert selection.utilities.shape == (10,)
+        assert selection.utilities.dtype == np.float64
+        scored = np.flatnonzero(~np.isnan(selection.utilities))
+        best = selection.utilities[scored[np.argsort(-selection.utilities[scored])]][:n]
+        np.testing.assert_array_equal(selection.utilities[selection.indices], best)
+    if selection.gains is not None:
+        assert selection.gains.shape == (n,)
+    assert selection.utilities is not None or selection.gains is not None
+
+
+@every_strategy
+def test_a_pool_of_one(cls, fitted):
+    assert select(cls, fitted, pool=POOL[:1], n=1).indices.tolist() == [0]
+
+
+@every_strategy
+def test_same_seed_same_picks(cls, fitted):
+    first = select(cls, fitted, n=5).indices
+    strategy = make(cls)
+    np.random.seed(5), torch.manual_seed(5), random.seed(5)
+    for _ in range(2):  # nothing is kept between calls
+        again = strategy.select(fitted, POOL, 5, X_labelled=X_TRAIN, y_labelled=Y_TRAIN)
+        np.testing.assert_array_equal(first, again.indices)
+
+
+@every_strategy
+def test_identical_images_are_different_samples(cls, fitted):
+    check_indices(select(cls, fitted, pool=np.repeat(POOL[:2], 5, axis=0), n=9).indices, 9, 10)
+
+
+# -- what is left unchanged -----------------------------------------------------
+
+
+def snapshot(net):
+    """Everything of a network and of the process that a query must leave as it was."""
+    modules = list(net.named_modules())
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {
+        "state_dict": {k: v.tolist() for k, v in net.state_dict().items()},
+        "grads": {n: None if p.grad is None else p.grad.tolist()
+                  for n, p in net.named_parameters()},
+        "grad objects": {n: id(p.grad) for n, p in net.named_parameters() if p.grad is not None},
+        "requires_grad": {n: p.requires_grad for n, p in net.named_parameters()},
+        "parameter objects": {n: id(p) for n, p in net.named_parameters()},
+        "modes": {n: m.training for n, m in modules},
+        "hooks": {n: [list(getattr(m, kind)) for kind in (
+            "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")]
+            for n, m in modules},
+        "python": random.getstate(),
+        "numpy": np.random.get_state()[1].tolist(),
+        "torch": torch.get_rng_state().tolist(),
+        "cuda": [state.tolist() for state in cuda],
+        "grad mode": torch.is_grad_enabled(),
+    }  # fmt: skip
+
+
+def disturbed(fitted):
+    """A fitted estimator whose network is in an unusual state, all of it to be kept."""
+    clf = copy.deepcopy(fitted)
+    net = clf.module_.train()
+    net.network.norm.eval()
+    net.network.fc.bias.requires_grad_(False)
+    net.network.conv.weight.grad = torch.ones_like(net.network.conv.weight)
+    net.network.conv.register_forward_hook(lambda *args: None)
+    return clf
+
+
+@every_strategy
+def test_nothing_is_changed(cls, fitted):
+    clf = disturbed(fitted)
+    labelled, pool = X_TRAIN.copy(), POOL.copy()
+    before = snapshot(clf.module_)
+    select(cls, clf, pool=pool)
+    assert snapshot(clf.module_) == before
+    np.testing.assert_array_equal(labelled, X_TRAIN)
+    np.testing.assert_array_equal(pool, POOL)
+
+
+@reading_strategies
+def test_nothing_is_changed_when_the_network_raises_at_any_batch(cls, fitted):
+    clf = disturbed(fitted)
+    network = clf.module_.network
+    network.calls = [0, None]
+    select(cls, clf)
+    total = network.calls[0]
+    assert total >= 3  # a pool of 10 in batches of 4: the first, the second and the last
+    before = snapshot(clf.module_)
+    for broken in range(1, total + 1):
+        network.calls = [0, broken]
+        with pytest.raises(RuntimeError, match="the network breaks here"):
+            select(cls, clf)
+        network.calls = None
+        assert snapshot(clf.module_) == before, f"broken at call {broken} of {total}"
+
+
+@every_strategy
+def test_picks_do_not_depend_on_the_mode_the_network_was_left_in(cls, fitted):
+    clf = copy.deepcopy(fitted)
+    clf.module_.train()
+    np.testing.assert_array_equal(select(cls, clf).indices, select(cls, fitted).indices)
+
+
+# -- pools ----------------------------------------------------------------------
+
+
+@every_strategy
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_dtypes_and_layouts(cls, dtype, layout):
+    def change(X):
+        X = X if dtype == "uint8" else (X / 255).astype(dtype)
+        return X if layout == "NCHW" else np.moveaxis(X, 1, -1)
+
+    clf = CNNClassifier(max_epochs=1, random_state=0, module_params={"width": 4})
+    clf.fit(change(X_TRAIN), Y_TRAIN)
+    selection = make(cls).select(
+        clf, change(POOL), 4, X_labelled=change(X_TRAIN), y_labelled=Y_TRAIN
+    )
+    check_indices(selection.indices, 4, 10)
+
+
+class Items(Dataset):
+    def __len__(self):
+        return len(POOL)
+
+    def __getitem__(self, index):
+        return POOL[index], "a label that must not matter"
+
+
+def memmap(tmp_path):
+    file = np.memmap(tmp_path / "pool", dtype=np.uint8, mode="w+", shape=POOL.shape)
+    file[:] = POOL
+    file.flush()
+    return np.memmap(tmp_path / "pool", dtype=np.uint8, mode="r", shape=POOL.shape)
+
+
+@every_strategy
+@pytest.mark.parametrize("kind", ["tensor", "memmap", "TensorDataset", "Dataset", "list"])
+def test_kinds_of_pool(cls, kind, fitted, tmp_path):
+    pool = {
+        "tensor": lambda: torch.as_tensor(POOL),
+        "memmap": lambda: memmap(tmp_path),
+        "TensorDataset": lambda: TensorDataset(torch.as_tensor(POOL)),
+        "Dataset": Items,
+        "list": lambda: list(POOL),
+    }[kind]()
+    np.testing.assert_array_equal(
+        select(cls, fitted, pool=pool, n=5).indices, select(cls, fitted, n=5).indices
+    )
+
+
+# -- learners -------------------------------------------------------------------
+
+
+@every_strategy
+def test_active_learner(cls, fitted):
+    learner = ActiveLearner(
+        clone(fitted), query_strategy=make(cls), X_training=X_TRAIN, y_training=Y_TRAIN
+    )
+    indices, samples = learner.query(POOL, n_instances=3)
+    np.testing.assert_array_equal(indices, select(cls, learner.estimator).indices)
+    np.testing.assert_array_equal(samples, POOL[indices])
+    learner.teach(samples, indices % 3)
+    assert len(learner.X_training) == 27
+    tensor = torch.as_tensor(POOL)
+    indices, samples = learner.query(tensor, n_instances=2)
+    assert torch.equal(samples, tensor[torch.as_tensor(indices)])
+
+
+@every_strategy
+@pytest.mark.parametrize("on_transformed", [False, True])
+def test_pipeline(cls, on_transformed):
+    """The pool goes through the steps in blocks, whatever on_transformed says."""
+    seen = []
+
+    def flatten(X):
+        seen.append(len(X))
+        return np.asarray(X).reshape(len(X), -1)
+
+    clf = CNNClassifier(max_epochs=2, random_state=0, input_shape=(3, 8, 8))
+    pipeline = make_pipeline(FunctionTransformer(flatten), StandardScaler(), clf)
+    learner = ActiveLearner(
+        pipeline, query_strategy=make(cls), X_training=X_TRAIN, y_training=Y_TRAIN,
+        on_transformed=on_transformed,
+    )  # fmt: skip
+    seen.clear()
+    indices, _ = learner.query(POOL, n_instances=3)
+    check_indices(indices, 3, 10)
+    if cls.__name__ not in IGNORES_THE_ESTIMATOR:
+        assert max(seen) <= 4
+    inner = pipeline[:-1].transform(POOL)
+    direct = make(cls).select(
+        pipeline[-1], inner, 3, X_labelled=pipeline[:-1].transform(X_TRAIN), y_labelled=Y_TRAIN
+    )
+    np.testing.assert_array_equal(indices, direct.indices)
+    np.testing.assert_array_equal(indices, select(cls, pipeline, pool=Items()).indices)
+
+
+@every_strategy
+def test_grid_search(cls, fitted):
+    search = GridSearchCV(clone(fitted), {"lr": [0.05]}, cv=2).fit(X_TRAIN, Y_TRAIN)
+    np.testing.assert_array_equal(
+        select(cls, search).indices, select(cls, search.best_estimator_).indices
+    )
+
+
+@every_strategy
+def test_committee(cls, fitted):
+    others = [
+        ActiveLearner(clone(fitted).set_params(random_state=seed), X_training=X_TRAIN[keep],
+                      y_training=Y_TRAIN[keep])
+        for seed, keep in [(0, Y_TRAIN < 2), (1, Y_TRAIN > 0)]
+    ]  # fmt: skip
+    committee = Committee(others, query_strategy=make(cls))
+    if not averages_committees(cls):
+        with pytest.raises(UnsupportedEstimatorError, match=r"committee\.learner_list\[0\]"):
+            committee.query(POOL, n_instances=3)
+        return
+    indices, _ = committee.query(POOL, n_instances=3)
+    check_indices(indices, 3, 10)
+    if cls.__name__ in IGNORES_THE_ESTIMATOR:
+        return
+    mean = committee.predict_proba(POOL)  # modAL's average; members lack a class each
+    with np.errstate(divide="ignore"):
+        expected = make(cls)._utilities(np.log(mean))
+    np.testing.assert_allclose(
+        make(cls).select(committee, POOL, 3).utilities, expected, rtol=1e-9, atol=1e-12
+    )
+
+
+@every_strategy
+@pytest.mark.parametrize(
+    ("module", "criterion"),
+    [(Tiny, nn.CrossEntropyLoss), (Probabilities, nn.NLLLoss)],
+    ids=["logits", "NLLLoss"],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_plain_skorch_nets(cls, module, criterion, dtype):
+    net = skorch_net(module, criterion)
+    selection = select(cls, net, pool=(POOL / 255).astype(dtype), n=4)
+    check_indices(selection.indices, 4, 10)
+    if issubclass(cls, ProbabilityStrategy):
+        p = net.predict_proba((POOL / 255).astype(np.float32)).astype(float)
+        np.testing.assert_allclose(
+            selection.utilities, make(cls)._utilities(np.log(p)), rtol=1e-4, atol=1e-5
+        )
+
+
+@every_strategy
+def test_wrapped_networks(cls):
+    net = skorch_net()
+    pool = POOL.astype(np.float32) / 255
+    expected = select(cls, net, pool=pool).indices
+    plain = net.module_
+    for wrapped in (torch.compile(plain), nn.DataParallel(plain)):
+        net.module_ = wrapped
+        np.testing.assert_array_equal(select(cls, net, pool=pool).indices, expected)
+
+
+@reading_strategies
+def test_a_device_of_its_own(cls, fitted):
+    np.testing.assert_array_equal(
+        select(cls, fitted, device="cpu").indices, select(cls, fitted).indices
+    )
+    with pytest.raises(ValueError, match="'device' parameter of"):
+        select(cls, fitted, device="gpu")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@reading_strategies
+def test_cuda_agrees_with_the_cpu(cls, fitted):
+    before = snapshot(fitted.module_)
+    on_cpu, on_cuda = select(cls, fitted), select(cls, fitted, device="cuda")
+    assert snapshot(fitted.module_) == before
+    if on_cpu.utilities is not None:
+        np.testing.assert_allclose(on_cuda.utilities, on_cpu.utilities, rtol=1e-2, atol=1e-4)
+
+
+# -- as an object ---------------------------------------------------------------
+
+
+@every_strategy
+def test_clone_repr_pickle(cls, fitted):
+    strategy = make(cls)
+    twins = [
+        clone(strategy),
+        pickle.loads(pickle.dumps(strategy)),
+        eval(repr(strategy), vars(skactive)),
+    ]
+    for twin in twins:
+        assert twin.get_params() == strategy.get_params()
+        np.testing.assert_array_equal(
+            twin.select(fitted, POOL, 3, X_labelled=X_TRAIN, y_labelled=Y_TRAIN).indices,
+            select(cls, fitted).indices,
+        )
+    assert "random_state" in inspect.signature(cls).parameters
+    select(cls, fitted)
+    assert vars(strategy) == strategy.get_params()  # a call stores nothing
+
+
+# -- errors ---------------------------------------------------------------------
+
+
+@every_strategy
+@pytest.mark.parametrize("n", [0, -1, 11, 2.0, "3", True, None])
+def test_n_instances_out_of_range(cls, n, fitted):
+    match = (
+        rf"The 'n_instances' parameter of {cls.__name__} must be an int from 1 to 10 \(the size "
+        rf"of the pool\)\. Got {re.escape(repr(n))} instead\. Ask for fewer"
+    )
+    with pytest.raises(ValueError, match=match):
+        select(cls, fitted, n=n)
+
+
+@every_strategy
+def test_pools_that_cannot_be_used(cls, fitted):
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return iter(())
+
+    with pytest.raises(ValueError, match="'X_pool' .* at least one sample.*nothing left to label"):
+        select(cls, fitted, pool=POOL[:0])
+    with pytest.raises(ValueError, match="'X_pool' .* fetched by position.*map-style Dataset"):
+        select(cls, fitted, pool=Stream())
+    with pytest.raises(ValueError, match="'X_pool' .* an array, tensor, sequence or Dataset"):
+        select(cls, fitted, pool=3)
+
+
+@every_strategy
+def test_parameters_are_checked(cls, fitted):
+    with pytest.raises(ValueError, match=f"'random_state' parameter of {cls.__name__}"):
+        select(cls, fitted, random_state="zero")
+    if "batch_size" in inspect.signature(cls).parameters:
+        with pytest.raises(ValueError, match=f"'batch_size' parameter of {cls.__name__}"):
+            select(cls, fitted, batch_size=0)
+
+
+@reading_strategies
+def test_unfitted(cls, fitted):
+    unfitted = [
+        clone(fitted), make_pipeline(StandardScaler(), clone(fitted)), NeuralNetClassifier(Tiny),
+        GridSearchCV(clone(fitted), {}), ActiveLearner(clone(fitted), query_strategy=make(cls)),
+    ]  # fmt: skip
+    for estimator in unfitted:
+        with pytest.raises(NotFittedError, match=f"{cls.__name__} needs a fitted.*Call fit"):
+            select(cls, estimator)
+
+
+@reading_strategies
+def test_samples_that_cannot_be_used(cls):
+    X = (X_TRAIN / 255).astype(np.float32)
+    clf = CNNClassifier(Tiny, max_epochs=1, random_state=0).fit(X, Y_TRAIN)
+    pool = (POOL / 255).astype(np.float32)
+    pool[7, 0, 0, 0] = np.nan
+    message = f"Input X_pool of {cls.__name__} contains NaN or infinity, first in sample 7"
+    with pytest.raises(ValueError, match=message):
+        make(cls).select(clf, pool, 2, X_labelled=X, y_labelled=Y_TRAIN)
+    with pytest.raises(ValueError, match="'X' parameter of CNNClassifier must be"):
+        make(cls).select(clf, pool[..., :5], 2, X_labelled=X, y_labelled=Y_TRAIN)
+    with pytest.raises(ValueError, match="float images, as the estimator was fitted"):
+        make(cls).select(clf, POOL, 2, X_labelled=X, y_labelled=Y_TRAIN)
+    with pytest.raises(ValueError, match="floats, as a plain skorch net was trained on"):
+        select(cls, skorch_net())
+
+
+@reading_strategies
+def test_a_network_that_has_diverged(cls, fitted):
+    clf = copy.deepcopy(fitted)
+    with torch.no_grad():
+        clf.module_.network.fc.bias[0] = np.nan
+    with pytest.raises(ValueError, match="returns NaN or infinity, first for sample 0 of the pool"):
+        select(cls, clf)
+
+
+@reading_strategies
+def test_heads_and_criteria_that_cannot_be_used(cls):
+    class OneLogit(Tiny):
+        def __init__(self):
+            super().__init__(num_classes=1)
+
+        def forward(self, x):
+            return super().forward(x).squeeze(1)
+
+    X = X_TRAIN.astype(np.float32) / 255
+    net = NeuralNetClassifier(
+        OneLogit, criterion=nn.BCEWithLogitsLoss, max_epochs=1, train_split=None, verbose=0,
+        classes=[0, 1],
+    ).fit(X, (Y_TRAIN > 0).astype(np.float32))  # fmt: skip
+    with pytest.raises(UnsupportedEstimatorError, match="Got the criterion BCEWithLogitsLoss"):
+        select(cls, net, pool=X)
+    net.criterion_ = nn.CrossEntropyLoss()
+    with pytest.raises(UnsupportedEstimatorError, match="A single logit is not supported"):
+        select(cls, net, pool=X)
+    wide = skorch_net()
+    wide.classes = [0, 1]
+    with pytest.raises(UnsupportedEstimatorError, match="3 columns of logits for 2 classes"):
+        select(cls, wide, pool=X)
+    alone = CNNClassifier(max_epochs=1, random_state=0).fit(X_TRAIN, np.zeros(24))
+    with pytest.raises(UnsupportedEstimatorError, match="list every class in classes="):
+        select(cls, alone)
+
+
+@reading_strategies
+def test_estimators_without_a_network(cls):
+    rows, pool = X_TRAIN.reshape(24, -1), POOL.reshape(10, -1)
+    forest = RandomForestClassifier(10, random_state=0).fit(rows, Y_TRAIN)
+    if issubclass(cls, ProbabilityStrategy):
+        selection = make(cls).select(forest, pool, 3)
+        with np.errstate(divide="ignore"):
+            expected = make(cls)._utilities(np.log(forest.predict_proba(pool)))
+        np.testing.assert_allclose(selection.utilities, expected, rtol=1e-12)
+        with pytest.raises(UnsupportedEstimatorError, match="with predict_proba. Got LinearSVC"):
+            make(cls).select(LinearSVC().fit(rows, Y_TRAIN), pool, 3)
+        single = RandomForestClassifier(5, random_state=0).fit(rows, np.zeros(24))
+        with pytest.raises(UnsupportedEstimatorError, match="knows a single class"):
+            make(cls).select(single, pool, 3)
+    else:
+        with pytest.raises(UnsupportedEstimatorError, match="needs a torch network. Got RandomF"):
+            make(cls).select(forest, pool, 3)
+    with pytest.raises(UnsupportedEstimatorError, match="a fitted classifier or a modAL learner"):
+        make(cls).select(object(), pool, 3)
+
+
+# -- documentation and tests of each --------------------------------------------
+
+
+@pytest.mark.parametrize("cls", STRATEGIES + ESTIMATORS, ids=lambda cls: cls.__name__)
+def test_docstring(cls):
+    text = inspect.getdoc(cls)
+    for name in inspect.signature(cls).parameters:
+        assert re.search(rf"^(.*, )?{name}(, .*)? : ", text, re.MULTILINE), f"{name} undocumented"
+    assert "\nExamples\n----" in text
+    if cls in STRATEGIES:
+        assert "\nReferences\n----" in text
+    examples = doctest.DocTestFinder(recurse=False).find(cls, cls.__name__, globs={})
+    assert sum(len(test.examples) for test in examples) > 0
+    runner = doctest.DocTestRunner()
+    for test in examples:
+        runner.run(test)
+    assert runner.summarize().failed == 0
+
+
+@every_strategy
+def test_every_strategy_has_a_test_file_and_a_docs_line(cls):
+    file = Path(inspect.getfile(cls)).stem.lstrip("_")
+    tests = ROOT / "tests" / "strategies" / f"test_{file}.py"
+    assert tests.exists(), f"write {tests.relative_to(ROOT)}"
+    assert cls.__name__ in tests.read_text(encoding="utf-8")
+    table = (ROOT / "docs" / "strategies.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| `{cls.__name__}` \|.*\|$", table, re.MULTILINE), "no line in the table"
+
+
+@parametrize_with_checks([cls() for cls in ESTIMATORS])
+def test_scikit_learn(estimator, check):
+    """All of scikit-learn's own checks, none expected to fail."""
+    check(estimator)
