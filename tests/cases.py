@@ -262,6 +262,10 @@ CASES: dict[str, Case] = {
                               nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Flatten(),
                               nn.Linear(16, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)), (1, 6, 6),
     ),
+    "samples overwritten": Case(
+        lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 5), nn.LayerNorm(5),
+                              nn.Linear(5, 3)), (4,), frozenset({"2.weight", "2.bias"}),
+    ),
     "output overwritten": Case(
         lambda: Apply(overwritten_output, stem=nn.Linear(4, 5), block=nn.Linear(5, 5),
                       head=nn.Linear(5, 3)), (4,),

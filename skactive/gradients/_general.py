@@ -91,7 +91,7 @@ def _group_gradients(
         with warnings.catch_warnings():
             # Operations that torch.func runs sample by sample are slow, and right.
             warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
-            kept = vmap(one_sample, randomness="different")(X[some], rows[some])
+            kept = vmap(one_sample, randomness="different")(X[some].clone(), rows[some])
         for name, values in kept.items():
             yield name, start, values.detach()
 
@@ -124,7 +124,7 @@ def loop_gradients(
         try:
             for parameter in parameters.values():
                 parameter.requires_grad_(True)
-            logits = network.logits(network.module(X[i : i + 1]))
+            logits = network.run(X[i : i + 1])
             kept: dict[str, list[Tensor]] = {name: [] for name in names}
             for row in rows[i]:
                 gradients = torch.autograd.grad(

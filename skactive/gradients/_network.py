@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skactive._torch import (
+    as_tensor,
     check_not_iterable_dataset,
     module_device,
     n_rows,
@@ -50,9 +50,13 @@ class Network:
 
     def inputs(self, block: Any) -> Tensor:
         """Return samples as the network takes them: floats in its dtype, integers as they are."""
-        tensor = block if isinstance(block, Tensor) else torch.from_numpy(np.array(block))
+        tensor = as_tensor(block)
         dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
-        return tensor.detach().to(self.device, dtype)
+        return tensor.to(self.device, dtype)
+
+    def run(self, X: Tensor) -> Tensor:
+        """Return the logits of samples; on a copy, which the network may overwrite."""
+        return self.logits(self.module(X.clone()))
 
     def logits(self, output: Any) -> Tensor:
         """Return the logits (N, C) from what the network returned: that, or its first item."""
@@ -76,7 +80,7 @@ class Network:
     def check_alone(self, first: Tensor, logits: Tensor) -> None:
         """Raise if the first sample's logits differ between its batch and on its own."""
         with torch.no_grad():
-            alone = self.logits(self.module(first))[0]
+            alone = self.run(first)[0]
         tolerance = 1e-8 if self.dtype == torch.float64 else 1e-2
         if bool(
             (alone - logits[0]).abs().max() > tolerance * logits[0].abs().max().clamp(min=1e-6)

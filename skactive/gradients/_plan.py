@@ -142,7 +142,7 @@ def _survey(
         for layer in layers:
             hooks.append(layer.register_forward_hook(look, with_kwargs=True))
         with torch.no_grad():
-            logits = network.logits(network.module(X))
+            logits = network.run(X)
     finally:
         for hook in hooks:
             hook.remove()

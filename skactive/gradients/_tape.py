@@ -90,7 +90,7 @@ class Tape:
         self.X, self._shapes = X, {}
         self._recording = True
         try:
-            self.logits = self.network.logits(self.network.module(X))
+            self.logits = self.network.run(X)
         finally:
             self._recording = False
         for layer in self.takers:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skactive._factors import DenseFactors, FisherFactors
+from skactive._torch import as_tensor
 from skactive._validation import check_count, exact_share, invalid
 from skactive.selection._information import Information, gains_of
 
@@ -324,12 +325,12 @@ def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> 
 def _as_factors(factors: Any) -> FisherFactors:
     if isinstance(factors, FisherFactors):
         return factors.in_own_order()
-    values = factors if isinstance(factors, Tensor) else torch.from_numpy(np.array(factors))
+    values = as_tensor(factors)
     good = values.ndim == 3 and values.is_floating_point() and min(values.shape) > 0
     if not good or not bool(torch.isfinite(values).all()):
         must = "what fisher_factors returns, or finite floats of shape (N, C, k)"
         raise invalid("factors", _OWNER, must, factors)
-    return DenseFactors(values.detach())
+    return DenseFactors(values)
 
 
 def _mean_information(V: FisherFactors, pool: Tensor, labels: Tensor) -> Tensor:
