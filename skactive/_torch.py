@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from skactive.exceptions import BatchSizeWarning
 # Seeding a fit or a query borrows the process-wide generators. Two threads that borrow them
 # at once would see each other's draws, so borrowing is serialised; parallel work uses processes.
 _GENERATORS = threading.RLock()
+
+_Result = TypeVar("_Result")
 
 
 def resolve_device(device: str | torch.device | None, owner: object = "skactive") -> torch.device:
@@ -235,15 +237,14 @@ def check_not_iterable_dataset(parameter: str, owner: object, X: Any) -> None:
 
 
 def map_batches(
-    function: Callable[[Any, int], Tensor], X: Any, batch_size: int
-) -> Iterator[tuple[slice, Tensor]]:
+    function: Callable[[Any, int], _Result], X: Any, batch_size: int
+) -> Iterator[tuple[slice, _Result]]:
     """Apply a function to blocks of samples; halve the block when the device's memory is full.
 
     Parameters
     ----------
     function : callable
-        Takes a block of samples (see `take_rows`) and the position of its first one, returns a
-        tensor with a row a sample.
+        Takes a block of samples (see `take_rows`) and the position of its first one.
     X : array, tensor, DataFrame, sequence or torch Dataset
         The samples, read block by block.
     batch_size : int
@@ -251,7 +252,7 @@ def map_batches(
 
     Yields
     ------
-    tuple of slice and torch.Tensor
+    tuple of slice and object
         The positions of the block, and what the function returned for it.
 
     Warns

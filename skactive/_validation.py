@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import numbers
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ __all__ = [
     "InvalidParameterError",
     "check_count",
     "describe",
+    "exact_share",
     "invalid",
     "owner_name",
 ]
@@ -86,3 +89,30 @@ def check_count(
     else:
         must = f"an int from {low} to {high}" + (f" ({high_is})" if high_is else "")
     raise invalid(parameter, owner, must, value, remedy)
+
+
+def exact_share(fraction: float, total: int, *, up: bool = False) -> int:
+    """Return ⌊fraction · total⌋, or the ceiling, of the decimal number that was written.
+
+    Parameters
+    ----------
+    fraction : float
+        A number such as 0.07, taken as the decimal that Python prints for it. In floating point
+        0.07 · 100 is a little above 7, whose ceiling is 8, and 0.29 · 100 a little below 29.
+    total : int
+        What there is a share of.
+    up : bool, default=False
+        The ceiling instead of the floor.
+
+    Returns
+    -------
+    int
+        The share.
+
+    Examples
+    --------
+    >>> exact_share(0.07, 100, up=True), exact_share(0.29, 100)
+    (7, 29)
+    """
+    share = Decimal(repr(float(fraction))) * total
+    return math.ceil(share) if up else math.floor(share)

@@ -1,0 +1,1 @@
+"""What skactive claims about speed, repeatable: `python -m benchmarks NAME [--quick]`."""

@@ -1,0 +1,111 @@
+"""Greedy Fisher selection against the published loop, and its growth with the pool."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks._report import interleaved, median, row, seconds
+from skactive.gradients import ConcatenatedFactors, DenseFactors, FisherFactors, KroneckerFactors
+from skactive.selection import greedy_fisher
+
+
+def problem(N: int, C: int, D: int, elsewhere: int = 0) -> FisherFactors:
+    """Factors of a last layer on D features, and of some weights elsewhere; float32."""
+    draw = torch.Generator().manual_seed(0)
+    p = (2 * torch.randn(N, C, generator=draw)).softmax(1)
+    S = p.sqrt()[:, :, None] * (torch.eye(C) - p[:, None])
+    last = KroneckerFactors(S, torch.randn(N, D, generator=draw).relu_())
+    if not elsewhere:
+        return last
+    dense = DenseFactors(S @ (0.3 * torch.randn(N, C, elsewhere, generator=draw)))
+    order = torch.arange(elsewhere + C * D)
+    return ConcatenatedFactors([dense, last], [order[:elsewhere], order[elsewhere:]])
+
+
+def published_step(V: Tensor, W: Tensor, I_U: Tensor) -> Tensor:
+    """One step of the published loop, plainly: all gains anew, the best one, Woodbury."""
+    eye = torch.eye(V.shape[1])
+    VW = V @ W
+    A = VW @ V.mT
+    B = (VW @ I_U) @ VW.mT
+    gains = torch.linalg.solve(eye + A, B).diagonal(dim1=1, dim2=2).sum(1)
+    V_s = V[int(gains.argmax())]
+    WV = W @ V_s.T
+    return W - WV @ torch.linalg.solve(eye + V_s @ WV, WV.T)
+
+
+def against_published(quick: bool) -> list[dict[str, Any]]:
+    N, n = (500, 20) if quick else (2000, 100)
+    factors = problem(N, 10, 128, 122)
+    V = factors.dense()
+    dense = DenseFactors(V)
+    I_U = factors.gram().float() / N
+    state = {"W": torch.eye(V.shape[2])}
+
+    def published() -> None:
+        state["W"] = published_step(V, state["W"], I_U)
+
+    times = interleaved(
+        {
+            "published": published,
+            "structured": lambda: greedy_fisher(factors, n),
+            "dense": lambda: greedy_fisher(dense, n),
+        },
+        3,
+    )
+    loop = median(times["published"])
+    size = f"(N, C, k) = ({N}, 10, {V.shape[2]})"
+    rows = [row(f"published loop, a pick, {size}", "s", loop, None, "lower")]
+    for name in ("structured", "dense"):
+        pick = median(times[name]) / n
+        rows.append(row(f"greedy_fisher, {name} factors, a pick", "s", pick, None, "lower"))
+        target = 150.0 if name == "structured" and not quick else None
+        rows.append(row(f"published / {name}", "×", loop / pick, target, "higher"))
+    return rows
+
+
+def peak_memory() -> float:
+    """Peak memory of the process in MB; `ru_maxrss` would count that of its parent."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        (line,) = [line for line in status if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+def _pool(N: int, C: int, D: int, n: int, threads: int) -> tuple[float, float]:
+    """Seconds a pick, set-up included, and the process's peak memory in MB."""
+    torch.set_num_threads(threads)
+    factors = problem(N, C, D)
+    took = seconds(lambda: greedy_fisher(factors, n)) / n
+    return took, peak_memory()
+
+
+def pool(*arguments: int) -> tuple[float, float]:
+    """Run in a process of its own, so that the peak memory is this run's."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        return executor.submit(_pool, *arguments, torch.get_num_threads()).result()
+
+
+def measure(quick: bool) -> list[dict[str, Any]]:
+    rows = against_published(quick)
+    n = 20 if quick else 100
+    N = 5_000 if quick else 50_000
+    took, peak = pool(N, 10, 128, n)
+    rows.append(row(f"a pick, N = {N}, C = 10, D = 128, {n} picks", "s", took,
+                    None if quick else 0.08, "lower"))  # fmt: skip
+    rows.append(row("peak memory of that process, interpreter and torch included", "MB", peak,
+                    None if quick else 1000, "lower"))  # fmt: skip
+    for N in (1_000, 4_000) if quick else (1_000, 10_000, 50_000, 200_000):
+        took, peak = pool(N, 10, 64, 20)
+        rows.append(row(f"a pick per 1,000 samples, N = {N}, C = 10, D = 64, 20 picks", "ms",
+                        took / N * 1e6, None, "lower"))  # fmt: skip
+        rows.append(row(f"peak memory, N = {N}", "MB", peak, None, "lower"))
+    N = 1_000 if quick else 4_000
+    took, peak = pool(N, 100, 16, 5)
+    rows.append(row(f"a pick, N = {N}, C = 100, D = 16", "s", took, None, "lower"))
+    rows.append(row("peak memory of that process", "MB", peak, None, "lower"))
+    return rows

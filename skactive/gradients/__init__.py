@@ -1,0 +1,16 @@
+"""Gradients of networks, sample by sample, for whole batches: torch modules in, tensors out."""
+
+from skactive._factors import ConcatenatedFactors, DenseFactors, FisherFactors, KroneckerFactors
+from skactive.gradients._diagonal import diagonal_fisher
+from skactive.gradients._fisher_factors import fisher_factors
+from skactive.gradients._mask import parameter_mask
+
+__all__ = [
+    "ConcatenatedFactors",
+    "DenseFactors",
+    "FisherFactors",
+    "KroneckerFactors",
+    "diagonal_fisher",
+    "fisher_factors",
+    "parameter_mask",
+]

@@ -1,0 +1,176 @@
+"""A network lent for scoring: frozen, in evaluation mode, in float32 or float64, on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skactive._torch import (
+    as_tensor,
+    check_not_iterable_dataset,
+    module_device,
+    n_rows,
+    resolve_device,
+    scoring,
+    unwrap,
+)
+from skactive._validation import describe, invalid
+
+_HALF = (torch.float16, torch.bfloat16)
+_LONE = "Its score must depend on one sample alone."
+
+
+class Network:
+    """What `lend_network` yields.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, unwrapped.
+    owner : str
+        The function that scores, for messages.
+
+    Attributes
+    ----------
+    device : torch.device
+        Where it computes.
+    dtype : torch.dtype
+        What it computes in.
+    """
+
+    def __init__(self, module: nn.Module, owner: str) -> None:
+        self.module, self.owner = module, owner
+        self.device = module_device(module)
+        floating = (p.dtype for p in module.parameters() if p.is_floating_point())
+        self.dtype = next(floating, torch.float32)
+
+    def inputs(self, block: Any) -> Tensor:
+        """Return samples as the network takes them: floats in its dtype, integers as they are."""
+        tensor = as_tensor(block)
+        dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
+        return tensor.to(self.device, dtype)
+
+    def run(self, X: Tensor) -> Tensor:
+        """Return the logits of samples; on a copy, which the network may overwrite."""
+        return self.logits(self.module(X.clone()))
+
+    def logits(self, output: Any) -> Tensor:
+        """Return the logits (N, C) from what the network returned: that, or its first item."""
+        first = output[0] if isinstance(output, (tuple, list)) and output else output
+        if not isinstance(first, Tensor) or first.ndim != 2 or first.shape[1] < 2:
+            must = (
+                "a network that returns logits (N, C) with C ≥ 2, or a tuple that begins with them"
+            )
+            got = describe(first) if isinstance(first, Tensor) else type(first).__name__
+            remedy = f"It returned {got}. A head of one logit needs a second one."
+            raise invalid("module", self.owner, must, type(self.module).__name__, remedy)
+        return first
+
+    def check_finite(self, logits: Tensor) -> None:
+        """Raise if a logit is NaN or infinite."""
+        if not bool(torch.isfinite(logits).all()):
+            must = "samples for which the network's logits are finite"
+            remedy = "Remove NaN and infinity from X; if there are none, the network has diverged."
+            raise invalid("X", self.owner, must, logits.detach(), remedy)
+
+    def check_alone(self, first: Tensor, logits: Tensor) -> None:
+        """Raise if the first sample's logits differ between its batch and on its own."""
+        with torch.no_grad():
+            alone = self.run(first)[0]
+        tolerance = 1e-8 if self.dtype == torch.float64 else 1e-2
+        if bool(
+            (alone - logits[0]).abs().max() > tolerance * logits[0].abs().max().clamp(min=1e-6)
+        ):
+            must = "a network that scores each sample by itself"
+            remedy = (
+                "The first sample's logits change with the batch that it is in; look for "
+                f"a normalisation over the batch, or a mixing of samples. {_LONE}"
+            )
+            raise invalid("module", self.owner, must, type(self.module).__name__, remedy)
+
+
+def _check_batch_norms(module: nn.Module, owner: str) -> None:
+    for name, layer in module.named_modules():
+        norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)
+        if norm and (layer.running_mean is None or layer.running_var is None):
+            must = "a network that scores each sample by itself"
+            remedy = (
+                f"Layer {name!r} has no running statistics, so it mixes the samples of a batch; "
+                f"build it with track_running_stats=True. {_LONE}"
+            )
+            raise invalid("module", owner, must, layer, remedy)
+
+
+@contextmanager
+def _moved(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Put parameters and buffers on a device, halves in float32; then as they were."""
+    before = []
+    try:
+        for tensor in (*module.parameters(), *module.buffers()):
+            dtype = torch.float32 if tensor.dtype in _HALF else tensor.dtype
+            if (tensor.dtype, tensor.device) != (dtype, device):
+                before.append((tensor, tensor.data))
+                tensor.data = tensor.data.to(device, dtype)
+        yield
+    finally:
+        for tensor, data in before:
+            tensor.data = data
+
+
+@contextmanager
+def _plain_kernels(device: torch.device) -> Iterator[None]:
+    """Autograd on, autocast off, and no fused attention, in which layers' hooks do not fire."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.autocast(device.type, enabled=False),
+        ):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
+@contextmanager
+def lend_network(
+    module: nn.Module, X: Any, device: str | torch.device | None, owner: str
+) -> Iterator[Network]:
+    """Lend a module for scoring X, and put everything back as it was.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Returns logits; compiled and parallel wrappers are taken off.
+    X : array, tensor, sequence or torch Dataset
+        The samples; only their number is looked at.
+    device : str, torch.device or None
+        Where to compute; None is where the module is.
+    owner : str
+        The function that scores, for messages.
+
+    Yields
+    ------
+    Network
+        The network, its parameters frozen.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X is empty or cannot be indexed, or a normalisation mixes samples.
+    """
+    check_not_iterable_dataset("X", owner, X)
+    if n_rows(X) == 0:
+        raise invalid("X", owner, "at least one sample", X)
+    module = unwrap(module)
+    _check_batch_norms(module, owner)
+    where = module_device(module) if device is None else resolve_device(device, owner)
+    with scoring(module), _moved(module, where), _plain_kernels(where):
+        for parameter in module.parameters():
+            parameter.requires_grad_(False)
+        yield Network(module, owner)

@@ -1,0 +1,171 @@
+"""What is taken from a layer as the gradient at its output passes: masked entries, or squares."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from skactive.gradients._geometry import Geometry
+
+# Intermediate results are made in blocks of about this many numbers.
+_BLOCK = 2**22
+
+
+class Taker(ABC):
+    """Takes something from one layer's gradients, for one batch at a time.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        The layer.
+    wanted : mapping of str to torch.Tensor
+        For "weight" and "bias", if wanted, the flat positions in it that are.
+    """
+
+    def __init__(self, geometry: Geometry, wanted: Mapping[str, Tensor]) -> None:
+        self.geometry, self.wanted = geometry, dict(wanted)
+
+    @abstractmethod
+    def record(self, a: Tensor, n: int) -> None:
+        """Keep what is needed of the layer's input, as a copy."""
+
+    @abstractmethod
+    def take(self, delta: Tensor) -> None:
+        """Use the gradient at the layer's output, for one row of every sample's outputs."""
+
+    @abstractmethod
+    def taken(self, name: str) -> Tensor:
+        """Return what the last `take` gave for the weight or the bias."""
+
+    def expected(self, gradients: Tensor) -> Tensor:
+        """Return what `taken` should be, from the samples' plain gradients (N, wanted)."""
+        return gradients
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget the batch."""
+
+
+class EntryTaker(Taker):
+    """The masked entries of each sample's gradient, gathered: (N, E), weight before bias."""
+
+    def __init__(self, geometry: Geometry, wanted: Mapping[str, Tensor]) -> None:
+        super().__init__(geometry, wanted)
+        empty = torch.empty(0, dtype=torch.int64)
+        self.channel, row = geometry.entry(wanted.get("weight", empty))
+        self.bias = wanted.get("bias", empty)
+        self.unique_rows, self.row = row.unique(return_inverse=True)
+        self.unique_channels, self.channel_of = self.channel.unique(return_inverse=True)
+        # Where the mask is dense in a layer, all products of its rows and channels cost less
+        # than those of its entries one by one: a matrix product does about 16 for one.
+        self.whole = len(self.unique_rows) * len(self.unique_channels) <= 16 * len(self.row)
+        self.patches: Tensor | None = None
+        self.entries: Tensor | None = None
+
+    def record(self, a: Tensor, n: int) -> None:
+        self.n = n
+        if not len(self.row):
+            return
+        rows = self.geometry.patch_rows(a, n, self.unique_rows.to(a.device))
+        if self.whole:
+            self.patches = rows.mT.contiguous()
+        else:
+            self.patches = rows if len(self.unique_rows) == len(self.row) else rows.contiguous()
+
+    def take(self, delta: Tensor) -> None:
+        outputs = self.geometry.outputs(delta, self.n)
+        device = outputs.device
+        parts = []
+        if self.patches is not None and self.whole:
+            products = outputs[:, self.unique_channels.to(device)] @ self.patches
+            parts.append(products[:, self.channel_of.to(device), self.row.to(device)])
+        elif self.patches is not None:
+            step = max(1, _BLOCK // max(1, self.n * outputs.shape[2]))
+            for channel, row in zip(self.channel.split(step), self.row.split(step), strict=True):
+                chosen = outputs[:, channel.to(device)]
+                parts.append((chosen * self.patches[:, row.to(device)]).sum(2))
+        if len(self.bias):
+            parts.append(outputs[:, self.bias.to(device)].sum(2))
+        self.entries = torch.cat(parts, 1)
+
+    def taken(self, name: str) -> Tensor:
+        assert self.entries is not None
+        n_weight = len(self.row)
+        return self.entries[:, :n_weight] if name == "weight" else self.entries[:, n_weight:]
+
+    def clear(self) -> None:
+        self.patches = self.entries = None
+
+
+class OuterTaker(Taker):
+    """A linear layer on one row a sample, kept whole: its output gradients and its inputs."""
+
+    delta: Tensor
+    inputs: Tensor
+
+    def record(self, a: Tensor, n: int) -> None:
+        self.inputs = a.clone()
+        if "bias" in self.wanted:
+            self.inputs = torch.cat([self.inputs, a.new_ones(n, 1)], 1)
+
+    def take(self, delta: Tensor) -> None:
+        self.delta = delta.clone()
+
+    def taken(self, name: str) -> Tensor:
+        gradient = self.delta[:, :, None] * self.inputs[:, None]
+        size = self.geometry.patch_size
+        part = gradient[..., :size] if name == "weight" else gradient[..., size:]
+        return part.flatten(1)
+
+    def clear(self) -> None:
+        self.delta = self.inputs = torch.empty(0)
+
+
+class SquareTaker(Taker):
+    """The squares of each sample's gradient, summed over the samples."""
+
+    def held(self) -> int:
+        """Return how many numbers are held of the batch's inputs."""
+        return 0 if self.patches is None else self.patches.numel()
+
+    def __init__(self, geometry: Geometry, wanted: Mapping[str, Tensor]) -> None:
+        super().__init__(geometry, wanted)
+        self.squares: dict[str, Tensor] = {}
+        self.patches: Tensor | None = None
+
+    def record(self, a: Tensor, n: int) -> None:
+        self.n = n
+        if "weight" in self.wanted:
+            self.patches = self.geometry.patches(a, n)
+
+    def take(self, delta: Tensor) -> None:
+        outputs = self.geometry.outputs(delta, self.n)
+        if self.patches is not None:
+            _, G, d, T = self.patches.shape
+            grouped = outputs.unflatten(1, (G, -1))  # (N, G, O/G, T)
+            if T == 1:
+                squares = torch.einsum(
+                    "ngo,ngd->god", grouped.square().squeeze(3), self.patches.square().squeeze(3)
+                )
+            else:
+                squares = outputs.new_zeros(G, grouped.shape[2], d)
+                step = max(1, _BLOCK // squares.numel())
+                for some, patches in zip(
+                    grouped.split(step), self.patches.split(step), strict=True
+                ):
+                    squares += (some @ patches.mT).square_().sum(0)
+            self.squares["weight"] = squares
+        if "bias" in self.wanted:
+            self.squares["bias"] = outputs.sum(2).square_().sum(0)
+
+    def taken(self, name: str) -> Tensor:
+        return self.squares[name].flatten()
+
+    def expected(self, gradients: Tensor) -> Tensor:
+        return gradients.square().sum(0)
+
+    def clear(self) -> None:
+        self.squares, self.patches = {}, None

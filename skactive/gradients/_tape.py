@@ -1,0 +1,175 @@
+"""One forward pass, then as many backward passes as wanted, with each layer's share taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skactive.gradients._network import Network
+from skactive.gradients._takers import Taker
+
+
+class _Start(torch.autograd.Function):
+    """The identity, from which on autograd follows; a copy, so that in-place layers may follow."""
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, probe: Tensor) -> Tensor:
+        return output.clone()
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> tuple[None, None]:
+        return None, None
+
+
+class Tape:
+    """Hooks on some layers of a network, for as long as the `with` block lasts.
+
+    The graph of a forward pass begins at the output of the earliest of the layers, so that a
+    backward pass goes no further back. Gradients are seen by tensor hooks set as a layer returns:
+    they see the gradient at its output also if the next layer overwrites that in place, where
+    module backward hooks raise.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    takers : mapping of torch.nn.Module to Taker
+        The layers, each with what is taken from it.
+    head : torch.nn.Module or None
+        The one of them, if any, whose output is the logits: its gradients are the rows pulled,
+        so that it needs no backward pass.
+
+    Attributes
+    ----------
+    X, logits : torch.Tensor
+        The batch and its logits, after `forward`.
+    """
+
+    def __init__(
+        self, network: Network, takers: Mapping[nn.Module, Taker], head: nn.Module | None
+    ) -> None:
+        self.network, self.takers, self.head = network, takers, head
+        self.X = self.logits = torch.empty(0)
+        self._probe = torch.zeros(
+            (), device=network.device, dtype=network.dtype, requires_grad=True
+        )
+        self._shapes: dict[nn.Module, list[torch.Size]] = {}
+        self._taken: set[nn.Module] = set()
+        self._recording = False
+        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
+
+    def __enter__(self) -> Tape:
+        try:
+            for layer in self.takers:
+                self._hooks.append(layer.register_forward_hook(self._on_call, with_kwargs=True))
+        except BaseException:
+            self._remove_hooks()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._remove_hooks()
+        for taker in self.takers.values():
+            taker.clear()
+
+    def _remove_hooks(self) -> None:
+        while self._hooks:
+            self._hooks.pop().remove()
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Run a batch through the network and return its logits, outside the graph."""
+        self.X, self._shapes = X, {}
+        self._recording = True
+        try:
+            self.logits = self.network.run(X)
+        finally:
+            self._recording = False
+        for layer in self.takers:
+            calls = len(self._shapes.get(layer, []))
+            if calls != 1:
+                raise RuntimeError(
+                    f"{layer} ran {calls} times for a batch of {len(X)} samples, and once for "
+                    "the samples that were checked: the network must run alike for all samples."
+                )
+        return self.logits.detach()
+
+    def pull(self, rows: Tensor) -> None:
+        """Run one backward pass, from a combination of each sample's logits; the takers take.
+
+        Parameters
+        ----------
+        rows : torch.Tensor of shape (N, C)
+            The combinations.
+        """
+        self.plain(rows, [])
+
+    def plain(self, rows: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+        """Do what `pull` does, and return autograd's own gradients of some parameters.
+
+        Parameters
+        ----------
+        rows : torch.Tensor of shape (N, C)
+            The combinations.
+        parameters : sequence of torch.Tensor
+            Parameters that require gradients.
+
+        Returns
+        -------
+        list of torch.Tensor
+            Their gradients, summed over the samples.
+        """
+        self._taken = set()
+        gradients = [torch.zeros_like(parameter) for parameter in parameters]
+        if self.logits.requires_grad:
+            _, *gradients = torch.autograd.grad(
+                self.logits, [self._probe, *parameters], rows, retain_graph=True,
+                allow_unused=True, materialize_grads=True,
+            )  # fmt: skip
+        if self.head is not None:
+            self._take(self.head, rows)
+        for layer in self.takers.keys() - self._taken:  # not on the way to the logits
+            self._take(layer, rows.new_zeros(self._shapes[layer][0]))
+        return gradients
+
+    def release(self) -> None:
+        """Forget the batch and its graph."""
+        self._shapes = {}
+        self.X = self.logits = torch.empty(0)
+        for taker in self.takers.values():
+            taker.clear()
+
+    def _take(self, layer: nn.Module, delta: Tensor) -> None:
+        self._taken.add(layer)
+        with torch.no_grad():
+            self.takers[layer].take(delta)
+
+    def _on_call(
+        self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor
+    ) -> Tensor | None:
+        if not self._recording:
+            return None
+        a = (args[0] if args else kwargs["input"]).detach()
+        taker, n = self.takers[layer], len(self.X)
+        if not taker.geometry.fits(a, n):
+            raise RuntimeError(
+                f"{layer} got an input of shape {tuple(a.shape)} in a batch of {n} samples, other "
+                "than for the samples that were checked: the network must run alike for all."
+            )
+        with torch.no_grad():
+            taker.record(a, n)
+        started = output
+        if layer is not self.head:
+            if not output.requires_grad:
+                started = _Start.apply(output, self._probe)
+            started.register_hook(lambda delta: self._take(layer, delta))
+        self._shapes.setdefault(layer, []).append(output.shape)
+        return started

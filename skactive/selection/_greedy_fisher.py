@@ -1,0 +1,381 @@
+"""Greedy selection by Fisher information: BAIT's objective, by an exact low-rank update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skactive._factors import DenseFactors, FisherFactors
+from skactive._torch import as_tensor
+from skactive._validation import check_count, exact_share, invalid
+from skactive.selection._information import Information, gains_of
+
+_OWNER = "greedy_fisher"
+
+# Updated gains carry the rounding of the early, large ones. They are computed anew when the best
+# has fallen to this part of what it was when they last were.
+_REFRESH_BELOW = 0.1
+# The best few of a step are rescored exactly before one is taken.
+_RESCORED = 8
+# Where updated and exact gains differ by more than this part of the best, and the short list
+# might for that reason lack the best, all gains are computed anew; if they differ so even then,
+# in float64 from there on.
+_SMALL_ERROR, _SAFETY = 1e-5, 3.0
+_EXACT_AT_ONCE = 64
+# What counts as equal, for the lower position to be taken: in the updated gains, and rescored.
+_EQUAL_UPDATED = 1e-5
+_EQUAL_EXACT = 1e-10
+# Samples whose gain cannot reach this part of the best one's are passed over: tr B bounds it.
+_WORTH_SCORING = 0.5
+# Updates are made in blocks of samples of about this many numbers.
+_BLOCK = 2**19
+
+
+@dataclass(frozen=True)
+class GreedyFisherResult:
+    """What `greedy_fisher_steps` found.
+
+    Attributes
+    ----------
+    indices : ndarray of int64, of shape (n,)
+        Positions into the factors' samples, in the order picked.
+    gains : ndarray of float64, of shape (n,)
+        By how much each pick lowered the objective when it was made.
+    removed : ndarray of int64
+        Positions of the samples that were picked and removed again, in the order removed.
+    n_refreshes : int
+        How often all gains were computed anew, the beginning not counted.
+    """
+
+    indices: np.ndarray
+    gains: np.ndarray
+    removed: np.ndarray
+    n_refreshes: int
+
+
+def greedy_fisher(
+    factors: Any,
+    n: int,
+    *,
+    candidates: Any = None,
+    labelled: Any = None,
+    regularization: float = 1.0,
+    oversample: float = 1.0,
+) -> np.ndarray:
+    """Pick the samples that most reduce the expected error by Fisher information.
+
+    Greedily minimises tr(M⁻¹ I_U) over batches S of n candidates, with
+
+        M = λI + n_L/(n_L+n) I_L + n/(n_L+n) Σ_{x∈S} V(x)ᵀ V(x),
+
+    I_L the mean Fisher information of the n_L labelled samples, and I_U that of candidates and
+    labelled together. The gains are those of the published loop; a step costs O(N·C²·k) in place
+    of O(N·C·k²). Gains are kept in the factors' precision, and the best few of each step computed
+    in float64; where the two differ by too much, all are computed anew, and factors in float32
+    that are too ill-scaled for that go on as float64, in twice the memory.
+
+    Parameters
+    ----------
+    factors : FisherFactors, or array or tensor of shape (N, C, k)
+        V, as `skactive.gradients.fisher_factors` returns it.
+    n : int
+        The size of the batch.
+    candidates : array of int or None, default=None
+        Positions of the samples to pick from; None is all that are not labelled.
+    labelled : array of int or None, default=None
+        Positions of the labelled samples; None is none, and the I_L term is absent.
+    regularization : float, default=1.0
+        λ, above 0.
+    oversample : float, default=1.0
+        ⌈oversample · n⌉ are picked, and the least useful removed one by one; 2 in BAIT's paper.
+
+    Returns
+    -------
+    ndarray of int64, of shape (n,)
+        Positions into the factors' samples, in the order picked. Equal gains go to the lower
+        position.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the factors are not finite floats of shape (N, C, k), or a parameter is out of range.
+
+    References
+    ----------
+    .. [1] BAIT, arXiv 2106.09675, algorithm 1; FisherMask, arXiv 2411.05752, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive.selection import greedy_fisher
+    >>> V = np.array([[[1.0, 0.0]], [[3.0, 0.0]], [[0.0, 2.0]]])
+    >>> greedy_fisher(V, 2)
+    array([1, 2])
+    """
+    return greedy_fisher_steps(
+        factors,
+        n,
+        candidates=candidates,
+        labelled=labelled,
+        regularization=regularization,
+        oversample=oversample,
+    ).indices
+
+
+def greedy_fisher_steps(
+    factors: Any,
+    n: int,
+    *,
+    candidates: Any = None,
+    labelled: Any = None,
+    regularization: float = 1.0,
+    oversample: float = 1.0,
+) -> GreedyFisherResult:
+    """Do what `greedy_fisher` does, and report the gains and the refreshes.
+
+    Parameters
+    ----------
+    factors : FisherFactors, or array or tensor of shape (N, C, k)
+        V.
+    n : int
+        The size of the batch.
+    candidates, labelled : array of int or None, default=None
+        Positions of samples.
+    regularization : float, default=1.0
+        λ.
+    oversample : float, default=1.0
+        How many are picked before some are removed, as a multiple of n.
+
+    Returns
+    -------
+    GreedyFisherResult
+        Indices, gains and the number of refreshes.
+
+    Raises
+    ------
+    InvalidParameterError
+        As `greedy_fisher`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> V = np.array([[[1.0, 0.0]], [[3.0, 0.0]], [[0.0, 2.0]]])
+    >>> greedy_fisher_steps(V, 2).gains.round(3)
+    array([3.   , 1.067])
+    """
+    V = _as_factors(factors)
+    pool, labels = _check_positions(candidates, labelled, len(V), V.device)
+    n = check_count("n", _OWNER, n, high=len(pool), high_is="the candidates")
+    _check_at_least("regularization", regularization, 0.0)
+    _check_at_least("oversample", oversample, 1.0)
+    n_picks = min(len(pool), exact_share(oversample, n, up=True))
+    I_U = _mean_information(V, pool, labels)
+    information = Information(V, I_U, labels, n, float(regularization))
+    forward = _Forward(V, pool, information)
+    picks = [forward.step() for _ in range(n_picks)]
+    indices, gains = np.array([i for i, _ in picks]), np.array([gain for _, gain in picks])
+    chosen = V.take(torch.as_tensor(indices, device=V.device)).double()
+    removed = _remove_least_useful(chosen, information, n)
+    kept = np.setdiff1d(np.arange(n_picks), removed)
+    return GreedyFisherResult(indices[kept], gains[kept], indices[removed], forward.n_refreshes)
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best sample of a step: where it is, its exact gain, whether that can be trusted."""
+
+    position: Tensor
+    gain: float
+    sure: bool
+    A: Tensor
+    B: Tensor
+    VW: Tensor
+    VQ: Tensor
+
+
+class _Forward:
+    """The picking: A = V W Vᵀ and B = V W I_U W Vᵀ of all samples, kept up to date."""
+
+    def __init__(self, V: FisherFactors, pool: Tensor, information: Information) -> None:
+        # Factors are copied for the candidates only where these are few.
+        few = 2 * len(pool) < len(V)
+        self._V = V.take(pool) if few else V
+        self._positions = pool if few else torch.arange(len(V), device=V.device)
+        self._left = torch.zeros(len(self._V), dtype=torch.bool, device=V.device)
+        self._left[slice(None) if few else pool] = True
+        self._information = information
+        self._change: Tensor | None = None
+        self.n_refreshes = -1  # the first is the beginning
+        self._gain_at_refresh = 0.0
+        self._refresh()
+
+    def step(self) -> tuple[int, float]:
+        """Pick one sample; return its position and its gain."""
+        if self._change is not None:
+            self._update(self._change)
+        best = self._best()
+        fresh = self.n_refreshes == 0 and self._change is None
+        if not fresh and (not best.sure or best.gain < _REFRESH_BELOW * self._gain_at_refresh):
+            self._refresh()
+            best = self._best()
+            fresh = True
+        if not best.sure and self._V.dtype != torch.float64:
+            self._V = self._V.double()
+            self._refresh()
+            best = self._best()
+        if fresh:
+            self._gain_at_refresh = best.gain
+        self._left[best.position] = False
+        self._change = self._information.change(best.A, best.B, best.VW, best.VQ, 1.0)
+        return int(self._positions[best.position]), best.gain
+
+    def _refresh(self) -> None:
+        self.n_refreshes += 1
+        self._A, self._B = self._information.quadratics(self._V)
+        self._gains = self._B.diagonal(dim1=1, dim2=2).sum(1)
+
+    def _update(self, change: Tensor) -> None:
+        """A ← A − Y Yᵀ and B ← B + Y Y_Hᵀ + Y_H Yᵀ, with [Y, Y_H] = V [U, H]."""
+        C = self._V.shape[1]
+        scaled = (self._information.scale * change).to(self._V.dtype)
+        step = max(1, _BLOCK // (2 * C * C))
+        for start in range(0, len(self._V), step):
+            block = slice(start, start + step)
+            both = self._V.take(block).matmul(scaled)
+            Y = both[:, :, :C]
+            self._A[block].baddbmm_(Y, Y.mT, alpha=-1)
+            self._B[block].baddbmm_(both, both.roll(C, 2).mT)
+
+    def _best(self) -> _Best:
+        """Return the best sample left, by exact gain."""
+        bound = self._B.diagonal(dim1=1, dim2=2).sum(1)
+        # tr[(I + A)⁻¹ B] ≤ tr B. What was best a step ago shows how high a gain can be had.
+        old = torch.minimum(self._gains, bound).masked_fill_(~self._left, -torch.inf)
+        few = old.topk(min(4 * _RESCORED, int(self._left.sum()))).indices
+        reached = float(self._score(few)[0].max())
+        scored = torch.nonzero(self._left & (bound >= _WORTH_SCORING * reached)).flatten()
+        scored = scored if len(scored) >= _RESCORED else few
+        gains, sound = self._score(scored)
+        self._gains = old.index_copy_(0, scored, gains)
+        short = _first_largest(gains, _RESCORED, _EQUAL_UPDATED)
+        V = self._V.take(scored[short]).double()
+        VW, VQ = self._information.through(V)
+        A, B = self._information.between(V, VW, VQ)
+        exact = gains_of(A, B)[0]
+        winner = int(_first_largest(exact, 1, _EQUAL_EXACT)[0])
+        gain = float(exact[winner])
+        # The others' gains are below the short list's last; are they, if they err as these do?
+        error = float((gains[short] - exact).abs().max())
+        beyond = float(gains[short].min()) + _SAFETY * error
+        sure = sound and (error <= _SMALL_ERROR * gain or beyond <= gain)
+        position = scored[short][winner]
+        return _Best(position, gain, sure, A[winner], B[winner], VW[winner], VQ[winner])
+
+    def _score(self, index: Tensor) -> tuple[Tensor, bool]:
+        """Return the updated gains, and whether rounding left every I + A positive definite."""
+        gains, sound = gains_of(self._A[index], self._B[index])
+        bad = torch.nonzero(~sound).flatten()
+        for some in bad.split(_EXACT_AT_ONCE):
+            gains[some] = self._score_exactly(index[some]).to(gains.dtype)
+        return gains, not len(bad)
+
+    def _score_exactly(self, index: Tensor) -> Tensor:
+        V = self._V.take(index).double()
+        A, B = self._information.between(V, *self._information.through(V))
+        return gains_of(A, B)[0]
+
+
+def _first_largest(values: Tensor, count: int, equal: float) -> Tensor:
+    """Return where the largest values are, in order of position, equal ones by position."""
+    if len(values) <= count:
+        return torch.arange(len(values), device=values.device)
+    last = values.topk(count).values[-1]
+    margin = equal * last.abs()
+    above = torch.nonzero(values > last + margin).flatten()
+    level = torch.nonzero((values - last).abs() <= margin).flatten()
+    return torch.cat([above, level[: count - len(above)]]).sort().values
+
+
+def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> np.ndarray:
+    """Remove samples while there are more than n; return which went, in order.
+
+    Removing x raises the objective by tr[(I − A_x)⁻¹ B_x]. Of equals the later is removed.
+    """
+    kept, removed = list(range(len(V))), []
+    if len(kept) > n:
+        A, B = information.quadratics(V)
+    while len(kept) > n:
+        losses = gains_of(-A[kept], B[kept])[0]
+        margin = losses.min() + _EQUAL_EXACT * losses.min().abs()
+        worst = kept.pop(int(torch.nonzero(losses <= margin)[-1]))
+        removed.append(worst)
+        VW, VQ = information.through(V.take(slice(worst, worst + 1)))
+        change = information.change(A[worst], B[worst], VW[0], VQ[0], -1.0)
+        Y, Y_H = V.matmul(information.scale * change).split(V.shape[1], dim=2)
+        A.baddbmm_(Y, Y.mT)
+        B.baddbmm_(Y, Y_H.mT).baddbmm_(Y_H, Y.mT)
+    return np.array(removed, dtype=np.int64)
+
+
+def _as_factors(factors: Any) -> FisherFactors:
+    if isinstance(factors, FisherFactors):
+        return factors.in_own_order()
+    values = as_tensor(factors)
+    good = values.ndim == 3 and values.is_floating_point() and min(values.shape) > 0
+    if not good or not bool(torch.isfinite(values).all()):
+        must = "what fisher_factors returns, or finite floats of shape (N, C, k)"
+        raise invalid("factors", _OWNER, must, factors)
+    return DenseFactors(values)
+
+
+def _mean_information(V: FisherFactors, pool: Tensor, labels: Tensor) -> Tensor:
+    """I_U: over candidates and labelled samples together."""
+    union = torch.zeros(len(V), dtype=torch.float64, device=V.device)
+    union[pool] = union[labels] = 1.0
+    I_U = V.gram(union / union.sum())
+    if not bool(torch.isfinite(I_U).all()):
+        raise invalid("factors", _OWNER, "finite, and their squares too", V)
+    return I_U
+
+
+def _check_positions(
+    candidates: Any, labelled: Any, N: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    labels = np.arange(0) if labelled is None else _positions("labelled", labelled, N)
+    if candidates is None:
+        pool = np.setdiff1d(np.arange(N), labels)
+        if not len(pool):
+            must = f"fewer than all {N} samples where candidates=None"
+            raise invalid("labelled", _OWNER, must, labelled, "Nothing is left to pick.")
+    else:
+        pool = np.sort(_positions("candidates", candidates, N))
+        both = np.intersect1d(pool, labels)
+        if len(both):
+            must = "positions of samples that are not labelled"
+            remedy = f"Position {both[0]} is in both; remove it from one."
+            raise invalid("candidates", _OWNER, must, candidates, remedy)
+    return torch.as_tensor(pool, device=device), torch.as_tensor(labels, device=device)
+
+
+def _positions(name: str, given: Any, N: int) -> np.ndarray:
+    array = np.asarray(given.cpu() if isinstance(given, Tensor) else given)
+    if array.size == 0 and name == "labelled":
+        return np.arange(0)
+    good = array.ndim == 1 and array.size > 0 and np.issubdtype(array.dtype, np.integer)
+    if not good or array.min() < 0 or array.max() >= N or len(np.unique(array)) < len(array):
+        must = f"distinct int positions from 0 to {N - 1}"
+        remedy = "Of a bool array, pass np.flatnonzero." if array.dtype == bool else ""
+        raise invalid(name, _OWNER, must, given, remedy)
+    return array.astype(np.int64)
+
+
+def _check_at_least(name: str, value: Any, low: float) -> None:
+    real = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(float(value))
+    if not real or value < low or value == 0:
+        must = f"a finite number of at least {low:g}" if low else "a finite number above 0"
+        raise invalid(name, _OWNER, must, value)
