@@ -304,17 +304,19 @@ def as_tensor(X: Any) -> Tensor:
         return torch.from_numpy(X)
 
 
-def check_finite(X: Any, owner: object, parameter: str = "X", offset: int = 0) -> None:
+def check_finite(X: Any, owner: object, parameter: str = "X", where: int | np.ndarray = 0) -> None:
     """Raise if X holds NaN or infinity; reads it block by block, and integers not at all.
 
-    `offset` is the position of X's first sample in what the user passed, for the message.
+    `where` tells the positions of X's samples in what the user passed, for the message: all of
+    them, or that of the first where they are consecutive.
     """
     if not as_tensor(X[:0]).is_floating_point():
         return
     for start in range(0, n_rows(X), 1024):
         finite = torch.isfinite(as_tensor(X[start : start + 1024])).flatten(1).all(1)
         if not bool(finite.all()):
-            first = offset + start + int((~finite).nonzero()[0, 0])
+            first = start + int((~finite).nonzero()[0, 0])
+            first = where + first if isinstance(where, int) else int(where[first])
             raise ValueError(
                 f"Input {parameter} of {owner_name(owner)} contains NaN or infinity, first in "
                 f"sample {first}. Remove such samples, or fill them in."

@@ -473,7 +473,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         def logits(block: Any, start: int) -> Tensor:
             block = as_tensor(block)
             self._format.check(block, self)
-            check_finite(block, self, offset=start)
+            check_finite(block, self, where=start)
             return self.module_(block.to(device)).cpu()
 
         with scoring(self.module_), torch.inference_mode():

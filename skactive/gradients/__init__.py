@@ -3,6 +3,7 @@
 from skactive._factors import ConcatenatedFactors, DenseFactors, FisherFactors, KroneckerFactors
 from skactive.gradients._diagonal import diagonal_fisher
 from skactive.gradients._fisher_factors import fisher_factors
+from skactive.gradients._head import find_head
 from skactive.gradients._mask import parameter_mask
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "FisherFactors",
     "KroneckerFactors",
     "diagonal_fisher",
+    "find_head",
     "fisher_factors",
     "parameter_mask",
 ]

@@ -22,6 +22,7 @@ from skactive._torch import (
     resolve_device,
     same_device,
     scoring,
+    take_rows,
     unwrap,
 )
 from skactive._validation import invalid, owner_name
@@ -142,15 +143,18 @@ class PoolNetwork:
         )  # fmt: skip
         self.device = module_device(module)
 
-    def inputs(self, block: Any, start: int = 0) -> Tensor:
+    def inputs(self, block: Any, where: int | np.ndarray = 0, parameter: str = "X_pool") -> Tensor:
         """Return a block of the pool as the network's input, on its device.
 
         Parameters
         ----------
         block : array-like
-            Samples of the pool; `start` is the position of the first.
-        start : int, default=0
-            For the error message, where a sample is not finite.
+            Samples of the pool.
+        where : int or array of int, default=0
+            Their positions in it, or that of the first if they are consecutive; for the error
+            message, where a sample is not finite.
+        parameter : str, default="X_pool"
+            What they are called in the error message.
 
         Returns
         -------
@@ -161,8 +165,8 @@ class PoolNetwork:
         if hasattr(self.estimator, "check_samples"):
             inputs = as_tensor(self.estimator.check_samples(block))
         else:
-            inputs = _plain_inputs(block, self.scored, self.owner)
-        check_finite(inputs, self.owner, "X_pool", offset=start)
+            inputs = _plain_inputs(block, self.scored, self.owner, parameter)
+        check_finite(inputs, self.owner, parameter, where)
         return inputs.to(self.device)
 
     def log_probabilities(self, X: Any, batch_size: int) -> np.ndarray:
@@ -191,6 +195,17 @@ class PoolNetwork:
             for block, part in map_batches(forward, X, batch_size):
                 out[block] = part.numpy()
         return out
+
+    def check(self, X: Any) -> None:
+        """Raise unless the network can take the first sample, and tells two classes apart."""
+        if len(self.classes) < 2:
+            raise UnsupportedEstimatorError(
+                f"{owner_name(self.owner)} needs a network of two classes or more. Got one that "
+                "knows a single class. List every class in classes=, or label samples of another."
+            )
+        first = self.inputs(take_rows(X, slice(0, 1)))
+        with scoring(self.scored), torch.inference_mode():
+            self.check_logits(self.logits(first.clone()))
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Run the network; say which samples a plain net, which checks none, could not take."""
@@ -229,6 +244,40 @@ class PoolNetwork:
             )
 
 
+class PoolInputs:
+    """Some samples of a pool, or of several, as a sequence of a network's inputs.
+
+    Nothing is read before it is asked for, batch by batch; `take_rows` and `n_rows` know how.
+
+    Parameters
+    ----------
+    network : PoolNetwork
+        Prepares the samples.
+    *parts : tuple of (str, object, ndarray of int)
+        The parameter's name for messages, the samples, and the positions of those meant.
+    """
+
+    def __init__(self, network: PoolNetwork, *parts: tuple[str, Any, np.ndarray]) -> None:
+        self.network = network
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(len(positions) for _, _, positions in self.parts)
+
+    def __getitem__(self, index: slice | np.ndarray) -> Tensor:
+        wanted = np.arange(len(self))[index]
+        blocks, order, start = [], [], 0
+        for parameter, X, positions in self.parts:
+            here = np.flatnonzero((start <= wanted) & (wanted < start + len(positions)))
+            if len(here):
+                rows = positions[wanted[here] - start]
+                blocks.append(self.network.inputs(take_rows(X, rows), rows, parameter))
+                order.append(here)
+            start += len(positions)
+        inverse = np.argsort(np.concatenate(order))
+        return torch.cat(blocks)[torch.as_tensor(inverse, device=self.network.device)]
+
+
 def has_network(estimator: Any) -> bool:
     """Whether an estimator is a CNNClassifier, or a skorch net."""
     return hasattr(estimator, "module_") and hasattr(estimator, "classes_")
@@ -243,18 +292,18 @@ def transform(block: Any, transforms: list[Callable[[Any], Any]]) -> Any:
     return block
 
 
-def _plain_inputs(block: Any, module: nn.Module, owner: object) -> Tensor:
+def _plain_inputs(block: Any, module: nn.Module, owner: object, parameter: str) -> Tensor:
     """Return the inputs of a skorch net: floats in the network's dtype."""
     if hasattr(block, "toarray"):
         raise invalid(
-            "X_pool", owner, "a dense array for a skorch net", block,
-            "Convert it with X_pool.toarray(), or give the Pipeline a step that does.",
+            parameter, owner, "a dense array for a skorch net", block,
+            "Convert it with .toarray(), or give the Pipeline a step that does.",
         )  # fmt: skip
     inputs = as_tensor(block)
     if inputs.dtype == torch.uint8:
         raise invalid(
-            "X_pool", owner, "floats, as a plain skorch net was trained on", block,
-            "Convert as for training, for example X_pool.astype('float32') / 255, or use a "
+            parameter, owner, "floats, as a plain skorch net was trained on", block,
+            "Convert as for training, for example with .astype('float32') / 255, or use a "
             "CNNClassifier, which takes uint8.",
         )  # fmt: skip
     dtype = inputs.dtype

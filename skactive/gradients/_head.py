@@ -1,0 +1,76 @@
+"""The layer that makes the logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skactive._torch import scoring, take_rows, unwrap
+from skactive._validation import Description, invalid
+
+
+def find_head(module: nn.Module, X: Any) -> str:
+    """Name the layer that makes the logits, by running the network on one sample.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Returns logits (N, C), or a tuple that begins with them.
+    X : array, tensor or sequence of length N
+        Samples; the first is run.
+
+    Returns
+    -------
+    str
+        The name, as in `module.named_modules()`, of the last Linear or convolutional layer to run
+        whose output, flattened, has the softmax of the logits.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skactive.gradients import find_head
+    >>> body = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    >>> find_head(body, torch.zeros(1, 2))
+    '2'
+    """
+    module = unwrap(module)
+    outputs: list[tuple[str, Tensor]] = []
+    layers = {
+        name: layer
+        for name, layer in module.named_modules()
+        if isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd))
+    }
+    hooks = [
+        layer.register_forward_hook(
+            lambda _layer, _args, output, name=name: outputs.append((name, output.clone()))
+        )
+        for name, layer in layers.items()
+    ]
+    try:
+        with scoring(module), torch.no_grad():
+            first = take_rows(X, slice(0, 1))
+            first = first if isinstance(first, Tensor) else torch.as_tensor(first)
+            logits = module(first.clone())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    logits = logits[0] if isinstance(logits, (tuple, list)) else logits
+    log_p = logits.flatten().log_softmax(0)
+    for name, output in reversed(outputs):
+        # up to a constant, which the softmax does not see: log p for logits, say
+        if output.numel() == logits.numel() and torch.allclose(
+            output.flatten().log_softmax(0), log_p, rtol=1e-4, atol=1e-5
+        ):
+            return name
+    raise invalid(
+        "module", "find_head", "a network whose logits are the output of a linear or convolutional "
+        "layer", Description(type(module).__name__),
+        "Put the layer that makes the logits last, or use a strategy that reads probabilities.",
+    )  # fmt: skip
