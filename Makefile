@@ -1,4 +1,4 @@
-# make demo    watch query strategies choose real images for a CNN (about two minutes)
+# make demo    watch query strategies choose real images for a CNN (two to three minutes)
 # make test    run all tests
 # make lint    style, docstrings and types
 # make doctest run the examples in the docstrings

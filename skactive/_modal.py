@@ -102,9 +102,25 @@ def _stand_in(values: Any) -> Any:
 # Rows and columns ---------------------------------------------------------------------------
 
 
+def _check_one_scale(blocks: Sequence[Any]) -> None:
+    """Raise if uint8 images (0 to 255) are about to be mixed with float ones, often 0 to 1."""
+    kinds = {
+        str(block.dtype).endswith("uint8")
+        for block in blocks
+        if len(getattr(block, "shape", ())) >= 3
+    }
+    if len(kinds) > 1:
+        # Not a ValueError: modAL would say that the dimensions differ.
+        raise TypeError(
+            "New images must have the dtype and the scale of the labelled ones: uint8 (0 to 255) "
+            "and float images cannot be mixed. Convert one of the two."
+        )
+
+
 def data_vstack(blocks: Sequence[Any]) -> Any:
     """Stack the rows of the blocks; the result is of the first one's kind."""
     first = blocks[0]
+    _check_one_scale(blocks)
     if any(sp.issparse(block) for block in blocks):
         return sp.vstack(blocks)
     if isinstance(first, pd.DataFrame):
@@ -235,9 +251,15 @@ def _store_bootstrap_init(learner: Any) -> None:
 
     @functools.wraps(stock)  # keeps the signature, from which scikit-learn reads the parameters
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        stock(self, *args, **kwargs)
         arguments = signature.bind(self, *args, **kwargs)
         arguments.apply_defaults()
+        strategy = arguments.arguments["query_strategy"]
+        if inspect.isclass(strategy):  # it is callable, and fails only when it is asked
+            raise TypeError(
+                f"query_strategy must be a callable that chooses samples, such as "
+                f"{strategy.__name__}(). Got the class {strategy.__name__}: add parentheses."
+            )
+        stock(self, *args, **kwargs)
         self.bootstrap_init = arguments.arguments["bootstrap_init"]
 
     learner.__init__ = __init__

@@ -44,7 +44,9 @@ def test_the_demo_prints_a_table_and_where_the_files_are(demo):
     _, run = demo
     lines = run.stdout.splitlines()
     assert lines[0].startswith("fashion-mnist-4k: 3000 images to choose from, 1000 to test on, 10")
-    assert lines[1].startswith("Margin, Random: 20 labels at first, spread evenly over the classes")
+    assert lines[1].startswith(
+        "Margin, Random: 20 labels at first, spread as evenly over the classes"
+    )
     head = next(i for i, line in enumerate(lines) if line.startswith("labels"))
     assert lines[head].split("  ")[-1].strip() == "training (s)"
     assert [line.split()[:2] for line in lines[head + 1 : head + 7]] == [
@@ -93,7 +95,7 @@ def test_other_settings_are_refused_in_one_line(demo, capsys):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.startswith("skactive demo: error: The results in ")
-    assert "estimator.params.max_epochs was 1 and is now 2. Pass another out=" in shown.err
+    assert "estimator.params.max_epochs was 1 and is now 2. Pass another --out" in shown.err
     assert shown.err.count("\n") == 1
     assert (out / "results.jsonl").read_bytes() == before
 
@@ -159,7 +161,7 @@ def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):
             "The 'rounds' parameter of skactive demo must be an int from 0 to 0",
         ),
         (["--device", "abacus"], "The 'device' parameter of skactive demo must be 'auto' or a tor"),
-        (["--data-path", "here"], "The 'path' parameter of load_fashion_mnist must be None"),
+        (["--data-path", "here"], "The --data-path option of load_fashion_mnist must be None"),
         (["--dataset", "mnist", "--data-path", "missing"], "MNIST: files are missing. Looked in"),
         (["--out", "{file}"], "The 'out' parameter of run_experiment must be a folder"),
         (["--out", "{file}/inside"], "Not a directory"),

@@ -25,3 +25,17 @@ def test_quickstart(capsys):
 def test_the_readme_and_the_example_agree(path):
     readme = (path.parent.parent / "README.md").read_text(encoding="utf-8")
     assert f"examples/{path.name}" in readme
+
+
+@pytest.mark.slow
+def test_the_readmes_examples_run(tmp_path, monkeypatch):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) == 2
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    for block in blocks:
+        exec(block, scope)
+    assert scope["learner"].score(scope["data"].X_test, scope["data"].y_test) > 0.5
+    assert set(scope["results"].frame["strategy"]) == {"FisherMask", "Entropy", "Random"}
+    assert (tmp_path / "curves.png").stat().st_size > 10_000

@@ -722,3 +722,26 @@ def test_loky_worker(name):
         assert after
         assert (unpickled, n_training) == (name, len(X))
         assert text.startswith("ActiveLearner(")
+
+
+@mended_only
+def test_a_class_is_no_query_strategy():
+    from sklearn.linear_model import LogisticRegression
+
+    from skactive import Margin
+
+    with pytest.raises(TypeError, match="such as Margin\\(\\). Got the class Margin: add paren"):
+        ActiveLearner(LogisticRegression(), query_strategy=Margin)
+
+
+@mended_only
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_images_of_two_scales_are_not_mixed(kind):
+    from sklearn.dummy import DummyClassifier
+
+    X = np.zeros((4, 8, 8), np.uint8)
+    learner = ActiveLearner(DummyClassifier(), X_training=kind(X), y_training=np.arange(4) % 2)
+    with pytest.raises(TypeError, match="the dtype and the scale of the labelled ones"):
+        learner.teach(kind(X / 255), np.arange(4) % 2)
+    learner.teach(kind(X), np.arange(4) % 2)
+    assert len(learner.X_training) == 8

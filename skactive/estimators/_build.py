@@ -268,7 +268,7 @@ def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: o
             out = network(blank)
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
         raise invalid(
-            "module", owner, f"a network for samples of shape {form.stored}",
+            "module", owner, f"a network for samples of shape {form.shape}",
             Description(type(getattr(network, "network", network)).__name__),
             f"It cannot take them: {error}. Choose another network, or samples of another size.",
         ) from error  # fmt: skip
@@ -278,6 +278,13 @@ def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: o
             f"the position or name of the logits, since the module returns a "
             f"{type(out).__name__}", getattr(network, "output", None),
             "Pass output=0 for the first element, output='logits' for a named one.",
+        )  # fmt: skip
+    p = out.double()
+    if n_classes > 1 and out.ndim == 2 and p.min() >= 0 and (p.sum(1) - 1).abs().max() < 1e-5:
+        raise invalid(
+            "module", owner, "a network that returns logits",
+            Description("outputs that look like probabilities: none negative, a sum of 1"),
+            "Remove the softmax at its end; the loss and predict_proba apply it.",
         )  # fmt: skip
     if tuple(out.shape) != (2, n_classes):
         one_logit = (out.ndim == 2 and out.shape[1] == 1) or out.ndim == 1

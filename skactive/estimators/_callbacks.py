@@ -49,8 +49,10 @@ class StopAtTrainAccuracy(RecordAccuracy):
     """Stop training once an epoch's training accuracy has reached a threshold.
 
     FisherMask's rule: a network is trained until it has 99 % of the training images right. The
-    number of epochs stays bounded by `max_epochs`. Works in any skorch classifier whose module
-    returns a column a class.
+    number of epochs stays bounded by `max_epochs`. The accuracy is that of the batches as training
+    sees them, augmented and while the weights move, so that it stays below `score` on the same
+    images; with augmentation and few images it may not get there. Works in any skorch classifier
+    whose module returns a column a class.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ def store_config(out: Path, config: dict[str, Any]) -> None:
         if found:
             raise ResultsMismatchError(
                 f"The results in {str(out)!r} come from another configuration: "
-                f"{'; '.join(found)}. Pass another out= (on the command line: --out) to start "
+                f"{'; '.join(found)}. Pass another out= to start "
                 "anew, or the former values to continue."
             )
         new_versions = [new for new in config["versions"] if new not in stored["versions"]]
@@ -150,7 +150,7 @@ def store_config(out: Path, config: dict[str, Any]) -> None:
     elif (out / "results.jsonl").exists():
         raise ResultsMismatchError(
             f"{str(out)!r} holds results.jsonl but no config.json, so nothing says which "
-            "configuration the results come from. Pass another out= (on the command line: --out)."
+            "configuration the results come from. Pass another out=."
         )
     # A kill leaves the old file or the new one, never a part.
     temporary = path.with_suffix(f".{os.getpid()}.tmp")

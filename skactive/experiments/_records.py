@@ -88,6 +88,21 @@ def latest(records: list[Record]) -> list[Record]:
     return list({(r["strategy"], r["seed"], r["round"]): r for r in records}.values())
 
 
+def _lock(descriptor: int, path: Path) -> None:
+    """Keep the file for this process until it closes it; where the system can, that is."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InvalidParameterError(
+            f"{path} is in use by another run. Wait until it ends, stop it, or write to another "
+            "folder."
+        ) from None
+
+
 class RecordFile:
     """A file that records are appended to, for use in a `with` block.
 
@@ -109,6 +124,7 @@ class RecordFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(self.path, flags, 0o666)
         try:
+            _lock(self._descriptor, self.path)
             self.records, size = read_records(self.path)
             os.ftruncate(self._descriptor, size)
         except BaseException:

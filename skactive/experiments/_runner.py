@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from skactive._torch import n_rows
-from skactive._validation import check_count, invalid
+from skactive._validation import check_count, describe, invalid
 from skactive.experiments._config import make_config, store_config
 from skactive.experiments._loop import Data, Plan, run_rounds
 from skactive.experiments._records import Record, RecordFile, latest
@@ -120,6 +121,7 @@ def run_experiment(
             "Pass an instance, such as CNNClassifier('small_cnn', classes=range(10)).",
         )  # fmt: skip
     data = _checked_data(X, y, X_test, y_test)
+    _warn_of_unknown_classes(estimator, data)
     plan = _checked_plan(data, n_initial, initial, batch_size, n_rounds)
     which = _checked_seeds(seeds)
     folder = None if out is None else _make_folder(out)
@@ -181,7 +183,7 @@ def _named(strategies: Any) -> dict[str, Any]:
     if isinstance(strategies, Mapping):
         named = dict(strategies)
     elif isinstance(strategies, (list, tuple)):
-        named = {type(strategy).__name__: strategy for strategy in strategies}
+        named = {s.__name__ if isinstance(s, type) else type(s).__name__: s for s in strategies}
         if len(named) < len(strategies) and not any(isinstance(s, type) for s in strategies):
             raise invalid(
                 "strategies", _OWNER, "a dict where two strategies are of one class", strategies,
@@ -199,6 +201,21 @@ def _named(strategies: Any) -> dict[str, Any]:
                 f"Pass instances. {remedy}",
             )  # fmt: skip
     return named
+
+
+def _warn_of_unknown_classes(estimator: Any, data: Data) -> None:
+    """Warn if the estimator is told a list of classes that lacks some, or none at all."""
+    params = estimator.get_params()
+    names = [n for n in params if n == "classes" or n.endswith("__classes")]
+    for name in names:
+        missing = np.unique(data.y) if params[name] is None else np.setdiff1d(data.y, params[name])
+        if len(missing):
+            warnings.warn(
+                f"run_experiment: the estimator's {name}={describe(params[name])} lacks "
+                f"{missing[:10].tolist()}, which it cannot predict in rounds without such labels. "
+                f"Pass {name}={np.unique(data.y)[:20].tolist()}.",
+                stacklevel=3,
+            )
 
 
 def _checked_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
@@ -222,6 +239,12 @@ def _checked_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
         raise invalid(
             "X_test", _OWNER, f"images of the same shape as those of X, {tuple(shape)}", X_test,
             "Prepare both in the same way.",
+        )  # fmt: skip
+    strange = np.setdiff1d(labels["y_test"], labels["y"])
+    if len(strange):
+        raise invalid(
+            "y_test", _OWNER, "labels of classes that y has, too", strange[:10].tolist(),
+            "Remove the test images of these classes; no strategy can find their labels in X.",
         )  # fmt: skip
     return Data(X, labels["y"], X_test, labels["y_test"])
 

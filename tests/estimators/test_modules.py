@@ -34,6 +34,11 @@ class Net(nn.Sequential):
         super().__init__(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(n_classes))
 
 
+class Softmax(Net):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
 def test_the_narrow_resnet_is_fishermasks():
     network = build("resnet18_narrow")
     assert n_parameters(network) == 701_456  # methods.md, section 2
@@ -93,6 +98,7 @@ def test_small_cnn_takes_images_of_a_few_pixels(size):
         ({"device": "cuda:99"}, "images", "'device' parameter of CNNClassifier must be"),
         ({"device": "meta"}, "images", "must be 'auto' or a torch device"),
         ({"module": "vgg11"}, "images", "network for samples of shape \\(8, 8\\).* another size"),
+        ({"module": Softmax}, "images", "look like probabilities.* Remove the softmax"),
         ({"module": int}, "images", "a name or a torch.nn.Module class or instance"),
         ({"module": nn.Conv2d}, "images", "a module that can be built with .* module_params"),
         ({"module_params": {"width": -1}}, "images", "Its constructor says"),

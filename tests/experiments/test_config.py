@@ -66,8 +66,7 @@ def test_another_configuration_is_refused_and_the_difference_named(out, change, 
         run(out, n_rounds=1, **change)
     assert str(caught.value).startswith(f"The results in '{out}' come from another configuration")
     assert str(caught.value).endswith(
-        "Pass another out= (on the command line: --out) to start anew, "
-        "or the former values to continue."
+        "Pass another out= to start anew, or the former values to continue."
     )
     assert "\n" not in str(caught.value)
     assert before == {path.name: path.read_bytes() for path in out.iterdir()}
