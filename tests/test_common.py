@@ -360,6 +360,25 @@ def test_pipeline(cls, on_transformed):
 
 
 @every_strategy
+@pytest.mark.parametrize("container", [list, np.asarray])
+def test_a_pool_of_paths_behind_a_step_that_reads_them(cls, container, fitted, tmp_path):
+    def save(images, folder):
+        (tmp_path / folder).mkdir()
+        paths = [str(tmp_path / folder / f"{i}.npy") for i in range(len(images))]
+        for path, image in zip(paths, images, strict=True):
+            np.save(path, image)
+        return container(paths)
+
+    read = FunctionTransformer(lambda paths: np.stack([np.load(path) for path in paths]))
+    pipeline = make_pipeline(read, clone(fitted))
+    learner = ActiveLearner(pipeline, make(cls), save(X_TRAIN, "labelled"), Y_TRAIN)
+    pool = save(POOL, "pool")
+    indices, paths = learner.query(pool, n_instances=3)
+    np.testing.assert_array_equal(indices, select(cls, fitted).indices)
+    assert list(paths) == [pool[i] for i in indices]
+
+
+@every_strategy
 def test_grid_search(cls, fitted):
     search = GridSearchCV(clone(fitted), {"lr": [0.05]}, cv=2).fit(X_TRAIN, Y_TRAIN)
     np.testing.assert_array_equal(
