@@ -180,7 +180,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
 
     _parameter_constraints: ClassVar[dict] = {
         "module": [str, type, nn.Module],
-        "classes": ["array-like", None],
+        "classes": ["array-like", Integral, None],  # a number gets a better message later
         "input_shape": [tuple, list, None],
         "channels": [StrOptions({"auto", "first", "last"})],
         "output": [Integral, str, callable, None],

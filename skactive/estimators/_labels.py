@@ -35,6 +35,11 @@ def encode_labels(
     classes : ndarray of shape (C,)
         The classes, sorted.
     """
+    if classes is not None and np.ndim(classes) == 0:
+        raise invalid(
+            "classes", owner, "a list of all classes, or None", classes,
+            "For ten classes from 0 to 9, pass range(10).",
+        )  # fmt: skip
     y = np.asarray(column_or_1d(y, warn=True))
     if len(y) != n_samples:
         raise ValueError(

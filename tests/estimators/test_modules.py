@@ -110,6 +110,7 @@ def test_small_cnn_takes_images_of_a_few_pixels(size):
         ({"net_params": {"iterator_train": int}}, "images", "'net__iterator_train' parameter"),
         ({"net_params": {"criterion__weight": 1}}, "images", "weigh with class_weight"),
         ({"device": "gpu"}, "images", "must be 'auto' or a torch device"),
+        ({"classes": 3}, "images", "a list of all classes, or None. Got 3 .* pass range\\(10\\)"),
         ({"lr": -1}, "images", "'lr' parameter of CNNClassifier must be a float in the range"),
     ],
 )  # fmt: skip
