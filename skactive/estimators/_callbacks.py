@@ -126,7 +126,6 @@ class Schedule(Callback):
         """Set the rate of this epoch, and record it."""
         planned = net.planned_epochs
         lr = net.lr if planned is None else net.lr * self.factor(self.epoch_ / planned)
-        for group, ratio in zip(net.optimizer_.param_groups, net.lr_ratios, strict=True):
-            group["lr"] = ratio * lr
+        net.set_rates(lr)
         net.history.record("lr", lr)
         self.epoch_ += 1

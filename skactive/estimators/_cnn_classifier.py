@@ -340,8 +340,6 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                 net.history = copy.copy(self.net_.history)
             self.net_ = self._train(net, train)
             self.net_.train_split = None  # lets go of the validation samples
-            if not going_on:
-                self._structure = {name: repr(getattr(self, name)) for name in STRUCTURE}
         return self
 
     def partial_fit(
@@ -387,12 +385,9 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                     classes, "Call fit to start anew.",
                 )  # fmt: skip
             data = self._check_fit(X, y, sample_weight, first=first, classes=classes)
-            if first:
-                self._structure = {name: repr(getattr(self, name)) for name in STRUCTURE}
             net = make_net(self, self._draw_seeds(), None) if first else self.net_
             net.lr, net.batch_size = self.lr, self.batch_size
-            for group, ratio in zip(net.optimizer_.param_groups, net.lr_ratios, strict=True):
-                group["lr"] = ratio * self.lr
+            net.set_rates(self.lr)
             self.net_ = self._train(net, data, 1)
         return self
 
@@ -508,7 +503,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     def _check_fit(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
     ) -> ArrayDataset:
-        """Check training data, and fix classes, format and scaling if they are the first."""
+        """Check training data; the first fix classes, format, scaling and structure."""
         if isinstance(X, Dataset):
             raise invalid(
                 "X", self, "an array or tensor; a Dataset can be a pool, not training data", X,
@@ -526,6 +521,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         X, codes, weight = _drop_weightless(X, codes, weight)
         if first:
             self._scaling = self._find_scaling(X, weight)
+            self._structure = {name: repr(getattr(self, name)) for name in STRUCTURE}
         if self.class_weight is not None:
             factors = class_factors(self.class_weight, codes, weight, self.classes_, self)
             weight = factors[codes] * (1.0 if weight is None else weight)

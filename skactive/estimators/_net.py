@@ -168,6 +168,11 @@ class Net(NeuralNetClassifier):
         self.lr_ratios = [group["lr"] / self.lr for group in self.optimizer_.param_groups]
         return self
 
+    def set_rates(self, lr: float) -> None:
+        """Set the learning rate, that of each group of parameters in proportion."""
+        for group, ratio in zip(self.optimizer_.param_groups, self.lr_ratios, strict=True):
+            group["lr"] = ratio * lr
+
     def train_epochs(self, data: ArrayDataset, epochs: int | None = None) -> Net:
         """Train until a callback stops it; Ctrl-C goes through.
 

@@ -7,8 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skactive._torch import scoring, take_rows, unwrap
+from skactive._torch import take_rows, unwrap
 from skactive._validation import Description, invalid
+from skactive.gradients._network import lend_network
+
+_OWNER = "find_head"
 
 
 def find_head(module: nn.Module, X: Any) -> str:
@@ -30,7 +33,7 @@ def find_head(module: nn.Module, X: Any) -> str:
     Raises
     ------
     InvalidParameterError
-        If there is none.
+        If there is none, or the network cannot be scored.
 
     Examples
     --------
@@ -47,21 +50,19 @@ def find_head(module: nn.Module, X: Any) -> str:
         for name, layer in module.named_modules()
         if isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd))
     }
-    hooks = [
-        layer.register_forward_hook(
-            lambda _layer, _args, output, name=name: outputs.append((name, output.clone()))
-        )
-        for name, layer in layers.items()
-    ]
+    hooks = []
     try:
-        with scoring(module), torch.no_grad():
-            first = take_rows(X, slice(0, 1))
-            first = first if isinstance(first, Tensor) else torch.as_tensor(first)
-            logits = module(first.clone())
+        for name, layer in layers.items():
+            hooks.append(
+                layer.register_forward_hook(
+                    lambda _layer, _args, output, name=name: outputs.append((name, output.clone()))
+                )
+            )
+        with lend_network(module, X, None, _OWNER) as network, torch.no_grad():
+            logits = network.run(network.inputs(take_rows(X, slice(0, 1))))
     finally:
         for hook in hooks:
             hook.remove()
-    logits = logits[0] if isinstance(logits, (tuple, list)) else logits
     log_p = logits.flatten().log_softmax(0)
     for name, output in reversed(outputs):
         # up to a constant, which the softmax does not see: log p for logits, say
@@ -70,7 +71,7 @@ def find_head(module: nn.Module, X: Any) -> str:
         ):
             return name
     raise invalid(
-        "module", "find_head", "a network whose logits are the output of a linear or convolutional "
+        "module", _OWNER, "a network whose logits are the output of a linear or convolutional "
         "layer", Description(type(module).__name__),
         "Put the layer that makes the logits last, or use a strategy that reads probabilities.",
     )  # fmt: skip

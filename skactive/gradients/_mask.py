@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
+from skactive._rng import generator
 from skactive._torch import unwrap
 from skactive._validation import check_count, exact_share, invalid
 
@@ -54,8 +54,8 @@ def parameter_mask(
     head : str or None, default=None
         The name of the last layer in `module.named_modules()`, the one that makes the logits;
         None is the last Linear in module order, and where there is none the last Conv2d.
-    random_state : int, RandomState or None, default=None
-        Draws the random mask.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the random mask; None draws afresh, and not from NumPy's global generator.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def parameter_mask(
         return _layerwise(values, sizes, last, fraction, n_parameters)
     k = _count(kind, fraction, n_parameters, P, n_last)
     if kind == "random":
-        drawn = check_random_state(random_state).permutation(P)[:k]
+        drawn = generator(random_state, _OWNER).permutation(P)[:k]
         return torch.from_numpy(np.sort(drawn)).to(values.device)
     chosen = last.to(values.device)
     order = torch.sort(values.masked_fill(chosen, -1.0), descending=True, stable=True).indices

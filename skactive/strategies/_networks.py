@@ -198,11 +198,7 @@ class PoolNetwork:
 
     def check(self, X: Any) -> None:
         """Raise unless the network can take the first sample, and tells two classes apart."""
-        if len(self.classes) < 2:
-            raise UnsupportedEstimatorError(
-                f"{owner_name(self.owner)} needs a network of two classes or more. Got one that "
-                "knows a single class. List every class in classes=, or label samples of another."
-            )
+        check_two_classes(len(self.classes), self.owner)
         first = self.inputs(take_rows(X, slice(0, 1)))
         with scoring(self.scored), torch.inference_mode():
             self.check_logits(self.logits(first.clone()))
@@ -265,7 +261,9 @@ class PoolInputs:
         return sum(len(positions) for _, _, positions in self.parts)
 
     def __getitem__(self, index: slice | np.ndarray) -> Tensor:
-        wanted = np.arange(len(self))[index]
+        if isinstance(index, slice):
+            index = np.arange(*index.indices(len(self)))
+        wanted = np.asarray(index)
         blocks, order, start = [], [], 0
         for parameter, X, positions in self.parts:
             here = np.flatnonzero((start <= wanted) & (wanted < start + len(positions)))
@@ -276,6 +274,15 @@ class PoolInputs:
             start += len(positions)
         inverse = np.argsort(np.concatenate(order))
         return torch.cat(blocks)[torch.as_tensor(inverse, device=self.network.device)]
+
+
+def check_two_classes(n_classes: int, owner: object) -> None:
+    """Raise if there is nothing to tell apart."""
+    if n_classes < 2:
+        raise UnsupportedEstimatorError(
+            f"{owner_name(owner)} needs a classifier of two classes or more. Got one that knows a "
+            "single class. List every class in classes=, or label samples of another class."
+        )
 
 
 def has_network(estimator: Any) -> bool:

@@ -14,6 +14,7 @@ from skactive.selection import top_n
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import (
     PoolNetwork,
+    check_two_classes,
     has_network,
     is_committee,
     open_learner,
@@ -43,11 +44,7 @@ class ProbabilityStrategy(QueryStrategy):
         if self.device is not None:
             resolve_device(self.device, self)
         log_p = average_log_probabilities(estimator, X_pool, self.batch_size, self.device, self)
-        if log_p.shape[1] < 2:
-            raise UnsupportedEstimatorError(
-                f"{owner_name(self)} needs a classifier of two classes or more. Got one that knows "
-                "a single class. List every class in classes=, or label samples of another class."
-            )
+        check_two_classes(log_p.shape[1], self)
         utilities = self._utilities(log_p)
         return Selection(top_n(utilities, n_instances, random_state=self.random_state), utilities)
 

@@ -152,3 +152,18 @@ def test_labelled_samples_that_are_not_finite(fitted):
     labelled[3] = np.nan
     with pytest.raises(ValueError, match="Input X_labelled of FisherMask .* first in sample 3"):
         FisherMask().select(clf, X, 2, X_labelled=labelled)
+
+
+def test_a_random_mask_leaves_the_global_generator(fitted):
+    module = fitted[0].module_
+    diagonal = torch.zeros(sum(p.numel() for p in module.parameters()))
+    before = np.random.get_state()[1].tolist()
+    drawn = [parameter_mask(diagonal, module, kind="random", fraction=0.2) for _ in range(2)]
+    assert np.random.get_state()[1].tolist() == before
+    assert not torch.equal(*drawn)
+
+
+def test_the_head_of_a_half_precision_network_is_found_for_float_samples():
+    net = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)).bfloat16()
+    assert find_head(net, torch.ones(2, 4)) == "2"
+    assert net[2].weight.dtype == torch.bfloat16
