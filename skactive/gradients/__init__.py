@@ -4,15 +4,18 @@ from skactive._factors import ConcatenatedFactors, DenseFactors, FisherFactors, 
 from skactive.gradients._diagonal import diagonal_fisher
 from skactive.gradients._fisher_factors import fisher_factors
 from skactive.gradients._head import find_head
+from skactive.gradients._head_inputs import HeadInputs, head_inputs
 from skactive.gradients._mask import parameter_mask
 
 __all__ = [
     "ConcatenatedFactors",
     "DenseFactors",
     "FisherFactors",
+    "HeadInputs",
     "KroneckerFactors",
     "diagonal_fisher",
     "find_head",
     "fisher_factors",
+    "head_inputs",
     "parameter_mask",
 ]
