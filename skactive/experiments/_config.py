@@ -19,7 +19,7 @@ from torch import Tensor
 from skactive._torch import n_rows, take_rows
 from skactive._validation import describe
 from skactive.exceptions import ResultsMismatchError
-from skactive.experiments._loop import Data, Plan
+from skactive.experiments._loop import Arm, Data, Plan
 
 # A round's own seed replaces `random_state`, and `verbose` changes no number.
 _WITHOUT_EFFECT = frozenset({"random_state", "verbose"})
@@ -27,9 +27,7 @@ _PACKAGES = ("numpy", "scikit-learn", "skorch", "torch", "torchvision")
 _ABSENT = object()
 
 
-def make_config(
-    estimator: Any, strategies: Mapping[str, Any], data: Data, plan: Plan
-) -> dict[str, Any]:
+def make_config(estimator: Any, arms: Mapping[str, Arm], data: Data, plan: Plan) -> dict[str, Any]:
     """Describe an experiment by what decides its numbers.
 
     Seeds, the number of rounds and the number of strategies are no part of it: more of them
@@ -39,8 +37,8 @@ def make_config(
     ----------
     estimator : estimator
         Described by its class and its parameters.
-    strategies : mapping of str to strategy
-        Likewise, each.
+    arms : mapping of str to Arm
+        The strategies, likewise, and the estimators that differ from `estimator`.
     data : Data
         Described by shape, dtype and checksum.
     plan : Plan
@@ -54,16 +52,22 @@ def make_config(
     import skactive  # here, since skactive itself may import this package
 
     versions = {"python": platform.python_version(), "skactive": skactive.__version__}
+    common = plain(estimator)
     config = {
-        "estimator": plain(estimator),
+        "estimator": common,
         "n_initial": plan.n_initial,
         "initial": plan.initial,
         "batch_size": plan.batch_size,
         "data": {name: fingerprint(value) for name, value in vars(data).items()},
-        "strategies": {name: plain(strategy) for name, strategy in strategies.items()},
+        "strategies": {name: _describe_arm(arm, common) for name, arm in arms.items()},
         "versions": [versions | {package: version(package) for package in _PACKAGES}],
     }
     return json.loads(json.dumps(config))
+
+
+def _describe_arm(arm: Arm, common: Any) -> Any:
+    own = plain(arm.estimator)
+    return plain(arm.strategy) | ({} if own == common else {"estimator": own})
 
 
 def plain(value: Any) -> Any:

@@ -31,6 +31,14 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Arm:
+    """What is compared: a strategy, and the estimator that it queries."""
+
+    estimator: Any
+    strategy: Any
+
+
+@dataclass(frozen=True)
 class Plan:
     """How many labels there are at first, how many a round adds, and how often."""
 
@@ -91,9 +99,8 @@ def initial_positions(y: np.ndarray, plan: Plan, seed: int) -> np.ndarray:
 
 def run_rounds(
     name: str,
-    strategy: Any,
+    arm: Arm,
     seed: int,
-    estimator: Any,
     data: Data,
     plan: Plan,
     done: Sequence[Record] = (),
@@ -101,19 +108,19 @@ def run_rounds(
     """Train, measure and query, round after round.
 
     Each round clones the estimator, seeds it from `seed` and the round alone, and trains it from
-    scratch: whatever the strategy, the initial labels, the initial weights and the order of the
-    data are the same. The last round trains and measures, and queries nothing.
+    scratch: whatever the strategy, the initial labels and the order of the data are the same, and
+    the initial weights where the networks are. The last round trains and measures, and queries
+    nothing.
 
     Parameters
     ----------
     name : str
-        What the records call the strategy.
-    strategy : object
-        Has `select`, as the strategies of skactive.
+        What the records call the arm.
+    arm : Arm
+        The classifier to train, itself left as it is, and what has `select`, as the strategies of
+        skactive.
     seed : int
         The seed of the run.
-    estimator : classifier
-        The one to train; itself left as it is.
     data : Data
         Test data are used for the measurements only.
     plan : Plan
@@ -131,7 +138,7 @@ def run_rounds(
     for record in done:
         labelled = np.concatenate([labelled, np.asarray(record["queried"], dtype=np.int64)])
     for round_ in range(len(done), plan.n_rounds + 1):
-        fitted = seeded_clone(estimator, derive_seed(seed, round_, _ESTIMATOR))
+        fitted = seeded_clone(arm.estimator, derive_seed(seed, round_, _ESTIMATOR))
         X_labelled, y_labelled = take_rows(data.X, labelled), data.y[labelled]
         start = time.perf_counter()
         fitted.fit(X_labelled, y_labelled)
@@ -143,7 +150,7 @@ def run_rounds(
         if round_ < plan.n_rounds:
             pool = np.setdiff1d(np.arange(n_rows(data.X)), labelled, assume_unique=True)
             X_pool = take_rows(data.X, pool)
-            querier = seeded_clone(strategy, derive_seed(seed, round_, _STRATEGY))
+            querier = seeded_clone(arm.strategy, derive_seed(seed, round_, _STRATEGY))
             start = time.perf_counter()
             selection = querier.select(
                 fitted, X_pool, plan.batch_size, X_labelled=X_labelled, y_labelled=y_labelled

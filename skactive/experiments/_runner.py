@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
-from skactive._torch import n_rows
-from skactive._validation import check_count, describe, invalid
+from skactive.experiments._arguments import (
+    check_arms,
+    check_data,
+    check_estimator,
+    check_plan,
+    check_seeds,
+    make_folder,
+    warn_of_unknown_classes,
+)
 from skactive.experiments._config import make_config, store_config
-from skactive.experiments._loop import Data, Plan, run_rounds
+from skactive.experiments._loop import run_rounds
 from skactive.experiments._records import Record, RecordFile, latest
 from skactive.experiments._results import Results
-
-_OWNER = "run_experiment"
 
 
 def run_experiment(
@@ -42,7 +44,8 @@ def run_experiment(
     """Compare query strategies: train, measure, query, and again, for each strategy and seed.
 
     All strategies of a seed share the initial labels, the initial weights and the order of the
-    data, so that what differs between them is what they picked. Every round trains from scratch.
+    data, so that what differs between them is what they picked; where estimators of their own
+    differ, each is seeded alike. Every round trains from scratch.
     The labels `y` stand in for an oracle: a strategy sees those of the images it has asked for.
     Test data are used for the measurements only.
 
@@ -53,7 +56,9 @@ def run_experiment(
         `random_state`. Pass it the list of classes if it takes one (`CNNClassifier(classes=...)`):
         the first labels may lack some.
     strategies : dict of str to strategy, or list of strategy
-        The strategies, under the names that the results shall use; a list is named by class.
+        The strategies, under the names that the results shall use; a list is named by class. A
+        pair (estimator, strategy) instead of a strategy trains an estimator of its own, such as a
+        network that predicts losses; `estimator` is that of the others.
     X : array-like of shape (n_samples, ...)
         The images: an array, a memmap, a tensor, a data frame or a sequence.
     y : array-like of shape (n_samples,)
@@ -113,22 +118,17 @@ def run_experiment(
     >>> results.frame["n_labelled"].tolist()
     [20, 30, 40]
     """
-    named = _named(strategies)
-    usable = hasattr(estimator, "fit") and hasattr(estimator, "get_params")
-    if not usable or isinstance(estimator, type):
-        raise invalid(
-            "estimator", _OWNER, "an estimator with fit, predict and get_params", estimator,
-            "Pass an instance, such as CNNClassifier('small_cnn', classes=range(10)).",
-        )  # fmt: skip
-    data = _checked_data(X, y, X_test, y_test)
-    _warn_of_unknown_classes(estimator, data)
-    plan = _checked_plan(data, n_initial, initial, batch_size, n_rounds)
-    which = _checked_seeds(seeds)
-    folder = None if out is None else _make_folder(out)
+    check_estimator("estimator", estimator)
+    arms = check_arms(strategies, estimator)
+    data = check_data(X, y, X_test, y_test)
+    warn_of_unknown_classes(arms, data)
+    plan = check_plan(data, n_initial, initial, batch_size, n_rounds)
+    which = check_seeds(seeds)
+    folder = None if out is None else make_folder(out)
     if folder is not None:
-        store_config(folder, make_config(estimator, named, data, plan))
+        store_config(folder, make_config(estimator, arms, data, plan))
 
-    grid = [(name, seed) for seed in which for name in named]
+    grid = [(name, seed) for seed in which for name in arms]
     with nullcontext() if folder is None else RecordFile(folder / "results.jsonl") as file:
         stored = _by_run([] if file is None else latest(file.records))
         done = {run: _finished(stored.get(run, {}), plan.n_rounds) for run in grid}
@@ -142,9 +142,7 @@ def run_experiment(
         ) as bar:
             for name, seed in grid:
                 records = done[name, seed]
-                for record in run_rounds(
-                    name, named[name], seed, estimator, data, plan, tuple(records)
-                ):
+                for record in run_rounds(name, arms[name], seed, data, plan, tuple(records)):
                     if file is not None:
                         file.append(record)
                     records.append(record)
@@ -175,115 +173,3 @@ def _finished(rounds: dict[int, Record], n_rounds: int) -> list[Record]:
             break
         finished.append(rounds[round_])
     return finished
-
-
-def _named(strategies: Any) -> dict[str, Any]:
-    must = "a dict of name to strategy, or a list of strategies"
-    remedy = "For example {'margin': Margin(), 'random': Random()}."
-    if isinstance(strategies, Mapping):
-        named = dict(strategies)
-    elif isinstance(strategies, (list, tuple)):
-        named = {s.__name__ if isinstance(s, type) else type(s).__name__: s for s in strategies}
-        if len(named) < len(strategies) and not any(isinstance(s, type) for s in strategies):
-            raise invalid(
-                "strategies", _OWNER, "a dict where two strategies are of one class", strategies,
-                "Give each a name of its own: {'name': strategy, ...}.",
-            )  # fmt: skip
-    else:
-        raise invalid("strategies", _OWNER, must, strategies, remedy)
-    if not named:
-        raise invalid("strategies", _OWNER, f"{must}, at least one", strategies, remedy)
-    for name, strategy in named.items():
-        usable = hasattr(strategy, "select") and hasattr(strategy, "get_params")
-        if not isinstance(name, str) or not usable or isinstance(strategy, type):
-            raise invalid(
-                "strategies", _OWNER, f"{must} with select and get_params", {name: strategy},
-                f"Pass instances. {remedy}",
-            )  # fmt: skip
-    return named
-
-
-def _warn_of_unknown_classes(estimator: Any, data: Data) -> None:
-    """Warn if the estimator is told a list of classes that lacks some, or none at all."""
-    params = estimator.get_params()
-    names = [n for n in params if n == "classes" or n.endswith("__classes")]
-    for name in names:
-        missing = np.unique(data.y) if params[name] is None else np.setdiff1d(data.y, params[name])
-        if len(missing):
-            warnings.warn(
-                f"run_experiment: the estimator's {name}={describe(params[name])} lacks "
-                f"{missing[:10].tolist()}, which it cannot predict in rounds without such labels. "
-                f"Pass {name}={np.unique(data.y)[:20].tolist()}.",
-                stacklevel=3,
-            )
-
-
-def _checked_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
-    labels: dict[str, np.ndarray] = {}
-    for X_name, images, y_name, given in [("X", X, "y", y), ("X_test", X_test, "y_test", y_test)]:
-        by_position = hasattr(images, "__len__") and hasattr(images, "__getitem__")
-        if not by_position or getattr(images, "shape", None) == () or not n_rows(images):
-            raise invalid(
-                X_name, _OWNER, "images, at least one, that can be fetched by position", images,
-                "Pass an array, a memmap, a tensor, a data frame or a sequence.",
-            )  # fmt: skip
-        of_all = np.asarray(given)
-        if of_all.shape != (n_rows(images),):
-            raise invalid(
-                y_name, _OWNER, f"1-D, a label for each of the {n_rows(images)} rows of {X_name}",
-                of_all, f"Check that {X_name} and {y_name} belong together.",
-            )  # fmt: skip
-        labels[y_name] = of_all
-    shape, test_shape = (getattr(images, "shape", (None,))[1:] for images in (X, X_test))
-    if tuple(shape) != tuple(test_shape):
-        raise invalid(
-            "X_test", _OWNER, f"images of the same shape as those of X, {tuple(shape)}", X_test,
-            "Prepare both in the same way.",
-        )  # fmt: skip
-    strange = np.setdiff1d(labels["y_test"], labels["y"])
-    if len(strange):
-        raise invalid(
-            "y_test", _OWNER, "labels of classes that y has, too", strange[:10].tolist(),
-            "Remove the test images of these classes; no strategy can find their labels in X.",
-        )  # fmt: skip
-    return Data(X, labels["y"], X_test, labels["y_test"])
-
-
-def _checked_plan(data: Data, n_initial: Any, initial: Any, batch_size: Any, n_rounds: Any) -> Plan:
-    n_samples = len(data.y)
-    n_initial = check_count("n_initial", _OWNER, n_initial, high=n_samples, high_is="all of X")
-    batch_size = check_count("batch_size", _OWNER, batch_size)
-    check_count(
-        "n_rounds", _OWNER, n_rounds, low=0, high=(n_samples - n_initial) // batch_size,
-        high_is=f"X has {n_samples} images, {n_initial} are labelled at first, "
-        f"and a round asks for {batch_size}",
-        remedy="Lower n_rounds, batch_size or n_initial.",
-    )  # fmt: skip
-    if not (isinstance(initial, str) and initial in {"random", "balanced"}):
-        raise invalid(
-            "initial", _OWNER, "'random' or 'balanced'", initial,
-            "'balanced' draws the classes as evenly as n_initial allows.",
-        )  # fmt: skip
-    return Plan(n_initial, initial, batch_size, int(n_rounds))
-
-
-def _checked_seeds(seeds: Any) -> list[int]:
-    if not isinstance(seeds, Iterable) or isinstance(seeds, (str, bytes)):
-        return list(range(check_count("seeds", _OWNER, seeds)))
-    which = list(seeds)
-    if not which:
-        raise invalid("seeds", _OWNER, "at least one seed", which, "Pass seeds=1, or seeds=[0].")
-    which = [check_count("seeds", _OWNER, seed, low=0) for seed in which]
-    if len(set(which)) < len(which):
-        raise invalid("seeds", _OWNER, "distinct", which, "A seed twice is the same run twice.")
-    return which
-
-
-def _make_folder(out: str | os.PathLike[str]) -> Path:
-    folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise invalid(
-            "out", _OWNER, "a folder, or a path to make one at", str(out), "It is a file."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

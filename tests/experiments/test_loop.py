@@ -9,7 +9,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skactive._validation import InvalidParameterError
 from skactive.experiments import run_experiment
-from skactive.experiments._loop import Data, Plan, initial_positions, run_rounds, seeded_clone
+from skactive.experiments._loop import Arm, Data, Plan, initial_positions, run_rounds, seeded_clone
 from tests.experiments.stubs import BUDGET, STRATEGIES, Fixed, FlatSGD, Shuffled, Unsure, digits
 
 
@@ -90,7 +90,7 @@ def test_the_strategy_gets_the_labelled_images_in_the_order_they_were_labelled()
             return super().select(estimator, X_pool, n_instances)
 
     plan = Plan(**BUDGET, initial="random")
-    records = list(run_rounds("spy", Spy(), 3, FlatSGD(), Data(X, y, X_test, y_test), plan))
+    records = list(run_rounds("spy", Arm(FlatSGD(), Spy()), 3, Data(X, y, X_test, y_test), plan))
     labelled = initial_positions(y, plan, 3)
     for (n_pool, X_labelled, y_labelled), record in zip(got, records, strict=False):
         assert n_pool == 300 - len(labelled)

@@ -1,0 +1,155 @@
+"""The arguments of `run_experiment`, checked: what is wrong is named, with the remedy."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skactive._torch import n_rows
+from skactive._validation import check_count, describe, invalid
+from skactive.experiments._loop import Arm, Data, Plan
+
+OWNER = "run_experiment"
+
+
+def check_estimator(parameter: str, estimator: Any) -> None:
+    """Raise unless it is an instance with the methods of an estimator."""
+    usable = hasattr(estimator, "fit") and hasattr(estimator, "get_params")
+    if not usable or isinstance(estimator, type):
+        raise invalid(
+            parameter, OWNER, "an estimator with fit, predict and get_params", estimator,
+            "Pass an instance, such as CNNClassifier('small_cnn', classes=range(10)).",
+        )  # fmt: skip
+
+
+def check_arms(strategies: Any, estimator: Any) -> dict[str, Arm]:
+    """Return what is compared, by name; a strategy without an estimator gets `estimator`."""
+    must = "a dict of name to strategy, or a list of strategies"
+    remedy = "For example {'margin': Margin(), 'random': Random()}."
+    if isinstance(strategies, Mapping):
+        named = dict(strategies)
+    elif isinstance(strategies, (list, tuple)):
+        named = {_class_name(s): s for s in strategies}
+        if len(named) < len(strategies) and not any(isinstance(s, type) for s in strategies):
+            raise invalid(
+                "strategies", OWNER, "a dict where two strategies are of one class", strategies,
+                "Give each a name of its own: {'name': strategy, ...}.",
+            )  # fmt: skip
+    else:
+        raise invalid("strategies", OWNER, must, strategies, remedy)
+    if not named:
+        raise invalid("strategies", OWNER, f"{must}, at least one", strategies, remedy)
+    arms = {}
+    for name, given in named.items():
+        pair = isinstance(given, tuple) and len(given) == 2
+        own, strategy = given if pair else (estimator, given)
+        usable = hasattr(strategy, "select") and hasattr(strategy, "get_params")
+        if not isinstance(name, str) or not usable or isinstance(strategy, type):
+            raise invalid(
+                "strategies", OWNER, f"{must} with select and get_params", {name: given},
+                f"Pass instances, or pairs (estimator, strategy). {remedy}",
+            )  # fmt: skip
+        if pair:
+            check_estimator(f"strategies[{name!r}][0]", own)
+        arms[name] = Arm(own, strategy)
+    return arms
+
+
+def _class_name(given: Any) -> str:
+    strategy = given[1] if isinstance(given, tuple) and len(given) == 2 else given
+    return strategy.__name__ if isinstance(strategy, type) else type(strategy).__name__
+
+
+def warn_of_unknown_classes(arms: Mapping[str, Arm], data: Data) -> None:
+    """Warn if an estimator is told a list of classes that lacks some, or none at all."""
+    estimators = {id(arm.estimator): arm.estimator for arm in arms.values()}
+    for estimator in estimators.values():
+        params = estimator.get_params()
+        for name in (n for n in params if n == "classes" or n.endswith("__classes")):
+            known = params[name]
+            missing = np.unique(data.y) if known is None else np.setdiff1d(data.y, known)
+            if len(missing):
+                warnings.warn(
+                    f"run_experiment: the estimator's {name}={describe(known)} lacks "
+                    f"{missing[:10].tolist()}, which it cannot predict in rounds without such "
+                    f"labels. Pass {name}={np.unique(data.y)[:20].tolist()}.",
+                    stacklevel=3,
+                )
+
+
+def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
+    """Return the images and labels, if they belong together."""
+    labels: dict[str, np.ndarray] = {}
+    for X_name, images, y_name, given in [("X", X, "y", y), ("X_test", X_test, "y_test", y_test)]:
+        by_position = hasattr(images, "__len__") and hasattr(images, "__getitem__")
+        if not by_position or getattr(images, "shape", None) == () or not n_rows(images):
+            raise invalid(
+                X_name, OWNER, "images, at least one, that can be fetched by position", images,
+                "Pass an array, a memmap, a tensor, a data frame or a sequence.",
+            )  # fmt: skip
+        of_all = np.asarray(given)
+        if of_all.shape != (n_rows(images),):
+            raise invalid(
+                y_name, OWNER, f"1-D, a label for each of the {n_rows(images)} rows of {X_name}",
+                of_all, f"Check that {X_name} and {y_name} belong together.",
+            )  # fmt: skip
+        labels[y_name] = of_all
+    shape, test_shape = (getattr(images, "shape", (None,))[1:] for images in (X, X_test))
+    if tuple(shape) != tuple(test_shape):
+        raise invalid(
+            "X_test", OWNER, f"images of the same shape as those of X, {tuple(shape)}", X_test,
+            "Prepare both in the same way.",
+        )  # fmt: skip
+    strange = np.setdiff1d(labels["y_test"], labels["y"])
+    if len(strange):
+        raise invalid(
+            "y_test", OWNER, "labels of classes that y has, too", strange[:10].tolist(),
+            "Remove the test images of these classes; no strategy can find their labels in X.",
+        )  # fmt: skip
+    return Data(X, labels["y"], X_test, labels["y_test"])
+
+
+def check_plan(data: Data, n_initial: Any, initial: Any, batch_size: Any, n_rounds: Any) -> Plan:
+    """Return the budget, if the pool is large enough for it."""
+    n_samples = len(data.y)
+    n_initial = check_count("n_initial", OWNER, n_initial, high=n_samples, high_is="all of X")
+    batch_size = check_count("batch_size", OWNER, batch_size)
+    check_count(
+        "n_rounds", OWNER, n_rounds, low=0, high=(n_samples - n_initial) // batch_size,
+        high_is=f"X has {n_samples} images, {n_initial} are labelled at first, "
+        f"and a round asks for {batch_size}",
+        remedy="Lower n_rounds, batch_size or n_initial.",
+    )  # fmt: skip
+    if not (isinstance(initial, str) and initial in {"random", "balanced"}):
+        raise invalid(
+            "initial", OWNER, "'random' or 'balanced'", initial,
+            "'balanced' draws the classes as evenly as n_initial allows.",
+        )  # fmt: skip
+    return Plan(n_initial, initial, batch_size, int(n_rounds))
+
+
+def check_seeds(seeds: Any) -> list[int]:
+    """Return the seeds: the first so many, or those given."""
+    if not isinstance(seeds, Iterable) or isinstance(seeds, (str, bytes)):
+        return list(range(check_count("seeds", OWNER, seeds)))
+    which = list(seeds)
+    if not which:
+        raise invalid("seeds", OWNER, "at least one seed", which, "Pass seeds=1, or seeds=[0].")
+    which = [check_count("seeds", OWNER, seed, low=0) for seed in which]
+    if len(set(which)) < len(which):
+        raise invalid("seeds", OWNER, "distinct", which, "A seed twice is the same run twice.")
+    return which
+
+
+def make_folder(out: str | os.PathLike[str]) -> Path:
+    """Make the folder of the results, unless it is there."""
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise invalid("out", OWNER, "a folder, or a path to make one at", str(out), "It is a file.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
