@@ -14,7 +14,14 @@ from skactive._rng import generator
 from skactive._torch import unwrap
 from skactive._validation import check_count, exact_share, invalid
 
-_KINDS = ("global", "layerwise", "relative", "random")
+_KINDS = ("global", "layerwise", "relative", "random", "head")
+# Those that read the diagonal, and those whose size is not the caller's, with the reason.
+_READ_THE_DIAGONAL = ("global", "layerwise", "relative")
+_CAP = 0.025
+_OF_GIVEN_SIZE = {
+    "relative": f"takes at most {_CAP:.1%} of each tensor",
+    "head": "is the last layer",
+}
 _OWNER = "parameter_mask"
 
 
@@ -32,11 +39,12 @@ def parameter_mask(
 
     Parameters
     ----------
-    diagonal : array or tensor of shape (P,)
-        The diagonal of the Fisher information, as `diagonal_fisher` returns it.
+    diagonal : array or tensor of shape (P,), or None
+        The diagonal of the Fisher information, as `diagonal_fisher` returns it. May be None for
+        "random" and "head", which do not read it.
     module : torch.nn.Module
         The network, with P trainable parameters.
-    kind : {"global", "layerwise", "relative", "random"}, default="global"
+    kind : {"global", "layerwise", "relative", "random", "head"}, default="global"
         - "global": the whole last layer, then the largest entries of the rest, k in all; the
           authors' "standard".
         - "layerwise": in each tensor the ⌈fraction · size⌉ largest; the last layer whole; the
@@ -44,6 +52,7 @@ def parameter_mask(
         - "relative": in each tensor the entries above twice the tensor's mean, at most ⌈2.5 %⌉
           of it; takes no fraction.
         - "random": any k parameters.
+        - "head": the last layer alone, as BAIT has it; takes no fraction.
         Ties go to the lower position.
     fraction : float or "auto", default="auto"
         k = ⌊fraction · P⌋. "auto" is max(⌊0.002 · P⌋, ⌈1.1 · last layer⌉), at most P, since 0.002,
@@ -85,14 +94,21 @@ def parameter_mask(
     parameters = trainable_parameters(module, _OWNER)
     sizes = [p.numel() for p in parameters.values()]
     P = sum(sizes)
-    values = _check_diagonal(diagonal, P)
     if not isinstance(kind, str) or kind not in _KINDS:
         raise invalid("kind", _OWNER, f"one of {', '.join(map(repr, _KINDS))}", kind)
+    if diagonal is None and kind not in _READ_THE_DIAGONAL:
+        diagonal = torch.zeros(P)
+    values = _check_diagonal(diagonal, P)
     _check_size(kind, fraction, n_parameters, P)
     if kind == "relative":
         return _relative(values, sizes)
     last = _last_layer(module, parameters, head)
     n_last = int(last.sum())
+    if kind == "head":
+        if not n_last:
+            must = "a network whose last layer has parameters that require gradients"
+            raise invalid("module", _OWNER, must, type(module).__name__, "Unfreeze them.")
+        return torch.nonzero(last.to(values.device)).flatten()
     if kind == "layerwise":
         return _layerwise(values, sizes, last, fraction, n_parameters)
     k = _count(kind, fraction, n_parameters, P, n_last)
@@ -165,7 +181,7 @@ def split_mask(
 
 
 def _check_diagonal(diagonal: Any, P: int) -> Tensor:
-    values = torch.as_tensor(diagonal).detach()
+    values = torch.empty(0) if diagonal is None else torch.as_tensor(diagonal).detach()
     if (
         values.shape != (P,)
         or not values.is_floating_point()
@@ -189,12 +205,10 @@ def _check_size(kind: str, fraction: Any, n_parameters: Any, P: int) -> None:
     if not auto and n_parameters is not None:
         must = "'auto' where n_parameters is given"
         raise invalid("fraction", _OWNER, must, fraction, "Pass one of the two.")
-    if kind == "relative":
+    if kind in _OF_GIVEN_SIZE:
         given = "fraction" if not auto else "n_parameters" if n_parameters is not None else None
         if given:
-            must = (
-                f"left at its default with kind='relative', which takes at most {_CAP:.1%} a tensor"
-            )
+            must = f"left at its default with a {kind!r} mask, which {_OF_GIVEN_SIZE[kind]}"
             raise invalid(given, _OWNER, must, fraction if given == "fraction" else n_parameters)
 
 
@@ -243,9 +257,6 @@ def _count(kind: str, fraction: Any, n_parameters: int | None, P: int, n_last: i
             parameter, _OWNER, must, fraction if n_parameters is None else n_parameters, remedy
         )
     return max(k, 1)
-
-
-_CAP = 0.025
 
 
 def _largest(values: Tensor, count: int) -> Tensor:

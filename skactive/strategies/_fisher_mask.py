@@ -37,7 +37,7 @@ class FisherMask(QueryStrategy):
         0.002, but at least 1.1 times the last layer.
     n_parameters : int or None, default=None
         k itself, in place of a fraction.
-    mask : {"global", "layerwise", "relative", "random"}, default="global"
+    mask : {"global", "layerwise", "relative", "random", "head"}, default="global"
         How to choose the parameters, see `skactive.gradients.parameter_mask`.
     weighting : {"probability", "uniform"}, default="probability"
         Whether I(x) carries p_c, as the formula has it, or not, as the published code.
@@ -81,7 +81,7 @@ class FisherMask(QueryStrategy):
         **BATCH_CONSTRAINTS,
         "fraction": [Interval(Real, 0, 1, closed="right"), StrOptions({"auto"})],
         "n_parameters": [Interval(Integral, 1, None, closed="left"), None],
-        "mask": [StrOptions({"global", "layerwise", "relative", "random"})],
+        "mask": [StrOptions({"global", "layerwise", "relative", "random", "head"})],
         "weighting": [StrOptions({"probability", "uniform"})],
         "n_samples": [Interval(Integral, 1, None, closed="left")],
         "diagonal_samples": [StrOptions({"random", "first"})],
@@ -157,9 +157,11 @@ class FisherMask(QueryStrategy):
 
         module, batch_size = network.module, self.batch_size
         head = find_head(module, PoolInputs(network, ("X_pool", X_pool, candidates[:1])))
-        diagonal = diagonal_fisher(
-            module, PoolInputs(network, ("X_pool", X_pool, averaged)), batch_size=batch_size
-        )
+        diagonal = None
+        if self.mask not in {"random", "head"}:
+            diagonal = diagonal_fisher(
+                module, PoolInputs(network, ("X_pool", X_pool, averaged)), batch_size=batch_size
+            )
         mask = parameter_mask(
             diagonal, module, kind=self.mask, fraction=self.fraction, head=head,
             n_parameters=self.n_parameters, random_state=int(draws[2].integers(2**31)),

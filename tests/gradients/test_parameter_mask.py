@@ -115,6 +115,22 @@ def test_random_is_drawn_from_all_and_repeats():
     np.testing.assert_array_equal(state, np.random.get_state()[1])
 
 
+def test_the_last_layer_alone():
+    assert parameter_mask(None, network(), kind="head").tolist() == list(range(144, 159))
+    assert parameter_mask(None, network(), kind="head", head="0").tolist() == list(range(100))
+    frozen = network()
+    frozen[4].requires_grad_(False)
+    with pytest.raises(ValueError, match=r"'module'.*whose last layer has .* Unfreeze them"):
+        parameter_mask(None, frozen, kind="head")
+
+
+def test_a_random_mask_reads_no_diagonal():
+    drawn = [
+        parameter_mask(d, network(), kind="random", random_state=0) for d in (None, diagonal())
+    ]
+    assert torch.equal(*drawn)
+
+
 def test_the_head():
     net = network()
     first = parameter_mask(diagonal(), net, head="0", n_parameters=101)
@@ -139,7 +155,7 @@ BAD = {
     "diagonal negative": ({"diagonal": -torch.ones(159)}, "'diagonal'.*at least 0"),
     "kind": (
         {"kind": "best"},
-        "'kind'.*one of 'global', 'layerwise', 'relative', 'random'.*'best'",
+        "'kind'.*one of 'global', 'layerwise', 'relative', 'random', 'head'.*'best'",
     ),
     "fraction 0": ({"fraction": 0.0}, "'fraction'.*'auto' or a float above 0 and up to 1.*Got 0.0"),
     "fraction text": ({"fraction": "all"}, "'fraction'.*'auto' or a float"),
@@ -152,11 +168,19 @@ BAD = {
         {"n_parameters": 20, "fraction": 0.2},
         "'fraction'.*'auto' where n_parameters is given",
     ),
-    "relative": ({"kind": "relative", "fraction": 0.1}, "'fraction'.*kind='relative'.*Got 0.1"),
+    "relative": (
+        {"kind": "relative", "fraction": 0.1},
+        r"'fraction'.*a 'relative' mask, which takes at most 2\.5% of each tensor\. Got 0\.1",
+    ),
     "relative n": (
         {"kind": "relative", "n_parameters": 9},
-        "'n_parameters'.*kind='relative'.*Got 9",
+        "'n_parameters'.*'relative' mask.*Got 9",
     ),
+    "head fraction": (
+        {"kind": "head", "fraction": 0.1},
+        r"'fraction'.*a 'head' mask, which is the last layer\. Got 0\.1",
+    ),
+    "no diagonal": ({"diagonal": None}, "'diagonal'.*finite floats.*Got None"),
     "small fraction": (
         {"fraction": 0.05},
         r"'fraction'.*the last layer, which has 15 of the 159 parameters. Got 0.05 .*a mask of 7. "
