@@ -1,4 +1,4 @@
-"""FisherMask on an imbalanced pool: which mask, and does it pay?
+"""FisherMask on an imbalanced pool.
 
 The pool is imbalanced as the FisherMask paper's are, 1 : 20 : 1 : 1, at the size that the images in
 the package allow: 15 T-shirts, 300 trousers, 15 pullovers and 15 dresses of Fashion-MNIST. From 20
@@ -70,7 +70,7 @@ def draw(results: Results, path: Path) -> None:
 def rare_images(results: Results, y: np.ndarray) -> dict[str, float]:
     """Count the images of rare classes that each strategy asked for, on average over seeds."""
     found = {}
-    for (name, seed), rounds in results.frame.groupby(["strategy", "seed"], sort=False):
+    for (name, _), rounds in results.frame.groupby(["strategy", "seed"], sort=False):
         asked = np.concatenate([np.array(q, dtype=int) for q in rounds["queried"]])
         found.setdefault(name, []).append(int((y[asked] != 1).sum()))
     return {name: float(np.mean(counts)) for name, counts in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -135,6 +136,7 @@ def greedy_fisher_steps(
     labelled: Any = None,
     regularization: float = 1.0,
     oversample: float = 1.0,
+    after_pick: Callable[[], None] | None = None,
 ) -> GreedyFisherResult:
     """Do what `greedy_fisher` does, and report the gains and the refreshes.
 
@@ -150,6 +152,8 @@ def greedy_fisher_steps(
         λ.
     oversample : float, default=1.0
         How many are picked before some are removed, as a multiple of n.
+    after_pick : callable or None, default=None
+        Called without arguments after each pick, to show progress.
 
     Returns
     -------
@@ -175,9 +179,44 @@ def greedy_fisher_steps(
     _check_at_least("oversample", oversample, 1.0)
     n_picks = min(len(pool), exact_share(oversample, n, up=True))
     I_U = _mean_information(V, pool, labels)
-    information = Information(V, I_U, labels, n, float(regularization))
-    forward = _Forward(V, pool, information)
-    picks = [forward.step() for _ in range(n_picks)]
+    of_labels = V.gram(_weights(V, labels)) if len(labels) else None
+    information = Information(I_U, of_labels, len(labels), n, float(regularization))
+    return pick(V, pool, information, n_picks, n, after_pick)
+
+
+def pick(
+    V: FisherFactors,
+    pool: Tensor,
+    information: Information,
+    n_picks: int,
+    n: int,
+    after_pick: Callable[[], None] | None = None,
+) -> GreedyFisherResult:
+    """Pick some samples by what is known of the others, and remove the least useful.
+
+    Parameters
+    ----------
+    V : FisherFactors of shape (N, C, k)
+        The factors of the samples to pick from.
+    pool : torch.Tensor of int64
+        The positions in V that may be picked.
+    information : Information
+        Where to start; it is moved on.
+    n_picks, n : int
+        How many are picked, and how many kept.
+    after_pick : callable or None, default=None
+        Called after each pick.
+
+    Returns
+    -------
+    GreedyFisherResult
+        Indices, gains and the number of refreshes.
+    """
+    forward, picks = _Forward(V, pool, information), []
+    for _ in range(n_picks):
+        picks.append(forward.step())
+        if after_pick is not None:
+            after_pick()
     indices, gains = np.array([i for i, _ in picks]), np.array([gain for _, gain in picks])
     chosen = V.take(torch.as_tensor(indices, device=V.device)).double()
     removed = _remove_least_useful(chosen, information, n)
@@ -335,12 +374,17 @@ def _as_factors(factors: Any) -> FisherFactors:
 
 def _mean_information(V: FisherFactors, pool: Tensor, labels: Tensor) -> Tensor:
     """I_U: over candidates and labelled samples together."""
-    union = torch.zeros(len(V), dtype=torch.float64, device=V.device)
-    union[pool] = union[labels] = 1.0
+    union = _weights(V, pool) + _weights(V, labels)
     I_U = V.gram(union / union.sum())
     if not bool(torch.isfinite(I_U).all()):
         raise invalid("factors", _OWNER, "finite, and their squares too", V)
     return I_U
+
+
+def _weights(V: FisherFactors, positions: Tensor) -> Tensor:
+    """1 at these samples, 0 at the others."""
+    weights = torch.zeros(len(V), dtype=torch.float64, device=V.device)
+    return weights.index_fill_(0, positions, 1.0)
 
 
 def _check_positions(

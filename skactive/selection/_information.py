@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -22,24 +24,40 @@ class Information:
     ∓(U Gᵀ + G Uᵀ) + U K Uᵀ. So neither I_U nor a k×k×k product is needed after the beginning.
 
     V is scaled by √(n/(n_L+n)) throughout; I_U is not.
+
+    Parameters
+    ----------
+    I_U : torch.Tensor of float64, of shape (k, k)
+        The mean information of candidates and labelled samples; left as it is.
+    labelled : torch.Tensor of float64, of shape (k, k), or None
+        The sum n_L I_L over the labelled samples; overwritten. None if there are none.
+    n_L, n : int
+        How many are labelled, and how many are to be picked.
+    regularization : float
+        λ.
     """
 
     def __init__(
-        self, V: FisherFactors, I_U: Tensor, labels: Tensor, n: int, regularization: float
+        self, I_U: Tensor, labelled: Tensor | None, n_L: int, n: int, regularization: float
     ) -> None:
-        k, n_L = V.shape[2], len(labels)
         self.scale = (n / (n_L + n)) ** 0.5  # of V
-        if n_L:
-            weights = torch.zeros(len(V), dtype=torch.float64, device=V.device)
-            M = V.gram(weights.index_fill_(0, labels, 1.0 / (n_L + n)))
+        if labelled is not None:
+            M = labelled.div_(n_L + n)
             M.diagonal().add_(regularization)
             self.W = torch.cholesky_inverse(torch.linalg.cholesky(M))
             self.Q = self.W @ I_U @ self.W
             self.Q = (self.Q + self.Q.T) / 2
         else:
-            self.W = torch.eye(k, dtype=torch.float64, device=V.device) / regularization
+            self.W = torch.eye(len(I_U), dtype=torch.float64, device=I_U.device) / regularization
             self.Q = I_U / regularization**2
         self._forget()
+
+    def copy(self) -> Information:
+        """Return one that can go another way from here."""
+        self.settle()
+        other = copy.copy(self)
+        other.W, other.Q = self.W.clone(), self.Q.clone()
+        return other
 
     def _forget(self) -> None:
         k = len(self.W)
