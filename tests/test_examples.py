@@ -21,6 +21,19 @@ def test_quickstart(capsys):
     assert len({image.tobytes() for image in seen}) == len(seen)  # no image was labelled twice
 
 
+@pytest.mark.slow
+def test_fishermask(tmp_path, monkeypatch, capsys):
+    (example,) = [path for path in EXAMPLES if path.name == "fishermask.py"]
+    monkeypatch.setattr("sys.argv", [str(example), "--quick", "--out", str(tmp_path)])
+    scope = runpy.run_path(str(example), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    names = list(scope["STRATEGIES"])
+    assert {name for names in scope["PANELS"].values() for name in names} == set(names)
+    for name in names:
+        assert sum(name in line for line in lines) == 4  # three rounds, and the rare images
+    assert (tmp_path / "fishermask.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_readme_and_the_example_agree(path):
     readme = (path.parent.parent / "README.md").read_text(encoding="utf-8")
