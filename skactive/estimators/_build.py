@@ -54,7 +54,10 @@ class ClassifierNetwork(nn.Module):
         x = self.input.arrange(x)
         if self.training and self.augmentation is not None:
             x = self.augmentation(x)
-        out = self.network(self.input.standardise(x))
+        return self.logits(self.network(self.input.standardise(x)))
+
+    def logits(self, out: Any) -> Tensor:
+        """Pick the logits, (n, n_classes), out of what the network returned."""
         if self.output is None:
             return out
         if callable(self.output):

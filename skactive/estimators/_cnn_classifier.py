@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from os import PathLike
@@ -41,11 +41,6 @@ from skactive.estimators._make_net import OPTIMIZERS, Seeds, make_net
 from skactive.estimators._nested_params import NestedParams
 from skactive.estimators._net import ArrayDataset, Net
 
-# What a warm start takes over from the first fit, and hence may not have changed.
-STRUCTURE = (
-    "module", "classes", "input_shape", "channels", "output", "weights", "normalize",
-    "module_params",
-)  # fmt: skip
 NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
 
 
@@ -209,6 +204,12 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         "net_params": [dict, None],
     }
 
+    # What a warm start takes over from the first fit, and hence may not have changed.
+    _STRUCTURE: ClassVar[tuple[str, ...]] = (
+        "module", "classes", "input_shape", "channels", "output", "weights", "normalize",
+        "module_params",
+    )  # fmt: skip
+
     net_: Net
     classes_: np.ndarray
     n_features_in_: int
@@ -335,7 +336,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             if self.train_split is not None:
                 parts = hold_out(train.y.numpy(), self.train_split, seeds.split, self)
                 train, valid = (train.take(torch.as_tensor(p)) for p in parts)
-            net = make_net(self, seeds, valid, keep_weights=going_on)
+            net = self._make_net(seeds, valid, keep_weights=going_on)
             if going_on:
                 net.history = copy.copy(self.net_.history)
             self.net_ = self._train(net, train)
@@ -385,7 +386,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                     classes, "Call fit to start anew.",
                 )  # fmt: skip
             data = self._check_fit(X, y, sample_weight, first=first, classes=classes)
-            net = make_net(self, self._draw_seeds(), None) if first else self.net_
+            net = self._make_net(self._draw_seeds(), None) if first else self.net_
             net.lr, net.batch_size = self.lr, self.batch_size
             net.set_rates(self.lr)
             self.net_ = self._train(net, data, 1)
@@ -462,20 +463,30 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         return X
 
     def _logits(self, X: Any) -> Tensor:
+        return self._outputs(self.module_, X)
+
+    def _outputs(self, network: Callable[[Tensor], Tensor], X: Any) -> Tensor:
+        """Return what a function of batches on the device gives for all of X, on the CPU."""
         X = self.check_samples(X)
         device = module_device(self.module_)
 
-        def logits(block: Any, start: int) -> Tensor:
+        def outputs(block: Any, start: int) -> Tensor:
             block = as_tensor(block)
             self._format.check(block, self)
             check_finite(block, self, where=start)
-            return self.module_(block.to(device)).cpu()
+            return network(block.to(device)).cpu()
 
         with scoring(self.module_), torch.inference_mode():
-            parts = [part for _, part in map_batches(logits, X, batch_size=256)]
+            parts = [part for _, part in map_batches(outputs, X, batch_size=256)]
         if not parts:
             raise ValueError(NO_SAMPLE)
         return torch.cat(parts)
+
+    def _make_net(
+        self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False
+    ) -> Net:
+        """Build the net to train, around the fitted network or a new one."""
+        return make_net(self, seeds, valid, keep_weights)
 
     def _check_same_structure(self) -> None:
         """Raise if a parameter that a warm start would ignore has another value than at first."""
@@ -498,7 +509,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             raise
 
     def _draw_seeds(self) -> Seeds:
-        return Seeds(*map(int, seed_sequence(self.random_state, self).generate_state(4)))
+        words = seed_sequence(self.random_state, self).generate_state(len(Seeds._fields))
+        return Seeds(*map(int, words))
 
     def _check_fit(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
@@ -521,7 +533,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         X, codes, weight = _drop_weightless(X, codes, weight)
         if first:
             self._scaling = self._find_scaling(X, weight)
-            self._structure = {name: repr(getattr(self, name)) for name in STRUCTURE}
+            self._structure = {name: repr(getattr(self, name)) for name in self._STRUCTURE}
         if self.class_weight is not None:
             factors = class_factors(self.class_weight, codes, weight, self.classes_, self)
             weight = factors[codes] * (1.0 if weight is None else weight)

@@ -30,15 +30,22 @@ RESERVED = (
 
 
 class Seeds(NamedTuple):
-    """What a fit draws from: initial weights, order of samples, training, validation split."""
+    """What a fit draws from: initial weights, order of samples, training, validation split.
+
+    The last is for what trains beside the network, whose own draws it must not shift.
+    """
 
     init: int
     order: int
     train: int
     split: int
+    beside: int
 
 
-def make_net(clf: Any, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False) -> Net:
+def make_net(
+    clf: Any, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False,
+    kind: type[Net] = Net, **settings: Any,
+) -> Net:  # fmt: skip
     """Build the skorch net of a classifier whose classes, format and scaling are known.
 
     Parameters
@@ -51,6 +58,10 @@ def make_net(clf: Any, seeds: Seeds, valid: ArrayDataset | None, keep_weights: b
         Validation data.
     keep_weights : bool, default=False
         Whether to build it around the fitted network instead of a new one.
+    kind : type, default=Net
+        The class of the net.
+    **settings : dict
+        Further arguments for it.
 
     Returns
     -------
@@ -84,7 +95,7 @@ def make_net(clf: Any, seeds: Seeds, valid: ArrayDataset | None, keep_weights: b
         raise invalid("augment", clf, "None where X holds rows of features", clf.augment)
     if isinstance(augment, nn.Module):  # a copy, and no part of the network
         augment = functools.partial(copy.deepcopy(augment).train().to(device))
-    net = Net(
+    net = kind(
         ClassifierNetwork,
         module__input=_input_layer(clf),
         module__network=network,
@@ -107,6 +118,7 @@ def make_net(clf: Any, seeds: Seeds, valid: ArrayDataset | None, keep_weights: b
         train_seed=seeds.train,
         amp=clf.amp,
         deterministic=clf.deterministic,
+        **settings,
         **_net_settings(clf),
     )
     return net.initialize()

@@ -197,7 +197,7 @@ class Net(NeuralNetClassifier):
             except _Interrupted:
                 raise KeyboardInterrupt from None
             finally:
-                self.module_.eval()
+                self._set_training(False)
         return self
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **kwargs: Any) -> Net:

@@ -1,0 +1,176 @@
+"""The skorch net that trains a network together with a loss-prediction module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from skorch.callbacks import Callback
+from skorch.dataset import unpack_data
+from torch import Tensor
+
+from skactive._torch import isolated_rng, unwrap
+from skactive.estimators._build import ClassifierNetwork
+from skactive.estimators._feature_taps import FeatureTaps, find_taps
+from skactive.estimators._loss_module import LossModule
+from skactive.estimators._net import ArrayDataset, Net
+from skactive.estimators._ranking import count_ordered, ranking_loss
+
+
+class RecordRanking(Callback):
+    """Record both losses of the training batches, and the share of pairs in the right order.
+
+    Writes `train_class_loss` and `train_ranking_loss`, averaged over batches as `train_loss` is,
+    by their sizes, and `train_ranking_acc`, over all pairs of different losses: NaN if none.
+    """
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Forget the last epoch."""
+        self.totals_ = {"samples": 0, "class_loss": 0.0, "ranking_loss": 0.0}
+        self.pairs_ = [0, 0]
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Add up a training batch."""
+        if not training:
+            return
+        size = len(batch[1])
+        self.totals_["samples"] += size
+        for name in ("class_loss", "ranking_loss"):
+            self.totals_[name] += size * kwargs[name].item()
+        ordered = count_ordered(kwargs["predicted_losses"], kwargs["losses"])
+        self.pairs_ = [total + new for total, new in zip(self.pairs_, ordered, strict=True)]
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Write into the history."""
+        for name in ("class_loss", "ranking_loss"):
+            net.history.record(f"train_{name}", self.totals_[name] / self.totals_["samples"])
+        right, pairs = self.pairs_
+        net.history.record("train_ranking_acc", right / pairs if pairs else float("nan"))
+
+
+class LPLNet(Net):
+    """A Net with a loss-prediction module, `loss_module_`, and the joint loss of both.
+
+    Parameters
+    ----------
+    *args : tuple
+        As for Net.
+    feature_layers : sequence of str or None, default=None
+        The layers that it reads; None finds them.
+    loss_weight : float, default=1.0
+        The weight of the ranking loss.
+    margin : float, default=1.0
+        Its margin.
+    detach_after : float, default=0.6
+        The share of the planned epochs after which its gradient stops at the features.
+    loss_module_lr : float or None, default=None
+        The module's learning rate; None is that of the network.
+    loss_module_seed : int, default=0
+        Seeds its initial weights.
+    **kwargs : dict
+        As for Net. `loss_module__dim` is the width of the module, `loss_module__fitted` one to go
+        on with in place of a new one.
+    """
+
+    taps: FeatureTaps
+
+    def __init__(
+        self,
+        *args: Any,
+        feature_layers: Sequence[str] | None = None,
+        loss_weight: float = 1.0,
+        margin: float = 1.0,
+        detach_after: float = 0.6,
+        loss_module_lr: float | None = None,
+        loss_module_seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.feature_layers = feature_layers
+        self.loss_weight = loss_weight
+        self.margin = margin
+        self.detach_after = detach_after
+        self.loss_module_lr = loss_module_lr
+        self.loss_module_seed = loss_module_seed
+        self.epochs_before = 0
+
+    def initialize_module(self) -> LPLNet:
+        """Build the network, find the layers to read, and build the module that reads them."""
+        super().initialize_module()
+        self.taps = find_taps(self.module_, self.feature_layers, "LPLClassifier")
+        settings = self.get_params_for("loss_module")
+        fitted = settings.pop("fitted", None)
+        with isolated_rng(self.loss_module_seed):
+            self.loss_module_ = fitted or LossModule(
+                self.taps.channels, dtype=self.module_.input.mean.dtype, **settings
+            )
+        return self
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> LPLNet:
+        """Build one optimizer for both, the module's parameters in a group of their own."""
+        named = self.module_.named_parameters()
+        args, settings = self.get_params_for_optimizer("optimizer", named)
+        lr = settings["lr"] if self.loss_module_lr is None else self.loss_module_lr
+        args[0].append({"params": list(self.loss_module_.parameters()), "lr": lr})
+        self.optimizer_ = self.optimizer(*args, **settings)
+        return self
+
+    def get_default_callbacks(self) -> list[Any]:
+        """Return skorch's callbacks, and the one that records the ranking."""
+        return [*super().get_default_callbacks(), ("record_ranking", RecordRanking())]
+
+    def train_epochs(self, data: ArrayDataset, epochs: int | None = None) -> Net:
+        """Train, see Net; the epochs before are no part of the plan of this training."""
+        self.epochs_before = len(self.history)
+        return super().train_epochs(data, epochs)
+
+    def stops_at_features(self) -> bool:
+        """Whether the gradient of the ranking loss stops at the features in this epoch."""
+        if self.loss_weight == 0:  # it is zero, and adding it is not to cost anything
+            return True
+        if self.planned_epochs is None:
+            return False
+        epoch = len(self.history) - 1 - self.epochs_before  # from 0
+        return epoch / self.planned_epochs > self.detach_after
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
+        """Run a batch forward and backward; return what callbacks may want to know of it.
+
+        Parameters
+        ----------
+        batch : tuple
+            Samples, and labels or a pair of labels and weights.
+        **fit_params : dict
+            As for skorch.NeuralNet.
+
+        Returns
+        -------
+        dict of str to Tensor
+            The joint loss and the logits, as skorch has them (`loss`, `y_pred`), both losses
+            (`class_loss`, `ranking_loss`), and of each sample its cross-entropy and the predicted
+            one (`losses`, `predicted_losses`).
+        """
+        self._set_training(True)
+        X, y = unpack_data(batch)
+        network = cast(ClassifierNetwork, unwrap(self.module_)).network
+        y_pred, features = self.taps.run(network, lambda: self.infer(X, **fit_params))
+        if self.stops_at_features():
+            features = [x.detach() for x in features]
+        predicted = self.loss_module_(features)
+        class_loss = self.get_loss(y_pred, y, X=X, training=True)
+        with torch.no_grad():  # no weights: they say how dear an error is, not how likely
+            losses = self.criterion_(y_pred, y[0] if isinstance(y, (tuple, list)) else y)
+        ranking = ranking_loss(predicted, losses, self.margin)
+        loss = class_loss + self.loss_weight * ranking
+        loss.backward()
+        return {
+            "loss": loss,
+            "y_pred": y_pred,
+            "class_loss": class_loss.detach(),
+            "ranking_loss": ranking.detach(),
+            "losses": losses,
+            "predicted_losses": predicted.detach(),
+        }
