@@ -463,7 +463,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         return X
 
     def _logits(self, X: Any) -> Tensor:
-        return self._outputs(self.module_, X)
+        return self._outputs(lambda x: self.module_(x), X)
 
     def _outputs(self, network: Callable[[Tensor], Tensor], X: Any) -> Tensor:
         """Return what a function of batches on the device gives for all of X, on the CPU."""

@@ -237,7 +237,7 @@ class LPLClassifier(CNNClassifier):
         ValueError
             If X or y cannot be used.
         """
-        self._refuse(unsupported)
+        self._refuse("fit", unsupported)
         return cast(LPLClassifier, super().fit(X, y))
 
     def partial_fit(  # type: ignore[override]
@@ -272,7 +272,7 @@ class LPLClassifier(CNNClassifier):
         ValueError
             If X or y cannot be used.
         """
-        self._refuse(unsupported)
+        self._refuse("partial_fit", unsupported)
         return cast(LPLClassifier, super().partial_fit(X, y, classes))
 
     def predict_loss(self, X: Any) -> np.ndarray:
@@ -320,10 +320,10 @@ class LPLClassifier(CNNClassifier):
             loss_module__fitted=self.loss_module_ if keep_weights else None,
         )  # fmt: skip
 
-    def _refuse(self, unsupported: dict[str, Any]) -> None:
+    def _refuse(self, method: str, unsupported: dict[str, Any]) -> None:
         for name, value in unsupported.items():
             if name != "sample_weight":
-                raise TypeError(f"{type(self).__name__}.fit takes X and y only, no {name!r}.")
+                raise TypeError(f"{type(self).__name__}.{method} takes no {name!r}.")
             if value is not None:
                 raise invalid(
                     name, self, "None, since the ranking loss compares samples in pairs, which "

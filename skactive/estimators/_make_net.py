@@ -119,7 +119,7 @@ def make_net(
         amp=clf.amp,
         deterministic=clf.deterministic,
         **settings,
-        **_net_settings(clf),
+        **_net_settings(clf, settings),
     )
     return net.initialize()
 
@@ -174,10 +174,11 @@ def _callbacks(clf: Any) -> list[Any]:
     return callbacks + copy.deepcopy(list(clf.callbacks or []))
 
 
-def _net_settings(clf: Any) -> dict[str, Any]:
+def _net_settings(clf: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    reserved = {*RESERVED, *(name.partition("__")[0] for name in settings)}
     for name in clf.net_params or {}:
         first = name.partition("__")[0]
-        if first in RESERVED and name != "criterion__label_smoothing":
+        if first in reserved and name != "criterion__label_smoothing":
             raise invalid(
                 f"net__{name}", clf, "a setting of the skorch net that CNNClassifier leaves "
                 "open", clf.net_params[name],
