@@ -10,6 +10,7 @@ import inspect
 import pickle
 import random
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from torch import nn
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 import skactive
-from skactive import CNNClassifier, estimators, strategies
+from skactive import CNNClassifier, LPLClassifier, estimators, strategies
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies import QueryStrategy
 from skactive.strategies._probabilities import ProbabilityStrategy
@@ -54,12 +55,31 @@ IGNORES_THE_ESTIMATOR = {
     "Random": "reads only the size of the pool, so that it can choose the first labels",
 }
 
+NEEDS_PREDICT_LOSS = {
+    "LearningLoss": "reads losses that the estimator predicts, which LPLClassifier alone does",
+}
+
 every_strategy = pytest.mark.parametrize("cls", STRATEGIES, ids=lambda cls: cls.__name__)
 reading_strategies = pytest.mark.parametrize(
     "cls",
     [cls for cls in STRATEGIES if cls.__name__ not in IGNORES_THE_ESTIMATOR],
     ids=lambda cls: cls.__name__,
 )
+strategies_of_plain_nets = pytest.mark.parametrize(
+    "cls",
+    [cls for cls in STRATEGIES if cls.__name__ not in NEEDS_PREDICT_LOSS],
+    ids=lambda cls: cls.__name__,
+)
+reading_strategies_of_plain_nets = pytest.mark.parametrize(
+    "cls",
+    [c for c in STRATEGIES if c.__name__ not in IGNORES_THE_ESTIMATOR | NEEDS_PREDICT_LOSS],
+    ids=lambda cls: cls.__name__,
+)
+
+
+def classifier(cls):
+    """The estimator that a strategy is tried on."""
+    return LPLClassifier if cls.__name__ in NEEDS_PREDICT_LOSS else CNNClassifier
 
 
 def make(cls, **params):
@@ -116,9 +136,14 @@ class Probabilities(Tiny):
         return torch.softmax(super().forward(x), 1)
 
 
-@pytest.fixture(scope="module")
-def fitted():
-    return CNNClassifier(Tiny, max_epochs=4, random_state=0, device="cpu").fit(X_TRAIN, Y_TRAIN)
+@pytest.fixture
+def fitted(request):
+    return fitted_once(classifier(request.node.callspec.params["cls"]))
+
+
+@cache
+def fitted_once(kind):
+    return kind(Tiny, max_epochs=4, random_state=0, device="cpu").fit(X_TRAIN, Y_TRAIN)
 
 
 def skorch_net(module=Tiny, criterion=nn.CrossEntropyLoss):
@@ -150,7 +175,7 @@ def select(cls, estimator, pool=POOL, n=3, **params):
 
 def test_discovery_finds_what_is_there():
     assert {"Entropy", "LeastConfidence", "Margin", "Random"} <= {c.__name__ for c in STRATEGIES}
-    assert CNNClassifier in ESTIMATORS
+    assert {CNNClassifier, LPLClassifier} <= set(ESTIMATORS)
     for cls in STRATEGIES:
         assert getattr(skactive, cls.__name__) is cls
 
@@ -274,7 +299,7 @@ def test_dtypes_and_layouts(cls, dtype, layout):
         X = X if dtype == "uint8" else (X / 255).astype(dtype)
         return X if layout == "NCHW" else np.moveaxis(X, 1, -1)
 
-    clf = CNNClassifier(max_epochs=1, random_state=0, module_params={"width": 4})
+    clf = classifier(cls)(max_epochs=1, random_state=0, module_params={"width": 4})
     clf.fit(change(X_TRAIN), Y_TRAIN)
     selection = make(cls).select(
         clf, change(POOL), 4, X_labelled=change(X_TRAIN), y_labelled=Y_TRAIN
@@ -340,7 +365,7 @@ def test_pipeline(cls, on_transformed):
         seen.append(len(X))
         return np.asarray(X).reshape(len(X), -1)
 
-    clf = CNNClassifier(max_epochs=2, random_state=0, input_shape=(3, 8, 8))
+    clf = classifier(cls)(max_epochs=2, random_state=0, input_shape=(3, 8, 8))
     pipeline = make_pipeline(FunctionTransformer(flatten), StandardScaler(), clf)
     learner = ActiveLearner(
         pipeline, query_strategy=make(cls), X_training=X_TRAIN, y_training=Y_TRAIN,
@@ -410,7 +435,7 @@ def test_committee(cls, fitted):
     )
 
 
-@every_strategy
+@strategies_of_plain_nets
 @pytest.mark.parametrize(
     ("module", "criterion"),
     [(Tiny, nn.CrossEntropyLoss), (Probabilities, nn.NLLLoss)],
@@ -428,7 +453,7 @@ def test_plain_skorch_nets(cls, module, criterion, dtype):
         )
 
 
-@every_strategy
+@strategies_of_plain_nets
 @pytest.mark.parametrize("kind", ["array", "tensor", "memmap", "Dataset"])
 def test_a_plain_net_that_works_in_place_leaves_the_pool_alone(cls, kind, tmp_path):
     class InPlace(nn.Sequential):
@@ -483,7 +508,7 @@ def test_buffers_that_forward_replaces_are_restored(cls):
             self.mean = 0.9 * self.mean + x.mean()
             return super().forward(x)
 
-    clf = CNNClassifier(Moving, max_epochs=1, random_state=0).fit(X_TRAIN, Y_TRAIN)
+    clf = classifier(cls)(Moving, max_epochs=1, random_state=0).fit(X_TRAIN, Y_TRAIN)
     before, buffer = snapshot(clf.module_), clf.module_.network.mean
     first = select(cls, clf).indices
     assert snapshot(clf.module_) == before
@@ -491,7 +516,7 @@ def test_buffers_that_forward_replaces_are_restored(cls):
     np.testing.assert_array_equal(select(cls, clf).indices, first)
 
 
-@every_strategy
+@strategies_of_plain_nets
 def test_wrapped_networks(cls):
     net = skorch_net()
     pool = POOL.astype(np.float32) / 255
@@ -596,16 +621,21 @@ def test_unfitted(cls, fitted):
 @reading_strategies
 def test_samples_that_cannot_be_used(cls):
     X = (X_TRAIN / 255).astype(np.float32)
-    clf = CNNClassifier(Tiny, max_epochs=1, random_state=0).fit(X, Y_TRAIN)
+    clf = classifier(cls)(Tiny, max_epochs=1, random_state=0).fit(X, Y_TRAIN)
     pool = (POOL / 255).astype(np.float32)
     pool[7, 0, 0, 0] = np.nan
     message = f"Input X_pool of {cls.__name__} contains NaN or infinity, first in sample 7"
     with pytest.raises(ValueError, match=message):
         make(cls).select(clf, pool, 2, X_labelled=X, y_labelled=Y_TRAIN)
-    with pytest.raises(ValueError, match="'X' parameter of CNNClassifier must be"):
+    with pytest.raises(ValueError, match=f"'X' parameter of {classifier(cls).__name__} must be"):
         make(cls).select(clf, pool[..., :5], 2, X_labelled=X, y_labelled=Y_TRAIN)
     with pytest.raises(ValueError, match="float images, as the estimator was fitted"):
         make(cls).select(clf, POOL, 2, X_labelled=X, y_labelled=Y_TRAIN)
+    rows = classifier(cls)(max_epochs=1, random_state=0).fit(rows_of(X), Y_TRAIN)
+    with pytest.raises(ValueError, match="contains NaN"):
+        make(cls).select(rows, rows_of(pool), 2, X_labelled=rows_of(X), y_labelled=Y_TRAIN)
+    if cls.__name__ in NEEDS_PREDICT_LOSS:
+        return
     net = skorch_net()
     with pytest.raises(ValueError, match="floats, as a plain skorch net was trained on"):
         select(cls, net)
@@ -613,9 +643,6 @@ def test_samples_that_cannot_be_used(cls):
         select(cls, net, pool=pool[..., :2])
     with pytest.raises(ValueError, match="a dense array for a skorch net"):
         select(cls, net, pool=sp.csr_array(rows_of(pool)))
-    rows = CNNClassifier(max_epochs=1, random_state=0).fit(rows_of(X), Y_TRAIN)
-    with pytest.raises(ValueError, match="contains NaN"):
-        make(cls).select(rows, rows_of(pool), 2, X_labelled=rows_of(X), y_labelled=Y_TRAIN)
 
 
 def rows_of(X):
@@ -626,12 +653,19 @@ def rows_of(X):
 def test_a_network_that_has_diverged(cls, fitted):
     clf = copy.deepcopy(fitted)
     with torch.no_grad():
-        clf.module_.network.fc.bias[0] = np.nan
+        clf.module_.network.conv.bias[0] = np.nan
     with pytest.raises(ValueError, match="returns NaN or infinity, first for sample 0 of the pool"):
         select(cls, clf)
 
 
 @reading_strategies
+def test_a_single_class(cls):
+    alone = classifier(cls)(max_epochs=1, random_state=0).fit(X_TRAIN, np.zeros(24))
+    with pytest.raises(UnsupportedEstimatorError, match="[Ll]ist every class in classes="):
+        select(cls, alone)
+
+
+@reading_strategies_of_plain_nets
 def test_heads_and_criteria_that_cannot_be_used(cls):
     class OneLogit(Tiny):
         def __init__(self):
@@ -654,9 +688,6 @@ def test_heads_and_criteria_that_cannot_be_used(cls):
     wide.classes = [0, 1]
     with pytest.raises(UnsupportedEstimatorError, match="3 columns of logits for 2 classes"):
         select(cls, wide, pool=X)
-    alone = CNNClassifier(max_epochs=1, random_state=0).fit(X_TRAIN, np.zeros(24))
-    with pytest.raises(UnsupportedEstimatorError, match="[Ll]ist every class in classes="):
-        select(cls, alone)
 
 
 @reading_strategies
@@ -683,7 +714,8 @@ def test_estimators_without_a_network(cls):
         with pytest.raises(UnsupportedEstimatorError, match="knows a single class"):
             make(cls).select(single, pool, 3)
     else:
-        with pytest.raises(UnsupportedEstimatorError, match="needs a torch network. Got RandomF"):
+        needs = "classifier that .*" if cls.__name__ in NEEDS_PREDICT_LOSS else "torch network"
+        with pytest.raises(UnsupportedEstimatorError, match=rf"needs a {needs}\. Got RandomF"):
             make(cls).select(forest, pool, 3)
     with pytest.raises(UnsupportedEstimatorError, match="a fitted classifier or a modAL learner"):
         make(cls).select(object(), pool, 3)

@@ -15,6 +15,7 @@ from skactive.gradients import diagonal_fisher, find_head, fisher_factors, param
 from skactive.selection import greedy_fisher_steps
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import PoolInputs, PoolNetwork
+from skactive.strategies._subset import some_positions
 
 
 class FisherMask(QueryStrategy):
@@ -146,12 +147,12 @@ class FisherMask(QueryStrategy):
         network.check(X_pool)
         n_pool = n_rows(X_pool)
         draws = [np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(3)]
-        candidates = _some(n_pool, self.subset, draws[0])
+        candidates = some_positions(n_pool, self.subset, draws[0])
         n_instances = check_count(
             "n_instances", self, n_instances, high=len(candidates), high_is="the size of subset",
             remedy="Ask for fewer, or raise subset.",
         )  # fmt: skip
-        averaged = _some(n_pool, self.n_samples, draws[1])
+        averaged = some_positions(n_pool, self.n_samples, draws[1])
         if self.diagonal_samples == "first":
             averaged = np.arange(len(averaged))
 
@@ -180,10 +181,3 @@ class FisherMask(QueryStrategy):
             regularization=self.regularization, oversample=self.oversample,
         )  # fmt: skip
         return Selection(candidates[result.indices], None, result.gains)
-
-
-def _some(n: int, count: int | None, draw: np.random.Generator) -> np.ndarray:
-    """Return increasing positions below n: so many of them at random, or all."""
-    if count is None or count >= n:
-        return np.arange(n)
-    return np.sort(draw.choice(n, count, replace=False))
