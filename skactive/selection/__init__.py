@@ -1,10 +1,35 @@
 """Arrays in, positions out: the algorithms that query strategies share."""
 
+from skactive.selection._coverage import (
+    max_coverage,
+    max_coverage_steps,
+    other_group_distances,
+    purity_radius,
+)
 from skactive.selection._greedy_fisher import (
     GreedyFisherResult,
     greedy_fisher,
     greedy_fisher_steps,
 )
+from skactive.selection._k_center import k_center_greedy, k_center_greedy_steps
+from skactive.selection._kmeans_plusplus import kmeans_plusplus, kmeans_plusplus_steps
+from skactive.selection._picks import Picks
 from skactive.selection._top import top_n
+from skactive.selection._typicality import typicality
 
-__all__ = ["GreedyFisherResult", "greedy_fisher", "greedy_fisher_steps", "top_n"]
+__all__ = [
+    "GreedyFisherResult",
+    "Picks",
+    "greedy_fisher",
+    "greedy_fisher_steps",
+    "k_center_greedy",
+    "k_center_greedy_steps",
+    "kmeans_plusplus",
+    "kmeans_plusplus_steps",
+    "max_coverage",
+    "max_coverage_steps",
+    "other_group_distances",
+    "purity_radius",
+    "top_n",
+    "typicality",
+]

@@ -1,0 +1,364 @@
+"""Greedy maximum coverage by balls, and the radius at which balls are pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skactive._rng import generator
+from skactive._torch import as_tensor
+from skactive._validation import check_count, invalid
+from skactive.selection._picks import Picks
+from skactive.selection._rows import Rows, as_centers, as_matrix, centered
+
+_OWNER = "max_coverage"
+# Rows of a tile of distances: small enough for a CPU's cache, large enough for a GPU.
+_TILE_CPU, _TILE_GPU = 512, 4096
+# Rounding of ‖x − y‖², as a multiple of the precision and of ‖x‖² + ‖y‖²; so much nearer samples
+# are taken to be, so that equal ones are in each other's ball of any radius.
+_ROUNDING = 64.0
+# Samples whose nearest of another group is farther than this multiple of the radius need not be
+# compared with other groups; 1, if it were not for rounding.
+_SURELY_PURE = 1.01
+# A pure radius stays below its limit by this part of it, for the rounding of distances in float64.
+_JUST_BELOW = 1e-9
+
+
+def max_coverage(
+    X: Any,
+    n: int,
+    radius: float,
+    *,
+    centers: Any = None,
+    groups: tuple[Any, Any] | None = None,
+    random_state: Any = None,
+) -> np.ndarray:
+    """Pick samples one by one, each the one whose ball holds the most that are not yet covered.
+
+    x covers x' if ‖x − x'‖ ≤ radius. Equal counts go to the lower position; once everything is
+    covered, the rest is drawn at random.
+
+    Parameters
+    ----------
+    X : array or tensor of shape (N, D)
+        The samples; a tensor is worked on where it is.
+    n : int
+        How many to pick.
+    radius : float
+        The radius of the balls, 0 or more, in the units of X.
+    centers : array or tensor of shape (L, D) or None, default=None
+        Samples outside of X, whose balls are covered already.
+    groups : tuple (labels, distances) or None, default=None
+        Saves time and changes no pick: a label for each sample, and its distance to the nearest
+        sample of another label, from `other_group_distances`. Only samples for which that is
+        within the radius are then compared with other groups.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws what is left to pick when everything is covered.
+
+    Returns
+    -------
+    ndarray of int64, of shape (n,)
+        Distinct positions, in the order picked.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X or the centers are not finite rows of one length, or a parameter is out of range.
+
+    References
+    ----------
+    .. [1] ProbCover, arXiv 2205.11320, algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive.selection import max_coverage
+    >>> X = np.array([[0.0], [1.0], [2.0], [9.0], [9.5]])
+    >>> max_coverage(X, 2, radius=1.0)
+    array([1, 3])
+    """
+    return max_coverage_steps(
+        X, n, radius, centers=centers, groups=groups, random_state=random_state
+    ).indices
+
+
+def max_coverage_steps(
+    X: Any,
+    n: int,
+    radius: float,
+    *,
+    centers: Any = None,
+    groups: tuple[Any, Any] | None = None,
+    random_state: Any = None,
+) -> Picks:
+    """Do what `max_coverage` does, and report how many samples each pick covered.
+
+    Parameters
+    ----------
+    X : array or tensor of shape (N, D)
+        The samples.
+    n : int
+        How many to pick.
+    radius : float
+        The radius of the balls.
+    centers : array or tensor of shape (L, D) or None, default=None
+        Samples whose balls are covered already.
+    groups : tuple (labels, distances) or None, default=None
+        What saves time.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws what is left to pick when everything is covered.
+
+    Returns
+    -------
+    Picks
+        Indices, and as `gains` the number of samples that each pick newly covered.
+
+    Raises
+    ------
+    InvalidParameterError
+        As `max_coverage`.
+
+    Examples
+    --------
+    >>> max_coverage_steps([[0.0], [1.0], [2.0], [9.0], [9.5]], 2, radius=1.0).gains
+    array([3., 2.])
+    """
+    values = as_matrix("X", X, _OWNER)
+    n = check_count("n", _OWNER, n, high=len(values), high_is="the number of samples")
+    good = isinstance(radius, (float, int, np.floating)) and not isinstance(radius, bool)
+    if not good or not 0 <= radius < np.inf:
+        raise invalid("radius", _OWNER, "a finite number of at least 0", radius)
+    draw = generator(random_state, _OWNER)
+    labels, distances = (torch.zeros(len(values)), None) if groups is None else groups
+    order, sizes = _by_label(labels, len(values), values.device, _OWNER)
+    mean = values.mean(0)
+    graph = _Graph(centered(values[order], mean), float(radius), sizes)
+    if distances is not None:
+        graph.mix(as_tensor(distances).to(values.device)[order])
+    if centers is not None:
+        graph.cover_by(centered(as_centers(centers, values, _OWNER), mean))
+    graph.count()
+    # Of equal counts the lower position first, which need not be the lower of the sorted rows.
+    row_of = order.argsort()
+    picks: list[int] = []
+    gains: list[float] = []
+    while len(picks) < n:
+        counts = graph.degrees[row_of]
+        counts[picks] = -1
+        best = int(counts.argmax())
+        if int(counts[best]) <= 0:
+            rest = np.setdiff1d(np.arange(len(values)), picks)
+            picks += draw.choice(rest, n - len(picks), replace=False).tolist()
+            break
+        picks.append(best)
+        gains.append(float(counts[best]))
+        graph.pick(int(row_of[best]))
+    gains += [0.0] * (n - len(gains))
+    return Picks(np.array(picks, dtype=np.int64), np.array(gains))
+
+
+def other_group_distances(X: Any, labels: Any) -> np.ndarray | Tensor:
+    """Return each sample's distance to the nearest one that has another label.
+
+    Parameters
+    ----------
+    X : array or tensor of shape (N, D)
+        The samples; a tensor is worked on where it is.
+    labels : array or tensor of int, of shape (N,)
+        A label a sample.
+
+    Returns
+    -------
+    ndarray or tensor of shape (N,)
+        Of the kind of X; infinite where there is one label only. Distances are compared block by
+        block, never all in memory.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X is not made of finite rows, or the labels are not one int a row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive.selection import other_group_distances
+    >>> other_group_distances(np.array([[0.0], [1.0], [5.0]]), [0, 0, 1])
+    array([5., 4., 4.])
+    """
+    owner = "other_group_distances"
+    values = as_matrix("X", X, owner)
+    order, sizes = _by_label(labels, len(values), values.device, owner)
+    # ‖x − y‖² = −2 (⟨x, y⟩ − ‖x‖²/2 − ‖y‖²/2), the whole as one product of longer rows
+    left, right = _lengthened(centered(values[order]), 0.0)
+    highest = torch.full((len(values),), -torch.inf, dtype=values.dtype, device=values.device)
+    bounds = np.cumsum([0, *sizes])
+    for start, stop in pairwise(bounds.tolist()):
+        for a in _tiles(start, stop, values.device):
+            for b in _tiles(stop, len(values), values.device):
+                product = left[a] @ right[b].T
+                torch.maximum(highest[a], product.amax(1), out=highest[a])
+                torch.maximum(highest[b], product.amax(0), out=highest[b])
+    found = torch.empty_like(highest)
+    found[order] = (-2 * highest).clamp_min_(0).sqrt_()
+    return found if isinstance(X, Tensor) else found.numpy()
+
+
+def purity_radius(distances: Any, alpha: float = 0.95) -> float:
+    """Return the largest radius at which a share of at least alpha of all balls is pure.
+
+    A ball is pure if all samples in it have one label: if the radius is below the distance from
+    its center to the nearest sample of another label.
+
+    Parameters
+    ----------
+    distances : array or tensor of shape (N,)
+        Those distances, from `other_group_distances`.
+    alpha : float, default=0.95
+        The share of pure balls, above 0 and at most 1.
+
+    Returns
+    -------
+    float
+        The radius, just below the distance at which one ball too many would hold another label;
+        infinity is returned as the largest float.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the distances are not N numbers of 0 or more, or alpha is out of range.
+
+    References
+    ----------
+    .. [1] ProbCover, arXiv 2205.11320, section 3.3.
+
+    Examples
+    --------
+    >>> from skactive.selection import purity_radius
+    >>> round(purity_radius([1.0, 2.0, 3.0, 4.0], alpha=0.75), 6)
+    2.0
+    """
+    owner = "purity_radius"
+    values = as_tensor(distances).cpu().double().numpy()
+    if values.ndim != 1 or not len(values) or not (values >= 0).all():
+        raise invalid("distances", owner, "an array of N numbers of 0 or more", distances)
+    if not isinstance(alpha, (float, int)) or not 0 < alpha <= 1:
+        raise invalid("alpha", owner, "a number above 0 and at most 1", alpha)
+    # ⌊(1 − α) N⌋ balls may be impure, in the decimals that were written
+    impure = int((1 - Decimal(repr(float(alpha)))) * len(values))
+    limit = np.sort(values)[impure]
+    return float(min(limit, np.finfo(np.float64).max) * (1 - _JUST_BELOW))
+
+
+class _Graph:
+    """Who covers whom, in rows sorted by group, with the degrees kept up to date.
+
+    Parameters
+    ----------
+    rows : Rows
+        The samples.
+    radius : float
+        The radius of the balls.
+    sizes : list of int
+        The sizes of the groups.
+
+    Attributes
+    ----------
+    degrees : torch.Tensor of int64, of shape (N,)
+        How many rows that are not covered each row's ball holds.
+    """
+
+    def __init__(self, rows: Rows, radius: float, sizes: list[int]) -> None:
+        device = rows.right.device
+        self._norms, self._radius = rows.norms, radius
+        self._slack = _ROUNDING * torch.finfo(rows.right.dtype).eps
+        self._left, self._right = _lengthened(rows, self._slack)
+        self._threshold = -0.5 * radius * radius
+        # Rows that may be within the radius of a row of another group.
+        self._mixed = torch.arange(len(rows) if len(sizes) > 1 else 0, device=device)
+        self._bounds = np.cumsum([0, *sizes])
+        self._group = torch.repeat_interleave(
+            torch.arange(len(sizes), device=device), torch.tensor(sizes, device=device)
+        )
+        self._covered = torch.zeros(len(rows), dtype=torch.bool, device=device)
+        self.degrees = torch.zeros(len(rows), dtype=torch.int64, device=device)
+
+    def mix(self, distances: Tensor) -> None:
+        """Use the distances to the nearest row of another group."""
+        rounding = 4 * self._slack * float(self._norms.max())
+        near = distances.double().square() <= (_SURELY_PURE * self._radius) ** 2 + rounding
+        self._mixed = torch.nonzero(near).flatten()
+
+    def cover_by(self, centers: Rows) -> None:
+        """Cover what is in the balls of further centers."""
+        left, _ = _lengthened(centers, self._slack)
+        for a in _tiles(0, len(left), left.device):
+            for b in _tiles(0, len(self._right), left.device):
+                self._covered[b] |= self._within(left[a], self._right[b]).any(0)
+
+    def count(self) -> None:
+        """Count all degrees, each pair of rows being compared once."""
+        uncovered = ~self._covered
+        for start, stop in pairwise(self._bounds.tolist()):
+            tiles = list(_tiles(start, stop, uncovered.device))
+            for i, a in enumerate(tiles):
+                for b in tiles[i:]:
+                    near = self._within(self._left[a], self._right[b])
+                    self.degrees[a] += (near & uncovered[b]).sum(1)
+                    if a != b:
+                        self.degrees[b] += (near & uncovered[a][:, None]).sum(0)
+        self._count_across(torch.nonzero(uncovered).flatten(), 1)
+
+    def pick(self, row: int) -> None:
+        """Cover a row's ball, and lower the degrees of the rows whose balls held what it holds."""
+        near = self._within(self._left[row : row + 1], self._right)[0]
+        new = torch.nonzero(near & ~self._covered).flatten()
+        self._covered[new] = True
+        for group in self._group[new].unique().tolist():
+            start, stop = int(self._bounds[group]), int(self._bounds[group + 1])
+            for few in new[self._group[new] == group].split(_tile(new.device)):
+                right = self._right[few]
+                for a in _tiles(start, stop, new.device):
+                    self.degrees[a] -= self._within(self._left[a], right).sum(1)
+        self._count_across(new, -1)
+
+    def _count_across(self, new: Tensor, sign: int) -> None:
+        """Count rows of other groups; only mixed ones are near any."""
+        new = new[torch.isin(new, self._mixed)]
+        for few in new.split(_tile(new.device)):
+            for some in self._mixed.split(_tile(new.device)):
+                near = self._within(self._left[some], self._right[few])
+                near &= self._group[some][:, None] != self._group[few]
+                self.degrees[some] += sign * near.sum(1)
+
+    def _within(self, left: Tensor, right: Tensor) -> Tensor:
+        return left @ right.T >= self._threshold
+
+
+def _by_label(labels: Any, N: int, device: torch.device, owner: str) -> tuple[Tensor, list[int]]:
+    """Return the positions sorted by label, and how many each label has."""
+    values = as_tensor(labels)
+    if values.shape != (N,):
+        raise invalid("labels", owner, f"one int for each of the {N} samples", labels)
+    order = values.argsort(stable=True)
+    return order.to(device), values.unique(return_counts=True)[1].tolist()
+
+
+def _lengthened(rows: Rows, slack: float) -> tuple[Tensor, Tensor]:
+    """Return [x, −‖x‖²/2, 1] and [x, 1, −‖x‖²/2]: their products are −‖x − y‖²/2."""
+    norms = (-0.5 + 0.5 * slack) * rows.norms[:, None]
+    ones = torch.ones_like(norms)
+    return torch.cat([rows.right, norms, ones], 1), torch.cat([rows.right, ones, norms], 1)
+
+
+def _tile(device: torch.device) -> int:
+    return _TILE_CPU if device.type == "cpu" else _TILE_GPU
+
+
+def _tiles(start: int, stop: int, device: torch.device) -> list[slice]:
+    size = _tile(device)
+    return [slice(at, min(at + size, int(stop))) for at in range(int(start), int(stop), size)]

@@ -1,0 +1,168 @@
+"""k-means++ seeding, by distances squared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from skactive._rng import generator
+from skactive._validation import check_count, invalid
+from skactive.selection._picks import Picks
+from skactive.selection._rows import Rows, as_matrix, centered, squared_norms
+
+_OWNER = "kmeans_plusplus"
+# How many samples a round proposes, to begin with and at most.
+_FEW, _MANY = 4, 256
+
+
+def kmeans_plusplus(
+    X: Any, n: int, *, first: str = "random", random_state: Any = None
+) -> np.ndarray:
+    """Draw samples one by one, each with probability proportional to D².
+
+    D(x) is the distance to the nearest sample drawn before. Where it is 0 for all, every sample
+    being equal to one drawn, the rest is drawn uniformly. No sample is drawn twice.
+
+    Parameters
+    ----------
+    X : array or tensor of shape (N, D), or pair of them
+        The samples; tensors are worked on where they are. A pair (S, H), of shapes (N, C) and
+        (N, D), stands for the N rows s ⊗ h of length C·D, which are never formed: their products
+        are ⟨s, s'⟩⟨h, h'⟩.
+    n : int
+        How many to draw.
+    first : {"random", "largest"}, default="random"
+        The first sample: uniform, or the one of the largest norm, as in BADGE's published code.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws. The same seed gives the same samples.
+
+    Returns
+    -------
+    ndarray of int64, of shape (n,)
+        Distinct positions, in the order drawn.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X is not made of finite rows, or a parameter is out of range.
+
+    References
+    ----------
+    .. [1] D. Arthur and S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007,
+       section 2.2; BADGE, arXiv 1906.03671, algorithm 1, for its use on gradients s ⊗ h.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive.selection import kmeans_plusplus
+    >>> X = np.array([[0.0, 1.0], [7.0, 1.0], [7.0, 1.0]])
+    >>> kmeans_plusplus(X, 2, first="largest", random_state=0)
+    array([1, 0])
+    """
+    return kmeans_plusplus_steps(X, n, first=first, random_state=random_state).indices
+
+
+def kmeans_plusplus_steps(
+    X: Any, n: int, *, first: str = "random", random_state: Any = None
+) -> Picks:
+    """Do what `kmeans_plusplus` does, and report D².
+
+    Parameters
+    ----------
+    X : array or tensor of shape (N, D), or pair of them
+        The samples, or (S, H).
+    n : int
+        How many to draw.
+    first : {"random", "largest"}, default="random"
+        The first sample.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws.
+
+    Returns
+    -------
+    Picks
+        Indices, and as `gains` the D² of each sample when it was drawn; infinity for the first.
+
+    Raises
+    ------
+    InvalidParameterError
+        As `kmeans_plusplus`.
+
+    Examples
+    --------
+    >>> kmeans_plusplus_steps([[0.0], [0.0], [3.0]], 3, first="largest", random_state=0).gains
+    array([inf,  9.,  0.])
+    """
+    rows, norms = _as_rows(X)
+    N = len(rows)
+    n = check_count("n", _OWNER, n, high=N, high_is="the number of samples")
+    if first not in ("random", "largest"):
+        raise invalid("first", _OWNER, "'random' or 'largest'", first)
+    draw = generator(random_state, _OWNER)
+    start = int(norms.argmax()) if first == "largest" else int(draw.integers(N))
+    picks, gains, size = [start], [np.inf], _FEW
+    nearest = torch.full_like(rows.norms, torch.inf)
+    found = picks
+    while len(picks) < n:
+        rows.lower(nearest, rows.take(np.array(found)))
+        nearest[picks] = 0.0
+        weights = nearest.cpu().double().numpy()
+        if not weights.any():
+            rest = np.setdiff1d(np.arange(N), picks)
+            found = draw.choice(rest, n - len(picks), replace=False).tolist()
+            reached = [0.0] * len(found)
+        else:
+            found, reached = _round(rows, weights, size, n - len(picks), draw)
+        picks = picks + found
+        gains = gains + reached
+        size = min(_MANY, max(_FEW, 2 * len(found)))
+    return Picks(np.array(picks, dtype=np.int64), np.array(gains))
+
+
+def _round(
+    rows: Rows, weights: np.ndarray, size: int, n: int, draw: np.random.Generator
+) -> tuple[list[int], list[float]]:
+    """Propose samples by their D² as the round began; keep each with probability D² now / then.
+
+    As D² only falls while samples are added, this is drawing by the D² of the moment, exactly; the
+    first proposal is always kept. Only proposals are compared with what the round added.
+    """
+    size = min(size, n + _FEW)
+    cumulative = weights.cumsum()
+    below_total = np.nextafter(cumulative[-1], 0)
+    at = np.minimum(draw.random(size) * cumulative[-1], below_total)
+    proposed = np.searchsorted(cumulative, at, side="right")
+    different, which = np.unique(proposed, return_inverse=True)
+    few = rows.take(different)
+    between = few.squared_distances(few).fill_diagonal_(0).cpu().double().numpy()
+    now = weights[different].copy()
+    found: list[int] = []
+    reached: list[float] = []
+    for i, keep in zip(which.tolist(), draw.random(size), strict=True):
+        if keep * weights[different[i]] < now[i]:
+            found.append(int(different[i]))
+            reached.append(float(now[i]))
+            now = np.minimum(now, between[i])
+            if len(found) == n:
+                break
+    return found, reached
+
+
+def _as_rows(X: Any) -> tuple[Rows, torch.Tensor]:
+    """Return the rows, less their mean where they are formed, and their own squared norms."""
+    if not isinstance(X, tuple):
+        values = as_matrix("X", X, _OWNER)
+        return centered(values), squared_norms(values)
+    must = "an array (N, D), or a pair (S, H) of arrays (N, C) and (N, D) of one dtype and device"
+    if len(X) != 2:
+        raise invalid("X", _OWNER, must, f"a tuple of {len(X)}")
+    S, H = as_matrix("X", X[0], _OWNER), as_matrix("X", X[1], _OWNER)
+    if (len(S), S.dtype, S.device) != (len(H), H.dtype, H.device):
+        raise invalid("X", _OWNER, must, f"shapes {tuple(S.shape)} and {tuple(H.shape)}, dtypes "
+                      f"{S.dtype} and {H.dtype}")  # fmt: skip
+    rows = Rows(H, S)
+    if not bool(torch.isfinite(rows.norms).all()):
+        raise invalid("X", _OWNER, "a pair whose outer products have finite norms", X[1])
+    return rows, rows.norms

@@ -1,0 +1,136 @@
+"""Samples as rows, or as outer products that are never formed, and the distances between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skactive._torch import as_tensor
+from skactive._validation import invalid
+
+# Intermediate results have about this many numbers.
+_BLOCK = 2**20
+
+
+class Rows:
+    """N rows x, or N rows s ⊗ h given as S and H.
+
+    Parameters
+    ----------
+    right : torch.Tensor of shape (N, D)
+        The rows, or H.
+    left : torch.Tensor of shape (N, C) or None
+        S, if the rows are s ⊗ h.
+
+    norms : torch.Tensor of shape (N,) or None, default=None
+        The squared norms, if known; ‖s ⊗ h‖² = ‖s‖² ‖h‖².
+    """
+
+    def __init__(
+        self, right: Tensor, left: Tensor | None = None, norms: Tensor | None = None
+    ) -> None:
+        self.right, self.left = right, left
+        if norms is None:
+            norms = squared_norms(right)
+            norms = norms if left is None else norms * squared_norms(left)
+        self.norms = norms
+
+    def __len__(self) -> int:
+        return len(self.right)
+
+    def take(self, index: np.ndarray | slice) -> Rows:
+        """Return some of the rows."""
+        where = index if isinstance(index, slice) else torch.as_tensor(index)
+        if isinstance(where, Tensor):
+            where = where.to(self.right.device)
+        left = None if self.left is None else self.left[where]
+        return Rows(self.right[where], left, self.norms[where])
+
+    def squared_distances(self, others: Rows) -> Tensor:
+        """Return ‖x − y‖² of these rows and others, (N, M).
+
+        As ‖x‖² + ‖y‖² − 2⟨x, y⟩, with ⟨s⊗h, s'⊗h'⟩ = ⟨s, s'⟩⟨h, h'⟩; where that cancels, from the
+        difference of the rows, so that equal rows are at distance 0 exactly.
+        """
+        sums = self.norms[:, None] + others.norms
+        product = self.right @ others.right.T
+        if self.left is not None and others.left is not None:
+            product *= self.left @ others.left.T
+        found = sums - 2 * product
+        small = 3 * torch.finfo(found.dtype).eps ** 0.5
+        i, j = torch.nonzero(found < small * sums, as_tuple=True)
+        for some in blocks(len(i), self.right.shape[1]):
+            at = i[some], j[some]
+            found[at] = self._difference(at[0], others, at[1])
+        return found.clamp_min_(0)
+
+    def _difference(self, i: Tensor, others: Rows, j: Tensor) -> Tensor:
+        step = self.right[i] - others.right[j]
+        squared = step.square().sum(1)
+        if self.left is None or others.left is None:
+            return squared
+        # s⊗h − s'⊗h' = (s − s')⊗h + s'⊗(h − h')
+        h, s = self.right[i], others.left[j]
+        change = self.left[i] - s
+        return (
+            change.square().sum(1) * h.square().sum(1)
+            + s.square().sum(1) * squared
+            + 2 * (change * s).sum(1) * (step * h).sum(1)
+        )
+
+    def lower(self, nearest: Tensor, centers: Rows) -> None:
+        """Lower squared distances to the nearest center, (N,), by those to further centers."""
+        for some in blocks(len(centers), 256 * (1 + self.right.shape[1])):
+            few = centers.take(some)
+            for block in blocks(len(self), len(few)):
+                found = self.take(block).squared_distances(few).amin(1)
+                torch.minimum(nearest[block], found, out=nearest[block])
+
+
+def blocks(n: int, numbers_each: int) -> Iterator[slice]:
+    """Cut n things into blocks of bounded size."""
+    size = max(1, _BLOCK // max(1, numbers_each))
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+def squared_norms(X: Tensor) -> Tensor:
+    """Return ‖x‖² of rows, (N,), without a copy of them."""
+    return torch.linalg.vector_norm(X, dim=1).square()
+
+
+def as_matrix(name: str, given: Any, owner: str) -> Tensor:
+    """Return an array as a finite floating-point tensor (N, D), on its device, or raise."""
+    try:
+        values = as_tensor(given)
+    except (TypeError, ValueError):
+        values = torch.empty(0)
+    good = values.ndim == 2 and min(values.shape) > 0 and not values.is_complex()
+    if good and not values.is_floating_point():
+        values = values.to(torch.float32 if values.device.type == "mps" else torch.float64)
+    elif values.dtype in (torch.float16, torch.bfloat16):
+        values = values.float()
+    # a finite sum of squares tells that all are finite, and that no distance overflows
+    if not good or not bool(torch.isfinite(squared_norms(values)).all()):
+        must = "an array or tensor of shape (N, D) whose rows have finite squared norms"
+        remedy = "Remove NaN and infinity; reshape images to rows."
+        raise invalid(name, owner, must, given, remedy)
+    return values
+
+
+def as_centers(given: Any, X: Tensor, owner: str) -> Tensor:
+    """Return further rows, in the precision and on the device of X, or raise."""
+    values = as_matrix("centers", given, owner).to(X.device, X.dtype)
+    if values.shape[1] != X.shape[1]:
+        must = f"rows of {X.shape[1]} numbers, as X has"
+        raise invalid("centers", owner, must, given, "Embed both in the same way.")
+    return values
+
+
+def centered(X: Tensor, center: Tensor | None = None) -> Rows:
+    """Return rows less their mean: distances stay, and lose fewer digits."""
+    return Rows(X - (X.mean(0) if center is None else center))

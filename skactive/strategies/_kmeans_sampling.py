@@ -1,0 +1,80 @@
+"""The samples nearest to the centers of clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skactive._rng import generator
+from skactive.strategies._base import Selection
+from skactive.strategies._clusters import cluster
+from skactive.strategies._embeddings import EmbeddingStrategy
+
+
+class KMeansSampling(EmbeddingStrategy):
+    """Choose the samples nearest to the centers of n clusters of the pool's embeddings h.
+
+    k-means finds n centers μ that minimise Σ_{x ∈ U} min_k ‖h(x) − μ_k‖²; of each cluster the
+    sample nearest to its center is chosen, those of the largest clusters first. Labelled samples
+    are not used.
+
+    Parameters
+    ----------
+    embeddings : callable, transformer, torch.nn.Module or None, default=None
+        h. None is the fitted network's own: the input of the layer that makes the logits. Others
+        get batches of samples as the pool has them, before any Pipeline: a callable that returns
+        rows, a fitted scikit-learn transformer (images as rows, where it was fitted on rows), or a
+        torch module, which gets floats. An array for one pool goes to `select`.
+    batch_size : int, default=256
+        Samples that are embedded at a time.
+    device : str, torch.device or None, default=None
+        Where to embed; None is where the embeddings come from. k-means runs on the CPU.
+    random_state : int, RandomState, Generator or None, default=None
+        Seeds k-means, and draws samples where the pool has fewer than n distinct embeddings.
+
+    References
+    ----------
+    F. Zhdanov, Diverse mini-batch active learning, arXiv 1901.05954, section 3, with equal weights.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skactive import CNNClassifier, KMeansSampling
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(max_epochs=5, random_state=0).fit(X[:100], y[:100])
+    >>> KMeansSampling(random_state=0).select(clf, X[100:], 10).indices.shape
+    (10,)
+    """
+
+    def __init__(
+        self,
+        embeddings: Any = None,
+        batch_size: int = 256,
+        device: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        self.embeddings = embeddings
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+
+    def _select(
+        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+    ) -> Selection:
+        pool = self._embed(estimator, X_pool, None)[0].cpu().numpy()
+        draw = generator(self.random_state, self)
+        model = cluster(pool, n_instances, draw, None)
+        sizes = np.bincount(model.labels_, minlength=n_instances)
+        picks, gains = [], []
+        for k in np.argsort(-sizes, kind="stable"):
+            members = np.flatnonzero(model.labels_ == k)
+            if len(members):
+                away = ((pool[members] - model.cluster_centers_[k]) ** 2).sum(1)
+                picks.append(int(members[away.argmin()]))
+                gains.append(float(len(members)))
+        if len(picks) < n_instances:  # of repeated samples there are fewer clusters
+            rest = np.setdiff1d(np.arange(len(pool)), picks)
+            picks += draw.choice(rest, n_instances - len(picks), replace=False).tolist()
+            gains += [0.0] * (n_instances - len(gains))
+        return Selection(np.array(picks, dtype=np.int64), None, np.array(gains))
