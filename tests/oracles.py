@@ -41,6 +41,30 @@ def naive_diagonal(module: nn.Module, X: Tensor) -> Tensor:
     return naive_rows(module, X).square().sum(1).mean(0)
 
 
+def naive_norms(module: nn.Module, X: Tensor, score: str, norm: str) -> Tensor:
+    """Norms of the gradient of each sample's entropy, or of −log p_c: one sample at a time."""
+    parameters = trainable(module)
+    module.eval()
+
+    def length(value: Tensor) -> Tensor:
+        grads = torch.autograd.grad(value, parameters, retain_graph=True, materialize_grads=True)
+        each = torch.stack([g.norm() for g in grads])
+        return each.sum() if norm == "layer_sum" else each.norm()
+
+    norms = []
+    for i in range(len(X)):
+        logits = module(X[i : i + 1])
+        log_p = (logits[0] if isinstance(logits, tuple) else logits)[0].log_softmax(0)
+        p = log_p.exp()
+        if score == "entropy":
+            norms.append(length(-(p * log_p).sum()))
+        elif score == "predicted":
+            norms.append(length(-log_p.max()))
+        else:
+            norms.append(sum(p[c].detach() * length(-log_p[c]) for c in range(len(p))))
+    return torch.stack(norms)
+
+
 def information(
     V: np.ndarray, candidates: np.ndarray, labelled: np.ndarray, n: int, regularization: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

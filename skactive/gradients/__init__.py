@@ -3,6 +3,7 @@
 from skactive._factors import ConcatenatedFactors, DenseFactors, FisherFactors, KroneckerFactors
 from skactive.gradients._diagonal import diagonal_fisher
 from skactive.gradients._fisher_factors import fisher_factors
+from skactive.gradients._gradient_norms import gradient_norms
 from skactive.gradients._head import find_head
 from skactive.gradients._head_inputs import HeadInputs, head_inputs
 from skactive.gradients._mask import parameter_mask
@@ -16,6 +17,7 @@ __all__ = [
     "diagonal_fisher",
     "find_head",
     "fisher_factors",
+    "gradient_norms",
     "head_inputs",
     "parameter_mask",
 ]

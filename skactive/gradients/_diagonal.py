@@ -13,7 +13,7 @@ from skactive.gradients._general import general_gradients
 from skactive.gradients._geometry import Geometry
 from skactive.gradients._mask import trainable_parameters
 from skactive.gradients._network import Network, lend_network
-from skactive.gradients._plan import Plan, make_plan
+from skactive.gradients._plan import Plan, Seen, make_plan
 from skactive.gradients._softmax import class_rows
 from skactive.gradients._takers import SquareTaker
 from skactive.gradients._tape import Tape
@@ -74,8 +74,7 @@ def diagonal_fisher(
     batch_size = check_count("batch_size", owner, batch_size)
     names = {name: p.numel() for name, p in trainable_parameters(unwrap(module), owner).items()}
     with lend_network(module, X, device, owner) as network:
-        wanted = {name: torch.arange(size) for name, size in names.items()}
-        plan = make_plan(network, X, wanted, _square_taker)
+        plan = make_plan(network, X, names, _square_taker, _squares)
         precise = torch.float32 if network.device.type == "mps" else torch.float64
         sums = {
             name: torch.zeros(size, dtype=precise, device=network.device)
@@ -92,8 +91,12 @@ def diagonal_fisher(
     return (torch.cat(list(sums.values())) / n_rows(X)).to(network.dtype)
 
 
-def _square_taker(geometry: Geometry, wanted: dict[str, Tensor], on_rows: bool) -> SquareTaker:
-    return SquareTaker(geometry, wanted)
+def _square_taker(geometry: Geometry, names: dict[str, str], seen: Seen) -> SquareTaker:
+    return SquareTaker(geometry, names)
+
+
+def _squares(name: str, gradient: Tensor) -> Tensor:
+    return gradient.square()
 
 
 def _block_sums(network: Network, plan: Plan, tape: Tape, X: Tensor) -> dict[str, Tensor]:
@@ -123,9 +126,7 @@ def _block_sums(network: Network, plan: Plan, tape: Tape, X: Tensor) -> dict[str
                         add(name, taker.squares[own].flatten())
         finally:
             tape.release()
-        for name, _, squares in general_gradients(
-            network, plan.paths, some, rows, lambda _, gradient: gradient.square()
-        ):
+        for name, _, squares in general_gradients(network, plan.paths, some, rows, _squares):
             add(name, squares.sum((0, 1)))
         start += len(some)
         step = max(1, _PATCHES // max(1, held))

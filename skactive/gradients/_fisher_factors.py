@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from skactive._factors import ConcatenatedFactors, DenseFactors, FisherFactors, KroneckerFactors
 from skactive._torch import map_batches, n_rows, unwrap
 from skactive._validation import check_count, invalid
-from skactive.gradients._general import general_gradients
+from skactive.gradients._general import Reduce, general_gradients
 from skactive.gradients._geometry import Geometry
 from skactive.gradients._mask import split_mask, trainable_parameters
 from skactive.gradients._network import Network, lend_network
-from skactive.gradients._plan import Plan, make_plan
+from skactive.gradients._plan import Plan, Seen, make_plan
 from skactive.gradients._softmax import class_rows
 from skactive.gradients._takers import EntryTaker, OuterTaker, Taker
 from skactive.gradients._tape import Tape
@@ -90,13 +90,22 @@ def fisher_factors(
         raise invalid("weighting", owner, "'probability' or 'uniform'", weighting)
     wanted, columns = split_mask(mask, trainable_parameters(unwrap(module), owner), owner)
     with lend_network(module, X, device, owner) as network:
-        plan = make_plan(network, X, wanted, _taker)
-        layout = _lay_out(plan, wanted, columns)
+
+        def taker(geometry: Geometry, names: dict[str, str], seen: Seen) -> Taker:
+            own = {name: wanted[full] for name, full in names.items()}
+            return _taker(geometry, own, seen.on_rows)
+
+        def entries(name: str, gradient: Tensor) -> Tensor:
+            return gradient[wanted[name].to(gradient.device)]
+
+        plan = make_plan(network, X, wanted, taker, entries)
+        layout = _lay_out(plan, columns)
         stored: dict[str, Tensor] = {}
         with Tape(network, plan.takers, plan.head) as tape:
 
             def compute(block: Any, start: int) -> dict[str, Tensor]:
-                return _batch(network, plan, layout, tape, network.inputs(block), weighting)
+                X = network.inputs(block)
+                return _batch(network, plan, layout, tape, X, weighting, entries)
 
             for block, batch in map_batches(compute, X, batch_size):
                 for key, values in batch.items():
@@ -123,7 +132,6 @@ class _Layout:
     outer: dict[nn.Module, Tensor] = field(default_factory=dict)
     gathered: dict[str, slice] = field(default_factory=dict)
     columns: list[Tensor] = field(default_factory=list)
-    positions: dict[str, Tensor] = field(default_factory=dict)
     size: int = 0
 
     def gather(self, name: str, columns: Tensor) -> None:
@@ -142,8 +150,8 @@ def _taker(geometry: Geometry, wanted: dict[str, Tensor], on_rows: bool) -> Take
     return kind(geometry, wanted)
 
 
-def _lay_out(plan: Plan, wanted: dict[str, Tensor], columns: dict[str, Tensor]) -> _Layout:
-    layout = _Layout(positions=wanted)
+def _lay_out(plan: Plan, columns: dict[str, Tensor]) -> _Layout:
+    layout = _Layout()
     for layer, names in plan.names.items():
         of = {own: columns[name] for own, name in names.items()}
         if isinstance(plan.takers[layer], OuterTaker):
@@ -161,8 +169,9 @@ def _lay_out(plan: Plan, wanted: dict[str, Tensor], columns: dict[str, Tensor]) 
 
 
 def _batch(
-    network: Network, plan: Plan, layout: _Layout, tape: Tape, X: Tensor, weighting: str
-) -> dict[str, Tensor]:
+    network: Network, plan: Plan, layout: _Layout, tape: Tape, X: Tensor, weighting: str,
+    entries: Reduce,
+) -> dict[str, Tensor]:  # fmt: skip
     """Compute what is stored of a batch: "dense" (n, C, k'), and a left and right a layer."""
     try:
         logits = tape.forward(X)
@@ -190,10 +199,6 @@ def _batch(
                         dense[:, c, layout.gathered[name]] = taker.taken(own)
     finally:
         tape.release()
-
-    def entries(name: str, gradient: Tensor) -> Tensor:
-        return gradient[layout.positions[name].to(gradient.device)]
-
     for name, start, values in general_gradients(network, plan.paths, X, rows, entries):
         dense[start : start + len(values), :, layout.gathered[name]] = values
     return batch

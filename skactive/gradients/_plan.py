@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,42 @@ import torch
 from torch import Tensor, nn
 
 from skactive._torch import n_rows, take_rows
-from skactive.gradients._general import func_gradients
+from skactive.gradients._general import Reduce, func_gradients
 from skactive.gradients._geometry import Geometry, geometry_of
 from skactive.gradients._network import Network
 from skactive.gradients._takers import Taker
 from skactive.gradients._tape import Tape
 
-Wanted = Mapping[str, Tensor]
-MakeTaker = Callable[[Geometry, dict[str, Tensor], bool], Taker]
+
+@dataclass
+class Seen:
+    """What a layer did in one forward pass.
+
+    Attributes
+    ----------
+    calls : int
+        How often it ran.
+    fits : bool
+        Whether its input can be that of a batch of samples, one after the other.
+    on_rows : bool
+        Whether it is linear and ran on one row a sample.
+    overwritten : bool
+        Whether its input was overwritten later.
+    makes_logits : bool
+        Whether its output is the logits.
+    size : int
+        How many numbers of input it got a sample.
+    """
+
+    calls: int = 0
+    fits: bool = False
+    on_rows: bool = False
+    overwritten: bool = False
+    makes_logits: bool = False
+    size: int = 0
+
+
+MakeTaker = Callable[[Geometry, dict[str, str], Seen], Taker]
 
 
 @dataclass(frozen=True)
@@ -35,25 +63,20 @@ class Plan:
         The one of them whose output is the logits, if any.
     paths : dict of str to {"fast", "func", "loop"}
         The path of each wanted parameter.
+    size : int
+        How many numbers of input these layers get, a sample.
     """
 
     takers: dict[nn.Module, Taker]
     names: dict[nn.Module, dict[str, str]]
     head: nn.Module | None
     paths: dict[str, str]
+    size: int
 
 
-@dataclass
-class _Seen:
-    """What a layer did in one forward pass."""
-
-    calls: int = 0
-    fits: bool = False
-    on_rows: bool = False
-    makes_logits: bool = False
-
-
-def make_plan(network: Network, X: Any, wanted: Wanted, make_taker: MakeTaker) -> Plan:
+def make_plan(
+    network: Network, X: Any, wanted: Collection[str], make_taker: MakeTaker, reduce: Reduce
+) -> Plan:
     """Choose each parameter's path: fast where that gives what plain autograd gives.
 
     Parameters
@@ -62,11 +85,14 @@ def make_plan(network: Network, X: Any, wanted: Wanted, make_taker: MakeTaker) -
         The network.
     X : array, tensor, sequence or torch Dataset
         The samples. Three of them are run, and their gradients compared.
-    wanted : mapping of str to torch.Tensor
-        The parameters' names, each with the flat positions wanted in it.
+    wanted : collection of str
+        The parameters' names.
     make_taker : callable
-        Makes the taker of a layer, from its geometry, what is wanted of its weight and bias, and
-        whether it runs on one row a sample.
+        Makes the taker of a layer, from its geometry, the names in the network of its weight and
+        bias, as far as they are wanted, and what it was seen to do.
+    reduce : callable
+        Takes a parameter's name and one sample's gradient, flattened, and returns what is kept of
+        it: what the takers take, for one sample.
 
     Returns
     -------
@@ -87,24 +113,23 @@ def make_plan(network: Network, X: Any, wanted: Wanted, make_taker: MakeTaker) -
         for layer, names in layers.items():
             geometry = geometry_of(layer)
             assert geometry is not None
-            own = {name: wanted[full] for name, full in names.items()}
-            takers[layer] = make_taker(geometry, own, seen[layer].on_rows)
+            takers[layer] = make_taker(geometry, names, seen[layer])
         return takers
 
-    good, plain, rows = _check(network, some, wanted, layers, takers_for(layers))
+    good, plain, rows = _check(network, some, wanted, layers, takers_for(layers), reduce)
     layers = {
         layer: kept for layer, names in layers.items()
         if (kept := {name: full for name, full in names.items() if full in good})
     }  # fmt: skip
     general = [name for name in wanted if name not in good]
     paths = {name: "fast" if name in good else "loop" for name in wanted}
-    for name in _check_func(network, some, wanted, general, plain, rows):
+    for name in _check_func(network, some, general, plain, rows, reduce):
         paths[name] = "func"
     head = next((layer for layer in layers if seen[layer].makes_logits), None)
-    return Plan(takers_for(layers), layers, head, paths)
+    return Plan(takers_for(layers), layers, head, paths, sum(seen[layer].size for layer in layers))
 
 
-def _layers_of(network: Network, wanted: Wanted) -> dict[nn.Module, dict[str, str]]:
+def _layers_of(network: Network, wanted: Collection[str]) -> dict[nn.Module, dict[str, str]]:
     """Layers of a known geometry, with the wanted parameters that are theirs alone."""
     module = network.module
     owners: dict[int, int] = {}
@@ -124,9 +149,10 @@ def _layers_of(network: Network, wanted: Wanted) -> dict[nn.Module, dict[str, st
 
 def _survey(
     network: Network, layers: dict[nn.Module, dict[str, str]], X: Tensor
-) -> dict[nn.Module, _Seen]:
+) -> dict[nn.Module, Seen]:
     """Run the samples once, and look at what each layer gets and gives."""
-    seen = {layer: _Seen() for layer in layers}
+    seen = {layer: Seen() for layer in layers}
+    inputs: dict[nn.Module, tuple[Tensor, int]] = {}
     outputs: dict[nn.Module, tuple[Tensor, int]] = {}
 
     def look(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
@@ -135,6 +161,8 @@ def _survey(
         it.calls += 1
         it.fits = geometry.fits(a, len(X))
         it.on_rows = type(layer) is nn.Linear and a.ndim == 2 and len(a) == len(X)
+        it.size = a.numel() // len(X)
+        inputs[layer] = a, a._version
         outputs[layer] = output, output._version
 
     hooks = []
@@ -147,6 +175,8 @@ def _survey(
         for hook in hooks:
             hook.remove()
     network.check_finite(logits)
+    for layer, (a, version) in inputs.items():
+        seen[layer].overwritten = a._version != version
     for layer, (output, version) in outputs.items():
         untouched = output is logits and output._version == version
         seen[layer].makes_logits = untouched and seen[layer].on_rows
@@ -154,16 +184,16 @@ def _survey(
 
 
 def _check(
-    network: Network, X: Tensor, wanted: Wanted, layers: dict[nn.Module, dict[str, str]],
-    takers: dict[nn.Module, Taker],
+    network: Network, X: Tensor, wanted: Collection[str], layers: dict[nn.Module, dict[str, str]],
+    takers: dict[nn.Module, Taker], reduce: Reduce,
 ) -> tuple[set[str], dict[str, Tensor], Tensor]:  # fmt: skip
     """Compare the samples' gradients, as the takers have them, with plain autograd's.
 
     All samples of the batch, since a layer that has its samples along another axis can be right
     for the first one by chance.
 
-    Returned are the names that agree, the plain gradients (N, wanted) and the rows of the logits
-    that were used (N, C).
+    Returned are the names that agree, what is kept of the plain gradients (N, ...) and the rows of
+    the logits that were used (N, C).
     """
     parameters = {name: network.module.get_parameter(name) for name in wanted}
     plain: dict[str, list[Tensor]] = {name: [] for name in wanted}
@@ -179,12 +209,12 @@ def _check(
                 only_i[i] = rows[i]
                 gradients = tape.plain(only_i, list(parameters.values()))
                 for name, gradient in zip(wanted, gradients, strict=True):
-                    plain[name].append(gradient.flatten()[wanted[name].to(X.device)])
+                    plain[name].append(reduce(name, gradient.flatten()))
             tape.plain(rows, list(parameters.values()))
         finally:
             for parameter in parameters.values():
                 parameter.requires_grad_(False)
-        reference = {name: torch.stack(gradients) for name, gradients in plain.items()}
+        reference = {name: torch.stack(kept) for name, kept in plain.items()}
         for layer, names in layers.items():
             for own, name in names.items():
                 if _agree(takers[layer].taken(own), takers[layer].expected(reference[name])):
@@ -193,21 +223,17 @@ def _check(
 
 
 def _check_func(
-    network: Network, X: Tensor, wanted: Wanted, names: list[str], plain: dict[str, Tensor],
-    rows: Tensor,
+    network: Network, X: Tensor, names: list[str], plain: dict[str, Tensor], rows: Tensor,
+    reduce: Reduce,
 ) -> list[str]:  # fmt: skip
     """Return those of the names for which torch.func can and does give the plain gradients."""
-
-    def entries(name: str, gradient: Tensor) -> Tensor:
-        return gradient[wanted[name].to(gradient.device)]
-
     good = []
     for name in names:
         try:
-            pulled = list(func_gradients(network, [name], X[:1], rows[:1, None], entries))
+            pulled = list(func_gradients(network, [name], X[:1], rows[:1, None], reduce))
         except (RuntimeError, ValueError, NotImplementedError):
             continue  # torch.func cannot transform this network: sample by sample, then
-        if _agree(pulled[0][2].flatten(), plain[name][0]):
+        if _agree(pulled[0][2].flatten(), plain[name][0].flatten()):
             good.append(name)
     return good
 

@@ -1,4 +1,4 @@
-"""The rows of logits whose gradients are the rows of the Fisher factor."""
+"""Combinations of the logits: those whose gradients are wanted."""
 
 from __future__ import annotations
 
@@ -34,10 +34,71 @@ def class_rows(logits: Tensor, weighting: str = "probability") -> Tensor:
     """
     p = logits.log_softmax(1).exp()
     C = p.shape[1]
-    top = p.argmax(1)
-    others = 1 - p
-    rest = p.scatter(1, top[:, None], 0.0).sum(1)
-    others.scatter_(1, top[:, None], rest[:, None])
+    top, rest = _split_off_best(p)
+    others = (1 - p).scatter_(1, top, rest)
     rows = -p[:, None, :].expand(-1, C, C) + torch.diag_embed(p + others)
     rows.diagonal(dim1=1, dim2=2).copy_(others)
     return rows if weighting == "uniform" else p.sqrt()[:, :, None] * rows
+
+
+def predicted_row(logits: Tensor) -> Tensor:
+    """Return e_ŷ − p for the predicted label ŷ, so that its gradient is that of log p_ŷ.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (N, C)
+        The logits.
+
+    Returns
+    -------
+    torch.Tensor of shape (N, C)
+        The row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> predicted_row(torch.tensor([[1.0, 1.0]]))
+    tensor([[ 0.5000, -0.5000]])
+    """
+    p = logits.log_softmax(1).exp()
+    return (-p).scatter_(1, *_split_off_best(p))
+
+
+def entropy_row(logits: Tensor) -> Tensor:
+    """Return ∂H/∂f = −p (log p + H), with H = −Σ_c p_c log p_c and p = softmax(f).
+
+    Its sum is zero, so that the entry of the likeliest class follows from the others, which keep
+    their digits where the network is confident.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (N, C)
+        The logits.
+
+    Returns
+    -------
+    torch.Tensor of shape (N, C)
+        The row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> entropy_row(torch.tensor([[0.0, 0.0], [0.0, 1e9]])).abs()  # uniform, and saturated
+    tensor([[0., 0.],
+            [0., 0.]])
+    """
+    log_p = logits.log_softmax(1)
+    p = log_p.exp()
+    top, rest = _split_off_best(p)
+    # log max p = log(1 − rest) keeps its digits where max p rounds to 1.
+    log_best = torch.where(rest < 0.5, torch.log1p(-rest), log_p.gather(1, top))
+    log_p = log_p.scatter(1, top, log_best).clamp_min(torch.finfo(p.dtype).min)  # 0 · log 0 = 0
+    H = -(p * log_p).sum(1, keepdim=True)
+    row = (-p * (log_p + H)).scatter_(1, top, 0.0)
+    return row.scatter_(1, top, -row.sum(1, keepdim=True))
+
+
+def _split_off_best(p: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the likeliest class, (N, 1), and Σ of the others' p, (N, 1), which is 1 − max p."""
+    top = p.argmax(1, keepdim=True)
+    return top, p.scatter(1, top, 0.0).sum(1, keepdim=True)

@@ -1,9 +1,9 @@
-"""What is taken from a layer as the gradient at its output passes: masked entries, or squares."""
+"""What is taken from a layer as the gradient at its output passes: entries, squares, or norms."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -14,6 +14,11 @@ from skactive.gradients._geometry import Geometry
 _BLOCK = 2**22
 
 
+def _cached(device: torch.device) -> int:
+    """Return how many numbers a block may hold: those of a CPU's cache, or many for a GPU."""
+    return 2**20 if device.type == "cpu" else 2**26
+
+
 class Taker(ABC):
     """Takes something from one layer's gradients, for one batch at a time.
 
@@ -21,16 +26,16 @@ class Taker(ABC):
     ----------
     geometry : Geometry
         The layer.
-    wanted : mapping of str to torch.Tensor
-        For "weight" and "bias", if wanted, the flat positions in it that are.
+    wanted : collection of str
+        Which of "weight" and "bias" are wanted.
     """
 
-    def __init__(self, geometry: Geometry, wanted: Mapping[str, Tensor]) -> None:
-        self.geometry, self.wanted = geometry, dict(wanted)
+    def __init__(self, geometry: Geometry, wanted: Collection[str]) -> None:
+        self.geometry, self.wanted = geometry, frozenset(wanted)
 
     @abstractmethod
     def record(self, a: Tensor, n: int) -> None:
-        """Keep what is needed of the layer's input, as a copy."""
+        """Keep what is needed of the layer's input, which the network may overwrite later."""
 
     @abstractmethod
     def take(self, delta: Tensor) -> None:
@@ -40,9 +45,9 @@ class Taker(ABC):
     def taken(self, name: str) -> Tensor:
         """Return what the last `take` gave for the weight or the bias."""
 
-    def expected(self, gradients: Tensor) -> Tensor:
-        """Return what `taken` should be, from the samples' plain gradients (N, wanted)."""
-        return gradients
+    def expected(self, kept: Tensor) -> Tensor:
+        """Return what `taken` should be, from what was kept of the samples' plain gradients."""
+        return kept
 
     @abstractmethod
     def clear(self) -> None:
@@ -50,13 +55,21 @@ class Taker(ABC):
 
 
 class EntryTaker(Taker):
-    """The masked entries of each sample's gradient, gathered: (N, E), weight before bias."""
+    """The masked entries of each sample's gradient, gathered: (N, E), weight before bias.
 
-    def __init__(self, geometry: Geometry, wanted: Mapping[str, Tensor]) -> None:
-        super().__init__(geometry, wanted)
+    Parameters
+    ----------
+    geometry : Geometry
+        The layer.
+    positions : mapping of str to torch.Tensor
+        For "weight" and "bias", if wanted, the flat positions in it that are.
+    """
+
+    def __init__(self, geometry: Geometry, positions: Mapping[str, Tensor]) -> None:
+        super().__init__(geometry, positions)
         empty = torch.empty(0, dtype=torch.int64)
-        self.channel, row = geometry.entry(wanted.get("weight", empty))
-        self.bias = wanted.get("bias", empty)
+        self.channel, row = geometry.entry(positions.get("weight", empty))
+        self.bias = positions.get("bias", empty)
         self.unique_rows, self.row = row.unique(return_inverse=True)
         self.unique_channels, self.channel_of = self.channel.unique(return_inverse=True)
         # Where the mask is dense in a layer, all products of its rows and channels cost less
@@ -131,7 +144,7 @@ class SquareTaker(Taker):
         """Return how many numbers are held of the batch's inputs."""
         return 0 if self.patches is None else self.patches.numel()
 
-    def __init__(self, geometry: Geometry, wanted: Mapping[str, Tensor]) -> None:
+    def __init__(self, geometry: Geometry, wanted: Collection[str]) -> None:
         super().__init__(geometry, wanted)
         self.squares: dict[str, Tensor] = {}
         self.patches: Tensor | None = None
@@ -139,7 +152,7 @@ class SquareTaker(Taker):
     def record(self, a: Tensor, n: int) -> None:
         self.n = n
         if "weight" in self.wanted:
-            self.patches = self.geometry.patches(a, n)
+            self.patches = self.geometry.patches(a.clone(), n)
 
     def take(self, delta: Tensor) -> None:
         outputs = self.geometry.outputs(delta, self.n)
@@ -164,8 +177,81 @@ class SquareTaker(Taker):
     def taken(self, name: str) -> Tensor:
         return self.squares[name].flatten()
 
-    def expected(self, gradients: Tensor) -> Tensor:
-        return gradients.square().sum(0)
+    def expected(self, kept: Tensor) -> Tensor:
+        return kept.sum(0)
 
     def clear(self) -> None:
         self.squares, self.patches = {}, None
+
+
+class NormTaker(Taker):
+    """The squared norm of each sample's gradient, (N,), without that gradient where it can be.
+
+    With P the patches (d × T) and δ the gradient at the output (O × T), group by group,
+
+        ‖δPᵀ‖² = Σ (δᵀδ) ∘ (PᵀP),
+
+    of which the left side takes T·O·d multiplications, and the right side T²·O and those of PᵀP:
+    the left side is computed for many positions and few channels, the right side otherwise.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        The layer.
+    wanted : collection of str
+        Which of "weight" and "bias" are wanted.
+    copies : bool
+        Whether the network overwrites the layer's input before the gradient passes.
+    """
+
+    def __init__(self, geometry: Geometry, wanted: Collection[str], copies: bool) -> None:
+        super().__init__(geometry, wanted)
+        self.copies = copies
+        self.norms: dict[str, Tensor] = {}
+        self.clear()
+
+    def record(self, a: Tensor, n: int) -> None:
+        self.n = n
+        if "weight" in self.wanted:
+            self.a = self.geometry.by_sample(a.clone() if self.copies else a, n)
+            self.version = self.a._version
+
+    def take(self, delta: Tensor) -> None:
+        outputs = self.geometry.outputs(delta, self.n)
+        if "weight" in self.wanted:
+            if self.a._version != self.version:
+                raise RuntimeError(
+                    f"The input of {self.geometry.layer} was overwritten, and was not for the "
+                    "samples that were checked: the network must run alike for all samples."
+                )
+            self.norms["weight"] = self._weight_norms(outputs)
+        if "bias" in self.wanted:
+            self.norms["bias"] = outputs.sum(2).square_().sum(1)
+
+    def _weight_norms(self, outputs: Tensor) -> Tensor:
+        """Return ‖δPᵀ‖², (N,)."""
+        geometry = self.geometry
+        d = geometry.patch_size
+        grouped = outputs.unflatten(1, (geometry.n_groups, -1))
+        _, G, o, T = grouped.shape  # o = O/G
+        by_products = T**2 * o + geometry.product_cost(self.a, T) < T * o * d
+        held = G * (3 * T**2 if by_products else T * d + o * d)
+        step = max(1, _cached(outputs.device) // held)
+        parts = []
+        for delta, a in zip(grouped.split(step), self.a.split(step), strict=True):
+            n = len(delta)
+            if by_products:
+                products = (delta.mT @ delta).mul_(geometry.patch_products(a, n))
+                parts.append(products.flatten(1).sum(1).clamp_(min=0))
+                continue
+            patches = geometry.patches(a, n)
+            # where a group has one output and one input, a matrix product would be slower
+            gradients = (delta * patches).sum(3) if o == d == 1 else delta @ patches.mT
+            parts.append(gradients.flatten(1).square_().sum(1))
+        return torch.cat(parts)
+
+    def taken(self, name: str) -> Tensor:
+        return self.norms[name]
+
+    def clear(self) -> None:
+        self.norms, self.a = {}, torch.empty(0)

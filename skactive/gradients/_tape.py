@@ -102,17 +102,19 @@ class Tape:
                 )
         return self.logits.detach()
 
-    def pull(self, rows: Tensor) -> None:
+    def pull(self, rows: Tensor, last: bool = False) -> None:
         """Run one backward pass, from a combination of each sample's logits; the takers take.
 
         Parameters
         ----------
         rows : torch.Tensor of shape (N, C)
             The combinations.
+        last : bool, default=False
+            Whether the graph may be freed on the way.
         """
-        self.plain(rows, [])
+        self.plain(rows, [], last)
 
-    def plain(self, rows: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    def plain(self, rows: Tensor, parameters: Sequence[Tensor], last: bool = False) -> list[Tensor]:
         """Do what `pull` does, and return autograd's own gradients of some parameters.
 
         Parameters
@@ -121,6 +123,8 @@ class Tape:
             The combinations.
         parameters : sequence of torch.Tensor
             Parameters that require gradients.
+        last : bool, default=False
+            As for `pull`.
 
         Returns
         -------
@@ -131,7 +135,7 @@ class Tape:
         gradients = [torch.zeros_like(parameter) for parameter in parameters]
         if self.logits.requires_grad:
             _, *gradients = torch.autograd.grad(
-                self.logits, [self._probe, *parameters], rows, retain_graph=True,
+                self.logits, [self._probe, *parameters], rows, retain_graph=not last,
                 allow_unused=True, materialize_grads=True,
             )  # fmt: skip
         if self.head is not None:

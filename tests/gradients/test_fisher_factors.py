@@ -9,41 +9,15 @@ from torch import nn
 from skactive._torch import unwrap
 from skactive.gradients import _diagonal, _fisher_factors, diagonal_fisher, fisher_factors
 from tests.cases import Case, all_cases
+from tests.gradients.spies import Spy
 from tests.oracles import naive_diagonal, naive_rows
 
 RTOL = 1e-9
 
 
-class Spy:
-    """Sees the plan of each call, and how often the general paths ran."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.paths: dict[str, str] = {}
-        self.general = 0
-        for module in (_diagonal, _fisher_factors):
-            make_plan, general = module.make_plan, module.general_gradients
-
-            def plan(*args, make_plan=make_plan):
-                made = make_plan(*args)
-                self.paths = made.paths
-                return made
-
-            def gradients(*args, general=general):
-                for item in general(*args):
-                    self.general += 1
-                    yield item
-
-            monkeypatch.setattr(module, "make_plan", plan)
-            monkeypatch.setattr(module, "general_gradients", gradients)
-
-    def check(self, general: frozenset[str]) -> None:
-        assert {name for name, path in self.paths.items() if path != "fast"} == general
-        assert (self.general > 0) == bool(general)
-
-
 @pytest.fixture
 def spy(monkeypatch):
-    return Spy(monkeypatch)
+    return Spy(monkeypatch, _diagonal, _fisher_factors)
 
 
 def close(got: torch.Tensor, expected: torch.Tensor) -> None:

@@ -14,14 +14,14 @@ from skactive.gradients import diagonal_fisher, fisher_factors, parameter_mask
 from skactive.selection import greedy_fisher
 
 
-@pytest.fixture(scope="module")
-def golden():
+def load() -> dict[str, np.ndarray]:
     with np.load(Path(__file__).parents[1] / "golden" / "golden_fishermask_small.npz") as file:
         return dict(file)
 
 
-@pytest.fixture(scope="module")
-def network(golden):
+def golden_network() -> tuple[nn.Module, np.ndarray]:
+    """Return the network of all golden values, and the images."""
+    golden = load()
     net = nn.Sequential(
         nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
         nn.Conv2d(4, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
@@ -29,7 +29,17 @@ def network(golden):
     )  # fmt: skip
     state = [torch.as_tensor(golden[key]) for key in sorted(golden) if key.startswith("state/")]
     net.load_state_dict(dict(zip(net.state_dict(), state, strict=True)))
-    return net.eval()
+    return net.eval(), golden["X"]
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return load()
+
+
+@pytest.fixture(scope="module")
+def network():
+    return golden_network()[0]
 
 
 def test_the_network_is_the_one(golden, network):
