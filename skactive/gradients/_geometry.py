@@ -55,6 +55,10 @@ class Geometry(ABC):
     def patches(self, a: Tensor, n: int) -> Tensor:
         """Return P, (N, G, d, T); it may be a view of the input."""
 
+    def gradients(self, a: Tensor, delta: Tensor, n: int) -> Tensor:
+        """Return the weight gradients δPᵀ, (N, G, O/G, d), from δ as (N, G, O/G, T)."""
+        return delta @ self.patches(a, n).mT
+
     def patch_products(self, a: Tensor, n: int) -> Tensor:
         """Return PᵀP, (N, G, T, T)."""
         patches = self.patches(a, n)
@@ -189,6 +193,13 @@ class BatchNormGeometry(Geometry):
 
     def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
         return self._normalise(a.reshape(n, self.n_outputs, -1)[:, index], index)
+
+    def gradients(self, a: Tensor, delta: Tensor, n: int) -> Tensor:
+        # Σ δ (a − μ) / σ = (Σ δa − μ Σ δ) / σ, without the normalised input
+        sums = (delta * a.reshape(delta.shape)).sum(3, keepdim=True)
+        mean, variance = self.layer.running_mean, self.layer.running_var
+        centred = sums - mean[:, None, None] * delta.sum(3, keepdim=True)
+        return centred * (variance + self.layer.eps).rsqrt()[:, None, None]
 
     def _normalise(self, a: Tensor, channels: Tensor | slice) -> Tensor:
         mean, variance = self.layer.running_mean[channels], self.layer.running_var[channels]

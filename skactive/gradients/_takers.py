@@ -15,8 +15,8 @@ _BLOCK = 2**22
 
 
 def _cached(device: torch.device) -> int:
-    """Return how many numbers a block may hold: those of a CPU's cache, or many for a GPU."""
-    return 2**20 if device.type == "cpu" else 2**26
+    """Return how many numbers a block may hold: those of the CPU's caches, or many for a GPU."""
+    return 2**20 * torch.get_num_threads() if device.type == "cpu" else 2**26
 
 
 class Taker(ABC):
@@ -243,11 +243,9 @@ class NormTaker(Taker):
             if by_products:
                 products = (delta.mT @ delta).mul_(geometry.patch_products(a, n))
                 parts.append(products.flatten(1).sum(1).clamp_(min=0))
-                continue
-            patches = geometry.patches(a, n)
-            # where a group has one output and one input, a matrix product would be slower
-            gradients = (delta * patches).sum(3) if o == d == 1 else delta @ patches.mT
-            parts.append(gradients.flatten(1).square_().sum(1))
+            else:
+                gradients = geometry.gradients(a, delta, n)
+                parts.append(gradients.flatten(1).square_().sum(1))
         return torch.cat(parts)
 
     def taken(self, name: str) -> Tensor:
