@@ -76,7 +76,7 @@ def gradient_norms(
 
     References
     ----------
-    .. [1] LPLgrad, arXiv 2411.15217, section 3, for "entropy".
+    .. [1] LPLgrad, arXiv 2411.15217, for "entropy".
     .. [2] B. Settles, M. Craven and S. Ray, Multiple-instance active learning, NIPS 2007, for
        "expected".
     .. [3] BADGE, arXiv 1906.03671, section 3, for "predicted".
