@@ -1,4 +1,4 @@
-"""What holds for the diagonal and the factors alike: state, inputs, precision, messages."""
+"""What holds for the diagonal, the factors and the norms alike: state, inputs, precision, messages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.utils.data import IterableDataset, TensorDataset
 
-from skactive.gradients import diagonal_fisher, fisher_factors
+from skactive.gradients import diagonal_fisher, fisher_factors, gradient_norms
 from tests.cases import Apply
-from tests.oracles import naive_diagonal, naive_rows
+from tests.oracles import naive_diagonal, naive_norms, naive_rows
 
 
 def factors(module, X, **options):
@@ -21,7 +21,7 @@ def factors(module, X, **options):
     return fisher_factors(module, X, torch.arange(P), **options).dense()
 
 
-BOTH = pytest.mark.parametrize("score", [diagonal_fisher, factors])
+EACH = pytest.mark.parametrize("score", [diagonal_fisher, factors, gradient_norms])
 
 
 def network(dtype: torch.dtype = torch.float64) -> nn.Module:
@@ -69,7 +69,7 @@ def used(dtype: torch.dtype = torch.float64) -> nn.Module:
     return module
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
 def test_everything_is_left_as_found(score, dtype):
     module = used(dtype)
@@ -92,7 +92,7 @@ class Fails(nn.Module):
         return x
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("at", range(1, 8))
 def test_everything_is_left_as_found_after_an_exception(score, at):
     module = used(torch.bfloat16)
@@ -103,7 +103,7 @@ def test_everything_is_left_as_found_after_an_exception(score, at):
     assert snapshot(module) == before
 
 
-@BOTH
+@EACH
 def test_training_mode_and_batches_make_no_difference(score):
     module, X = network(), images()
     expected = score(module.eval(), X)
@@ -111,7 +111,7 @@ def test_training_mode_and_batches_make_no_difference(score):
     torch.testing.assert_close(score(module, X, batch_size=1), expected)
 
 
-@BOTH
+@EACH
 def test_no_grad_inference_mode_and_autocast_around_it(score):
     module, X = network(torch.float32), images(dtype=torch.float32)
     expected = score(module, X)
@@ -123,7 +123,7 @@ def test_no_grad_inference_mode_and_autocast_around_it(score):
         torch.testing.assert_close(score(module, X), expected)
 
 
-@BOTH
+@EACH
 def test_half_precision_weights_are_scored_in_float32(score):
     half, X = network(torch.bfloat16), images(dtype=torch.float32)
     single = copy.deepcopy(half).float()
@@ -132,7 +132,7 @@ def test_half_precision_weights_are_scored_in_float32(score):
     assert torch.equal(got, score(single, X))
 
 
-@BOTH
+@EACH
 def test_float32_is_near_float64(score):
     module, X = network(), images()
     expected = score(module, X)
@@ -141,7 +141,7 @@ def test_float32_is_near_float64(score):
     torch.testing.assert_close(got.double(), expected, rtol=1e-3, atol=1e-5)
 
 
-@BOTH
+@EACH
 def test_containers(score, tmp_path):
     module, X = network(), images()
     expected = score(module, X)
@@ -153,15 +153,15 @@ def test_containers(score, tmp_path):
         assert torch.equal(score(module, container), expected)
 
 
-@BOTH
+@EACH
 def test_a_pool_of_one(score):
     module, X = network().eval(), images(1)
-    V = naive_rows(module, X)
-    expected = naive_diagonal(module, X) if score is diagonal_fisher else V
-    torch.testing.assert_close(score(module, X), expected, rtol=1e-9, atol=1e-12)
+    slow = {diagonal_fisher: naive_diagonal, factors: naive_rows}
+    naive = slow.get(score, lambda module, X: naive_norms(module, X, "entropy", "layer_sum"))
+    torch.testing.assert_close(score(module, X), naive(module, X), rtol=1e-9, atol=1e-12)
 
 
-@BOTH
+@EACH
 def test_a_saturated_softmax_gives_zeros(score):
     module, X = network(), images()
     with torch.no_grad():
@@ -278,14 +278,14 @@ BAD = {
 }
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(("module", "X", "message"), BAD.values(), ids=BAD)
 def test_messages(score, module, X, message):
     with pytest.raises(ValueError, match=message):
         score(module, X)
 
 
-@BOTH
+@EACH
 def test_message_for_parameters(score):
     with pytest.raises(ValueError, match=r"'batch_size'.*int of at least 1.*Got 0"):
         score(LINEAR, rows(), batch_size=0)
@@ -293,7 +293,7 @@ def test_message_for_parameters(score):
         score(LINEAR, rows(), device="gpu")
 
 
-@BOTH
+@EACH
 def test_a_network_that_runs_otherwise_for_other_batches(score):
     with pytest.raises(RuntimeError, match=r"(ran 3 times|got an input of shape).* must run alike"):
         score(PerSample(), rows(60), batch_size=12)
@@ -321,7 +321,7 @@ def test_message_for_weighting():
         fisher_factors(LINEAR, rows(), [0], weighting="sqrt")
 
 
-@BOTH
+@EACH
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_on_cuda(score):
     module, X = network(), images()
