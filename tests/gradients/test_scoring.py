@@ -1,4 +1,4 @@
-"""What holds for the diagonal, the factors and the norms alike: state, inputs, precision, messages."""
+"""What holds for diagonal, factors and norms alike: state, inputs, precision, messages."""
 
 from __future__ import annotations
 
