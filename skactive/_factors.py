@@ -19,6 +19,8 @@ _Index = slice | Tensor
 
 # Intermediate results are made in blocks of samples of about this many numbers.
 _BLOCK = 2**22
+# Products h_i h_j are made for so many i at a time.
+_STRIP = 8
 
 
 class FisherFactors(ABC):
@@ -44,6 +46,11 @@ class FisherFactors(ABC):
     def __repr__(self) -> str:
         size = " × ".join(str(n) for n in self.shape)
         return f"{type(self).__name__}({size}, {self.dtype}, {self.device})"
+
+    @property
+    @abstractmethod
+    def numbers_each(self) -> int:
+        """How many numbers are stored a sample."""
 
     @abstractmethod
     def take(self, index: Tensor | slice) -> FisherFactors:
@@ -136,6 +143,10 @@ class DenseFactors(FisherFactors):
         n, c, k = values.shape
         self.shape, self.dtype, self.device = (n, c, k), values.dtype, values.device
 
+    @property
+    def numbers_each(self) -> int:
+        return self.shape[1] * self.shape[2]
+
     def take(self, index: Tensor | slice) -> DenseFactors:
         return DenseFactors(self.values[index])
 
@@ -202,6 +213,11 @@ class KroneckerFactors(FisherFactors):
         self.shape = (left.shape[0], left.shape[1], left.shape[2] * right.shape[1])
         self.dtype, self.device = left.dtype, left.device
 
+    @property
+    def numbers_each(self) -> int:
+        n_out, D = self._sides
+        return self.shape[1] * n_out + D
+
     def take(self, index: Tensor | slice) -> KroneckerFactors:
         return KroneckerFactors(self.left[index], self.right[index])
 
@@ -241,17 +257,22 @@ class KroneckerFactors(FisherFactors):
 
     def quadratic(self, W: Tensor) -> Tensor:
         (n_out, D), C = self._sides, self.shape[1]
-        blocks_of_W = W.reshape(n_out, D, n_out, D)
+        pairs, place = _pairs(n_out, self.device)
+        blocks = W.view(n_out, D, n_out, D)
+        # hᵀ W_ab h = Σ_ij (W_ab)_ij h_i h_j: one matrix product for all a ≤ b.
+        forms = []
+        for rows in _strips(D):
+            form = blocks[:, rows, :, rows.start :].transpose(1, 2)[pairs]
+            below = blocks[:, rows.stop :, :, rows].transpose(1, 2)[pairs]
+            form[:, :, rows.stop - rows.start :] += below.mT
+            forms.append(form.flatten(1).T.contiguous())
         out = self.left.new_empty(self.shape[0], C, C)
-        for block in _blocks(len(self), n_out * D):
+        for block in _blocks(len(self), 8 * _STRIP * D):
             left, right = self.left[block], self.right[block]
-            inner = left.new_empty(len(left), n_out, n_out)  # hᵀ W_ab h
-            for a in range(n_out):  # W is symmetric: b ≥ a is enough
-                product = right @ blocks_of_W[a, :, a:].reshape(D, (n_out - a) * D)
-                row = torch.bmm(product.view(-1, n_out - a, D), right[:, :, None]).squeeze(-1)
-                inner[:, a, a:] = row
-                inner[:, a:, a] = row
-            torch.bmm(left @ inner, left.mT, out=out[block])
+            inner = left.new_zeros(len(left), len(pairs[0]))
+            for rows, form in zip(_strips(D), forms, strict=True):
+                inner.addmm_(_products(right, rows), form)
+            torch.bmm(left @ inner[:, place], left.mT, out=out[block])
         return out
 
     def dense(self) -> Tensor:
@@ -259,14 +280,18 @@ class KroneckerFactors(FisherFactors):
 
     def _add_gram(self, weights: Tensor, total: Tensor) -> None:
         n_out, D = self._sides
-        q = torch.einsum("nca,ncb->nab", self.left, self.left * weights[:, None, None])
-        blocks = total.view(n_out, D, n_out, D)
-        for a in range(n_out):  # the block (a, b) is Hᵀ diag(q_ab) H
-            weighted = (q[:, a, a:, None] * self.right[:, None]).flatten(1)
-            block = (self.right.T @ weighted).view(D, n_out - a, D)
-            blocks[a, :, a:] += block
-            if a + 1 < n_out:
-                blocks[a + 1 :, :, a] += block[:, 1:].permute(1, 2, 0)
+        pairs, place = _pairs(n_out, self.device)
+        blocks = total.view(n_out, D, n_out, D).transpose(1, 2)
+        q = torch.bmm(self.left.mT, self.left * weights[:, None, None])
+        q = q[:, pairs[0], pairs[1]].T.contiguous()
+        for rows in _strips(D):  # the block (a, b) is Hᵀ diag(q_ab) H
+            wide = D - rows.start
+            part = total.new_zeros(len(q), (rows.stop - rows.start) * wide)
+            for some in _blocks(len(self), 8 * _STRIP * D):
+                part.addmm_(q[:, some], _products(self.right[some], rows))
+            strip = part[place].view(n_out, n_out, -1, wide)
+            blocks[:, :, rows, rows.start :] += strip
+            blocks[:, :, rows.stop :, rows] += strip[..., rows.stop - rows.start :].mT
 
 
 class ConcatenatedFactors(FisherFactors):
@@ -299,6 +324,10 @@ class ConcatenatedFactors(FisherFactors):
         n, c, _ = parts[0].shape
         self.shape = (n, c, sum(sizes))
         self.dtype, self.device = parts[0].dtype, parts[0].device
+
+    @property
+    def numbers_each(self) -> int:
+        return sum(part.numbers_each for part in self.parts)
 
     def take(self, index: Tensor | slice) -> ConcatenatedFactors:
         return ConcatenatedFactors([part.take(index) for part in self.parts], self.columns)
@@ -376,6 +405,24 @@ def _as_slice(index: Tensor) -> _Index:
     return index
 
 
+def _pairs(n: int, device: torch.device) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Return the positions (a, b), a ≤ b, and an (n, n) table of which of them (a, b) is."""
+    a, b = torch.triu_indices(n, n, device=device)
+    place = torch.empty(n, n, dtype=torch.int64, device=device)
+    place[a, b] = place[b, a] = torch.arange(len(a), device=device)
+    return (a, b), place
+
+
+def _strips(D: int) -> list[slice]:
+    """Cut the rows of a symmetric D × D matrix; of a strip, columns count from its first row."""
+    return [slice(start, min(start + _STRIP, D)) for start in range(0, D, _STRIP)]
+
+
+def _products(right: Tensor, rows: slice) -> Tensor:
+    """Return h_i h_j of each sample, (n, rows · columns), for a strip of hhᵀ."""
+    return (right[:, rows, None] * right[:, None, rows.start :]).flatten(1)
+
+
 def _blocks(n: int, numbers_each: int) -> Iterator[slice]:
     """Cut n samples into blocks whose intermediate results are small."""
     size = max(1, _BLOCK // max(1, numbers_each))
@@ -388,6 +435,6 @@ def _weighted_blocks(
 ) -> Iterator[tuple[FisherFactors, Tensor]]:
     """Cut the samples of weight other than zero into blocks, with their weights."""
     positions = torch.nonzero(weights).flatten()
-    for block in _blocks(len(positions), factors.shape[2]):
+    for block in _blocks(len(positions), factors.numbers_each):
         index = positions[block]
         yield factors.take(index), weights[index]

@@ -14,7 +14,7 @@ from torch import Tensor
 from skactive._factors import DenseFactors, FisherFactors
 from skactive._torch import as_tensor
 from skactive._validation import check_count, exact_share, invalid
-from skactive.selection._information import Information, gains_of
+from skactive.selection._information import Information, blocks, gains_of
 
 _OWNER = "greedy_fisher"
 
@@ -31,10 +31,6 @@ _EXACT_AT_ONCE = 64
 # What counts as equal, for the lower position to be taken: in the updated gains, and rescored.
 _EQUAL_UPDATED = 1e-5
 _EQUAL_EXACT = 1e-10
-# Samples whose gain cannot reach this part of the best one's are passed over: tr B bounds it.
-_WORTH_SCORING = 0.5
-# Updates are made in blocks of samples of about this many numbers.
-_BLOCK = 2**19
 
 
 @dataclass(frozen=True)
@@ -238,7 +234,10 @@ class _Best:
 
 
 class _Forward:
-    """The picking: A = V W Vᵀ and B = V W I_U W Vᵀ of all samples, kept up to date."""
+    """The picking: A = V W Vᵀ and B = V W I_U W Vᵀ of all samples, kept up to date.
+
+    B is kept as T with B = T + Tᵀ, beside A, so that one product updates both.
+    """
 
     def __init__(self, V: FisherFactors, pool: Tensor, information: Information) -> None:
         # Factors are copied for the candidates only where these are few.
@@ -275,58 +274,73 @@ class _Forward:
 
     def _refresh(self) -> None:
         self.n_refreshes += 1
-        self._A, self._B = self._information.quadratics(self._V)
-        self._gains = self._B.diagonal(dim1=1, dim2=2).sum(1)
+        A, B = self._information.quadratics(self._V)
+        self._AT = torch.cat([A, B.div_(2)], 2)
+        del A, B
+        self._gains, self._sound = self._AT.new_empty(len(self._V)), True
+        self._error = np.inf  # of updated gains; not known yet
+        for block in blocks(*self._V.shape[:2], self._V.device):
+            self._score(block)
 
     def _update(self, change: Tensor) -> None:
-        """A ← A − Y Yᵀ and B ← B + Y Y_Hᵀ + Y_H Yᵀ, with [Y, Y_H] = V [U, H]."""
+        """A ← A − Y Yᵀ and T ← T + Y Y_Hᵀ, with [Y, Y_H] = V [U, H]."""
         C = self._V.shape[1]
         scaled = (self._information.scale * change).to(self._V.dtype)
-        step = max(1, _BLOCK // (2 * C * C))
-        for start in range(0, len(self._V), step):
-            block = slice(start, start + step)
-            both = self._V.take(block).matmul(scaled)
-            Y = both[:, :, :C]
-            self._A[block].baddbmm_(Y, Y.mT, alpha=-1)
-            self._B[block].baddbmm_(both, both.roll(C, 2).mT)
+        self._sound = True
+        for block in blocks(*self._V.shape[:2], self._V.device):
+            Y = self._V.take(block).matmul(scaled)
+            sides = Y.unflatten(2, (2, C)).permute(0, 3, 2, 1).contiguous()  # (n, C, 2, C)
+            sides[:, :, 0].neg_()
+            self._AT[block].baddbmm_(Y[:, :, :C], sides.flatten(2))
+            self._score(block)
+
+    def _score(self, block: slice) -> None:
+        """Compute the gains of some samples from A and T; where rounding forbids it, exactly."""
+        A, T = self._AT[block].split(self._V.shape[1], dim=2)
+        gains, sound = gains_of(A, T)
+        gains.mul_(2)
+        bad = torch.nonzero(~sound & self._left[block]).flatten()
+        if len(bad):
+            self._sound = False
+            for some in bad.split(_EXACT_AT_ONCE):
+                gains[some] = self._exact(some + block.start)[0].to(gains.dtype)
+        self._gains[block] = gains
 
     def _best(self) -> _Best:
         """Return the best sample left, by exact gain."""
-        bound = self._B.diagonal(dim1=1, dim2=2).sum(1)
-        # tr[(I + A)⁻¹ B] ≤ tr B. What was best a step ago shows how high a gain can be had.
-        old = torch.minimum(self._gains, bound).masked_fill_(~self._left, -torch.inf)
-        few = old.topk(min(4 * _RESCORED, int(self._left.sum()))).indices
-        reached = float(self._score(few)[0].max())
-        scored = torch.nonzero(self._left & (bound >= _WORTH_SCORING * reached)).flatten()
-        scored = scored if len(scored) >= _RESCORED else few
-        gains, sound = self._score(scored)
-        self._gains = old.index_copy_(0, scored, gains)
+        gains = self._gains.masked_fill(~self._left, -torch.inf)
         short = _first_largest(gains, _RESCORED, _EQUAL_UPDATED)
-        V = self._V.take(scored[short]).double()
-        VW, VQ = self._information.through(V)
-        A, B = self._information.between(V, VW, VQ)
-        exact = gains_of(A, B)[0]
+        values = gains[short]
+        # Those clearly below the best need no rescoring: below by more than gains have erred.
+        clear = values.max() - _SAFETY * self._error
+        close = values >= torch.minimum(clear, values.topk(min(2, len(values))).values[-1])
+        best = self._rescored(short[close], values[close], values[~close])
+        if not best.sure and not bool(close.all()):
+            best = self._rescored(short, values, values[:0])
+        return best
+
+    def _rescored(self, index: Tensor, values: Tensor, others: Tensor) -> _Best:
+        """Return the best of a few by exact gain, and whether the other samples are below it."""
+        exact, A, B, VW, VQ = self._exact(index)
         winner = int(_first_largest(exact, 1, _EQUAL_EXACT)[0])
         gain = float(exact[winner])
-        # The others' gains are below the short list's last; are they, if they err as these do?
-        error = float((gains[short] - exact).abs().max())
-        beyond = float(gains[short].min()) + _SAFETY * error
-        sure = sound and (error <= _SMALL_ERROR * gain or beyond <= gain)
-        position = scored[short][winner]
-        return _Best(position, gain, sure, A[winner], B[winner], VW[winner], VQ[winner])
+        error = float((values - exact).abs().max())
+        if len(others):  # a short list cut shorter: these few may err less than others do
+            error = max(error, self._error)
+        else:
+            self._error = error if self._error == np.inf else max(self._error, error)
+        # The others' gains are below those given; are they, if they err as the rescored do?
+        beyond = float(others.max() if len(others) else values.min()) + _SAFETY * error
+        small = not len(others) and error <= _SMALL_ERROR * gain
+        sure = self._sound and (small or beyond <= gain)
+        return _Best(index[winner], gain, sure, A[winner], B[winner], VW[winner], VQ[winner])
 
-    def _score(self, index: Tensor) -> tuple[Tensor, bool]:
-        """Return the updated gains, and whether rounding left every I + A positive definite."""
-        gains, sound = gains_of(self._A[index], self._B[index])
-        bad = torch.nonzero(~sound).flatten()
-        for some in bad.split(_EXACT_AT_ONCE):
-            gains[some] = self._score_exactly(index[some]).to(gains.dtype)
-        return gains, not len(bad)
-
-    def _score_exactly(self, index: Tensor) -> Tensor:
+    def _exact(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return gains, A, B, V W and V Q of a few samples, in float64."""
         V = self._V.take(index).double()
-        A, B = self._information.between(V, *self._information.through(V))
-        return gains_of(A, B)[0]
+        VW, VQ = self._information.through(V)
+        A, B = self._information.between(V, VW, VQ)
+        return gains_of(A, B)[0], A, B, VW, VQ
 
 
 def _first_largest(values: Tensor, count: int, equal: float) -> Tensor:
