@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+from math import log
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -121,3 +124,30 @@ def published_greedy(
         worst = picks.pop(int(np.argmin(gains_given(W, I_U, V[picks], -1.0))))
         W = woodbury(W, V[worst], -1.0)
     return picks
+
+
+def joint_information(log_p: np.ndarray, batch: list[int]) -> float:
+    """I(y_1, …, y_m; θ) by summing over every configuration of the labels."""
+    p = np.exp(log_p)
+    T, C = p.shape[1:]
+    joint = 0.0
+    for labels in product(range(C), repeat=len(batch)):
+        given = [
+            np.prod([p[x, t, y] for x, y in zip(batch, labels, strict=True)]) for t in range(T)
+        ]
+        q = np.mean(given)
+        joint -= q * log(q) if q > 0 else 0
+    entropies = [-sum(q * log(q) for q in p[x, t] if q > 0) for x in batch for t in range(T)]
+    return joint - sum(entropies) / T
+
+
+def greedy_joint_information(log_p: np.ndarray, n: int) -> tuple[list[int], np.ndarray]:
+    """The batch that grows by the best sample each time, and what each added."""
+    batch, values = [], [0.0]
+    for _ in range(n):
+        found = {
+            x: joint_information(log_p, [*batch, x]) for x in range(len(log_p)) if x not in batch
+        }
+        batch.append(max(found, key=found.get))
+        values.append(found[batch[-1]])
+    return batch, np.diff(values)

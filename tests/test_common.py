@@ -31,9 +31,10 @@ from torch import nn
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 import skactive
-from skactive import CNNClassifier, LPLClassifier, estimators, strategies
+from skactive import CNNClassifier, Entropy, LPLClassifier, Random, estimators, strategies
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies import QueryStrategy
+from skactive.strategies._monte_carlo import MonteCarloStrategy
 from skactive.strategies._probabilities import ProbabilityStrategy
 
 ROOT = Path(__file__).parent.parent
@@ -58,6 +59,16 @@ IGNORES_THE_ESTIMATOR = {
 NEEDS_PREDICT_LOSS = {
     "LearningLoss": "reads losses that the estimator predicts, which LPLClassifier alone does",
 }
+# Strategies made of others: what they are made of here. It is Entropy that reads the pool, and it
+# is named in messages about the pool and the estimator.
+MADE_OF = {
+    "ClassBalanced": lambda: {"strategy": Entropy(batch_size=4)},
+    "Hybrid": lambda: {"strategies": [Entropy(batch_size=4), Random()]},
+    "Subsample": lambda: {"strategy": Entropy(batch_size=4)},
+    "Switch": lambda: {"phases": [(Entropy(batch_size=4), 1000), (Random(), None)]},
+}
+# More would take long, and prove no more.
+FEW = {"n_passes": 3}
 
 every_strategy = pytest.mark.parametrize("cls", STRATEGIES, ids=lambda cls: cls.__name__)
 reading_strategies = pytest.mark.parametrize(
@@ -82,15 +93,28 @@ def classifier(cls):
     return LPLClassifier if cls.__name__ in NEEDS_PREDICT_LOSS else CNNClassifier
 
 
+strategies_with_a_device = pytest.mark.parametrize(
+    "cls",
+    [cls for cls in STRATEGIES if "device" in inspect.signature(cls).parameters],
+    ids=lambda cls: cls.__name__,
+)
+
+
 def make(cls, **params):
     """A strategy with small batches, so that a pool of 10 takes three of them."""
-    if "batch_size" in inspect.signature(cls).parameters:
-        params = {"batch_size": 4, **params}
-    return cls(**{"random_state": 0, **params})
+    known = inspect.signature(cls).parameters
+    usual = {"batch_size": 4, **FEW, **MADE_OF.get(cls.__name__, dict)()}
+    return cls(**{**{k: v for k, v in usual.items() if k in known}, "random_state": 0, **params})
 
 
-def averages_committees(cls):
-    return issubclass(cls, ProbabilityStrategy) or cls.__name__ in IGNORES_THE_ESTIMATOR
+def reader(cls):
+    """The name in messages about the pool and the estimator."""
+    return "Entropy" if cls.__name__ in MADE_OF else cls.__name__
+
+
+def takes_committees(cls):
+    several = issubclass(cls, (ProbabilityStrategy, MonteCarloStrategy))
+    return several or cls.__name__ in {*IGNORES_THE_ESTIMATOR, *MADE_OF}
 
 
 # -- data and fitted estimators -------------------------------------------------
@@ -299,7 +323,8 @@ def test_dtypes_and_layouts(cls, dtype, layout):
         X = X if dtype == "uint8" else (X / 255).astype(dtype)
         return X if layout == "NCHW" else np.moveaxis(X, 1, -1)
 
-    clf = classifier(cls)(max_epochs=1, random_state=0, module_params={"width": 4})
+    small = {"width": 4, "dropout": 0.5}
+    clf = classifier(cls)(max_epochs=1, random_state=0, module_params=small)
     clf.fit(change(X_TRAIN), Y_TRAIN)
     selection = make(cls).select(
         clf, change(POOL), 4, X_labelled=change(X_TRAIN), y_labelled=Y_TRAIN
@@ -365,7 +390,10 @@ def test_pipeline(cls, on_transformed):
         seen.append(len(X))
         return np.asarray(X).reshape(len(X), -1)
 
-    clf = classifier(cls)(max_epochs=2, random_state=0, input_shape=(3, 8, 8))
+    dropout = {"dropout": 0.5}
+    clf = classifier(cls)(
+        max_epochs=2, random_state=0, input_shape=(3, 8, 8), module_params=dropout
+    )  # fmt: skip
     pipeline = make_pipeline(FunctionTransformer(flatten), StandardScaler(), clf)
     learner = ActiveLearner(
         pipeline, query_strategy=make(cls), X_training=X_TRAIN, y_training=Y_TRAIN,
@@ -419,13 +447,15 @@ def test_committee(cls, fitted):
         for seed, keep in [(0, Y_TRAIN < 2), (1, Y_TRAIN > 0)]
     ]  # fmt: skip
     committee = Committee(others, query_strategy=make(cls))
-    if not averages_committees(cls):
+    if not takes_committees(cls):
         with pytest.raises(UnsupportedEstimatorError, match=r"committee\.learner_list\[0\]"):
             committee.query(POOL, n_instances=3)
         return
     indices, _ = committee.query(POOL, n_instances=3)
     check_indices(indices, 3, 10)
-    if cls.__name__ in IGNORES_THE_ESTIMATOR:
+    fitted_members = [learner.estimator for learner in others]
+    np.testing.assert_array_equal(indices, select(cls, fitted_members).indices)
+    if not issubclass(cls, ProbabilityStrategy):
         return
     mean = committee.predict_proba(POOL)  # modAL's average; members lack a class each
     with np.errstate(divide="ignore"):
@@ -527,7 +557,7 @@ def test_wrapped_networks(cls):
         np.testing.assert_array_equal(select(cls, net, pool=pool).indices, expected)
 
 
-@reading_strategies
+@strategies_with_a_device
 def test_a_device_of_its_own(cls, fitted):
     np.testing.assert_array_equal(
         select(cls, fitted, device="cpu").indices, select(cls, fitted).indices
@@ -537,7 +567,7 @@ def test_a_device_of_its_own(cls, fitted):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@reading_strategies
+@strategies_with_a_device
 def test_cuda_agrees_with_the_cpu(cls, fitted):
     before = snapshot(fitted.module_)
     on_cpu, on_cuda = select(cls, fitted), select(cls, fitted, device="cuda")
@@ -558,7 +588,7 @@ def test_clone_repr_pickle(cls, fitted):
         eval(repr(strategy), vars(skactive)),
     ]
     for twin in twins:
-        assert twin.get_params() == strategy.get_params()
+        assert plain(twin.get_params()) == plain(strategy.get_params())
         np.testing.assert_array_equal(
             twin.select(fitted, POOL, 3, X_labelled=X_TRAIN, y_labelled=Y_TRAIN).indices,
             select(cls, fitted).indices,
@@ -567,7 +597,18 @@ def test_clone_repr_pickle(cls, fitted):
         select(cls, fitted, random_state="0")
     assert "random_state" in inspect.signature(cls).parameters
     select(cls, fitted)
-    assert vars(strategy) == strategy.get_params()  # a call stores nothing
+    assert vars(strategy) == strategy.get_params(deep=False)  # a call stores nothing
+
+
+def plain(value):
+    """Parameters, with the strategies among them as their class and parameters."""
+    if isinstance(value, QueryStrategy):
+        return type(value), plain(value.get_params())
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
 
 
 # -- errors ---------------------------------------------------------------------
@@ -614,7 +655,7 @@ def test_unfitted(cls, fitted):
         GridSearchCV(clone(fitted), {}), ActiveLearner(clone(fitted), query_strategy=make(cls)),
     ]  # fmt: skip
     for estimator in unfitted:
-        with pytest.raises(NotFittedError, match=f"{cls.__name__} needs a fitted.*Call fit"):
+        with pytest.raises(NotFittedError, match=f"{reader(cls)} needs a fitted.*Call fit"):
             select(cls, estimator)
 
 
@@ -624,14 +665,15 @@ def test_samples_that_cannot_be_used(cls):
     clf = classifier(cls)(Tiny, max_epochs=1, random_state=0).fit(X, Y_TRAIN)
     pool = (POOL / 255).astype(np.float32)
     pool[7, 0, 0, 0] = np.nan
-    message = f"Input X_pool of {cls.__name__} contains NaN or infinity, first in sample 7"
+    message = f"Input X_pool of {reader(cls)} contains NaN or infinity, first in sample 7"
     with pytest.raises(ValueError, match=message):
         make(cls).select(clf, pool, 2, X_labelled=X, y_labelled=Y_TRAIN)
     with pytest.raises(ValueError, match=f"'X' parameter of {classifier(cls).__name__} must be"):
         make(cls).select(clf, pool[..., :5], 2, X_labelled=X, y_labelled=Y_TRAIN)
     with pytest.raises(ValueError, match="float images, as the estimator was fitted"):
         make(cls).select(clf, POOL, 2, X_labelled=X, y_labelled=Y_TRAIN)
-    rows = classifier(cls)(max_epochs=1, random_state=0).fit(rows_of(X), Y_TRAIN)
+    rows = classifier(cls)(max_epochs=1, random_state=0, module_params={"dropout": 0.5})
+    rows.fit(rows_of(X), Y_TRAIN)
     with pytest.raises(ValueError, match="contains NaN"):
         make(cls).select(rows, rows_of(pool), 2, X_labelled=rows_of(X), y_labelled=Y_TRAIN)
     if cls.__name__ in NEEDS_PREDICT_LOSS:
@@ -713,6 +755,8 @@ def test_estimators_without_a_network(cls):
         single = RandomForestClassifier(5, random_state=0).fit(rows, np.zeros(24))
         with pytest.raises(UnsupportedEstimatorError, match="knows a single class"):
             make(cls).select(single, pool, 3)
+    elif cls.__name__ in MADE_OF:
+        check_indices(make(cls).select(forest, pool, 3).indices, 3, 10)
     else:
         needs = "classifier that .*" if cls.__name__ in NEEDS_PREDICT_LOSS else "torch network"
         with pytest.raises(UnsupportedEstimatorError, match=rf"needs a {needs}\. Got RandomF"):

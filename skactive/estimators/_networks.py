@@ -12,7 +12,7 @@ __all__ = ["MLP", "VGG11", "ResNet18", "SmallCNN"]
 
 
 class MLP(nn.Module):
-    """Two hidden layers with ReLU, for rows; no BatchNorm and no dropout.
+    """Two hidden layers with ReLU, for rows; no BatchNorm.
 
     Parameters
     ----------
@@ -22,18 +22,23 @@ class MLP(nn.Module):
         The number of classes.
     width : int, default=128
         Units in each hidden layer.
+    dropout : float, default=0.0
+        The share of the units dropped in training, before the last layer.
     """
 
-    def __init__(self, in_features: int, num_classes: int, width: int = 128) -> None:
+    def __init__(
+        self, in_features: int, num_classes: int, width: int = 128, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.hidden = nn.Sequential(
             nn.Linear(in_features, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
         )
+        self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, (n, num_classes)."""
-        return self.fc(self.hidden(x))
+        return self.fc(self.dropout(self.hidden(x)))
 
 
 def _conv_block(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -55,9 +60,13 @@ class SmallCNN(nn.Module):
         The number of classes.
     width : int, default=16
         Channels of the first block; the next ones have two and four times as many.
+    dropout : float, default=0.0
+        The share of the channels dropped in training, before the last layer.
     """
 
-    def __init__(self, in_channels: int, num_classes: int, width: int = 16) -> None:
+    def __init__(
+        self, in_channels: int, num_classes: int, width: int = 16, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         widths = (in_channels, width, 2 * width, 4 * width)
         # ceil_mode lets images of a few pixels through all three halvings.
@@ -67,11 +76,12 @@ class SmallCNN(nn.Module):
                 for a, b in pairwise(widths)
             )
         )
+        self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(4 * width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, (n, num_classes)."""
-        return self.fc(self.stages(x).mean((2, 3)))
+        return self.fc(self.dropout(self.stages(x).mean((2, 3))))
 
 
 class _BasicBlock(nn.Module):

@@ -5,6 +5,7 @@ from skactive.gradients._diagonal import diagonal_fisher
 from skactive.gradients._fisher_factors import fisher_factors
 from skactive.gradients._gradient_norms import gradient_norms
 from skactive.gradients._head import find_head
+from skactive.gradients._head_factors import head_factors
 from skactive.gradients._head_inputs import HeadInputs, head_inputs
 from skactive.gradients._mask import parameter_mask
 
@@ -18,6 +19,7 @@ __all__ = [
     "find_head",
     "fisher_factors",
     "gradient_norms",
+    "head_factors",
     "head_inputs",
     "parameter_mask",
 ]

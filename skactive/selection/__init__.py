@@ -1,5 +1,6 @@
 """Arrays in, positions out: the algorithms that query strategies share."""
 
+from skactive.selection._batch_bald import batch_bald, batch_bald_steps
 from skactive.selection._coverage import (
     max_coverage,
     max_coverage_steps,
@@ -20,6 +21,8 @@ from skactive.selection._typicality import typicality
 __all__ = [
     "GreedyFisherResult",
     "Picks",
+    "batch_bald",
+    "batch_bald_steps",
     "greedy_fisher",
     "greedy_fisher_steps",
     "k_center_greedy",

@@ -97,7 +97,8 @@ class QueryStrategy(BaseEstimator, ABC):
         estimator : object
             A fitted CNNClassifier, a plain skorch NeuralNetClassifier, a Pipeline or a fitted
             search that ends in one, or a modAL learner of these. Strategies that read only
-            probabilities also take any classifier with `predict_proba`, and a Committee.
+            probabilities also take any classifier with `predict_proba`, and a Committee or a list
+            of fitted estimators.
         X_pool : array-like, Tensor or torch Dataset of N samples
             The unlabelled pool, read in batches.
         n_instances : int, default=1

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import xlogy
 
-from skactive.strategies._probabilities import ProbabilityStrategy, split_off_best
+from skactive.strategies._probabilities import ProbabilityStrategy, entropies
 
 
 class Entropy(ProbabilityStrategy):
@@ -38,7 +37,4 @@ class Entropy(ProbabilityStrategy):
     """
 
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:
-        others, rest = split_off_best(log_p)
-        # log max p = log(1 − Σ others), which keeps its digits where max p rounds to 1
-        best = 1 - rest
-        return -(best * np.log1p(-rest) + xlogy(others, others).sum(1))
+        return entropies(log_p)

@@ -27,19 +27,23 @@ from skactive._torch import (
 )
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
+from skactive.strategies._sub_pool import in_pool
 
 
-def is_committee(learner: Any) -> bool:
-    """Whether a learner is a modAL Committee."""
-    return hasattr(learner, "learner_list")
+def committee_members(learner: Any) -> list[Any] | None:
+    """Return the learners of a modAL Committee, or of a list of estimators; None of one learner."""
+    members = learner if isinstance(learner, (list, tuple)) else None
+    members = getattr(learner, "learner_list", members)
+    return None if members is None else list(members)
 
 
 def single_learner(learner: Any, owner: object) -> Any:
-    """Return the learner itself, or raise if it is a Committee."""
-    if is_committee(learner):
+    """Return the learner itself, or raise if there are several."""
+    members = committee_members(learner)
+    if members is not None:
         raise UnsupportedEstimatorError(
             f"{owner_name(owner)} reads one network and cannot average a Committee of "
-            f"{len(learner.learner_list)}. Pass committee.learner_list[0], or query with a "
+            f"{len(members)}. Pass committee.learner_list[0], or query with a "
             "strategy that reads probabilities, such as Entropy."
         )
     return learner
@@ -186,8 +190,9 @@ class PoolNetwork:
         """
 
         def forward(block: Any, start: int) -> Tensor:
-            logits = self.logits(self.inputs(block, start))
-            self.check_logits(logits, start)
+            where = in_pool(X, np.arange(start, start + n_rows(block)))
+            logits = self.logits(self.inputs(block, where))
+            self.check_logits(logits, where)
             return torch.log_softmax(logits.to("cpu", torch.float64), 1)
 
         out = np.empty((n_rows(X), len(self.classes)))
@@ -218,8 +223,11 @@ class PoolNetwork:
                 "shape and dtype that the net was trained on."
             ) from error
 
-    def check_logits(self, logits: Tensor, start: int = 0) -> None:
-        """Raise unless these are finite logits with a column for each class."""
+    def check_logits(self, logits: Tensor, where: int | np.ndarray = 0) -> None:
+        """Raise unless these are finite logits with a column for each class.
+
+        `where` tells the samples' positions in the pool, as in `inputs`.
+        """
         if logits.ndim != 2 or (logits.shape[1] < 2 and len(self.classes) > 1):
             raise UnsupportedEstimatorError(
                 f"{owner_name(self.owner)} needs a network with a column of logits for each of "
@@ -233,9 +241,11 @@ class PoolNetwork:
             )
         finite = torch.isfinite(logits).all(1)
         if not bool(finite.all()):
+            first = int((~finite).nonzero()[0, 0])
+            first = where + first if isinstance(where, int) else int(where[first])
             raise ValueError(
                 f"The network queried by {owner_name(self.owner)} returns NaN or infinity, first "
-                f"for sample {start + int((~finite).nonzero()[0, 0])} of the pool. Its training "
+                f"for sample {first} of the pool. Its training "
                 "has probably diverged: lower lr and fit again."
             )
 
@@ -269,7 +279,8 @@ class PoolInputs:
             here = np.flatnonzero((start <= wanted) & (wanted < start + len(positions)))
             if len(here):
                 rows = positions[wanted[here] - start]
-                blocks.append(self.network.inputs(take_rows(X, rows), rows, parameter))
+                where = in_pool(X, rows)
+                blocks.append(self.network.inputs(take_rows(X, rows), where, parameter))
                 order.append(here)
             start += len(positions)
         inverse = np.argsort(np.concatenate(order))

@@ -6,17 +6,18 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.special import xlogy
 
 from skactive._torch import n_rows, resolve_device, take_rows
-from skactive._validation import owner_name
+from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.selection import top_n
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import (
     PoolNetwork,
     check_two_classes,
+    committee_members,
     has_network,
-    is_committee,
     open_learner,
     transform,
 )
@@ -25,7 +26,8 @@ from skactive.strategies._networks import (
 class ProbabilityStrategy(QueryStrategy):
     """Base class of the strategies that value a sample by its class probabilities.
 
-    A Committee's members are averaged. A subclass implements `_utilities`.
+    The members of a Committee, or of a list of fitted estimators, are averaged. A subclass
+    implements `_utilities`.
     """
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -76,17 +78,45 @@ def average_log_probabilities(
     ndarray of shape (N, C)
         In float64. Members that do not know a class give it probability 0.
     """
-    if not is_committee(learner):
+    members = committee_members(learner)
+    if members is None:
         return _log_probabilities(learner, X, batch_size, device, owner)[0]
-    members = [
-        _log_probabilities(member, X, batch_size, device, owner) for member in learner.learner_list
-    ]
-    classes = np.unique(np.concatenate([known for _, known in members]))
-    mean = np.full((n_rows(X), len(classes)), -np.inf)
-    for log_p, known in members:
-        columns = np.searchsorted(classes, known)
-        mean[:, columns] = np.logaddexp(mean[:, columns], log_p - np.log(len(members)))
-    return mean
+    log_p = member_log_probabilities(members, X, batch_size, device, owner)
+    return np.logaddexp.reduce(log_p, axis=0) - np.log(len(members))
+
+
+def member_log_probabilities(
+    members: list[Any], X: Any, batch_size: int, device: Any, owner: object
+) -> np.ndarray:
+    """Return the log-probabilities of each of several learners.
+
+    Parameters
+    ----------
+    members : list of M objects
+        Estimators or learners.
+    X : array-like, Tensor or Dataset of N samples
+        The pool.
+    batch_size : int
+        Samples a forward pass.
+    device : str, torch.device or None
+        Where to compute, for networks; None is where the network is.
+    owner : object
+        The strategy, for the error messages.
+
+    Returns
+    -------
+    ndarray of shape (M, N, C)
+        In float64, C the classes that any member knows. Where a member does not know a class, it
+        gives it probability 0.
+    """
+    if not members:
+        raise invalid("estimator", owner, "at least one fitted estimator", members)
+    found = [_log_probabilities(member, X, batch_size, device, owner) for member in members]
+    classes = np.unique(np.concatenate([known for _, known in found]))
+    out = np.full((len(found), n_rows(X), len(classes)), -np.inf)
+    for own, (log_p, known) in zip(out, found, strict=True):
+        own[:, np.searchsorted(classes, known)] = log_p
+    return out
 
 
 def _log_probabilities(
@@ -124,3 +154,11 @@ def split_off_best(log_p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     others = np.exp(np.sort(log_p, axis=1)[:, :-1])
     return others, others.sum(1)
+
+
+def entropies(log_p: np.ndarray) -> np.ndarray:
+    """Return H = −Σ_c p_c log p_c of distributions (N, C), as (N,)."""
+    others, rest = split_off_best(log_p)
+    # log max p = log(1 − Σ others), which keeps its digits where max p rounds to 1
+    best = 1 - rest
+    return -(best * np.log1p(-rest) + xlogy(others, others).sum(1))

@@ -1,0 +1,101 @@
+"""ClassBalanced: the utilities of a strategy, weighted for pools with rare classes."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from skactive._validation import invalid
+from skactive.selection import top_n
+from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.strategies._compositions import seeded
+from skactive.strategies._networks import check_two_classes
+from skactive.strategies._probabilities import average_log_probabilities
+
+
+class ClassBalanced(QueryStrategy):
+    """Weight a strategy's utilities so that rare classes count as much as frequent ones.
+
+    With u(x) ≥ 0 the strategy's utility of a sample, ŷ(x) the class predicted for it, and f_c the
+    share of the pool that is predicted to be of class c, the batch S maximises
+
+        Σ_{x∈S} u(x) / f_{ŷ(x)}^strength
+
+    over all batches of its size: these are the samples of highest weighted utility. At strength 1
+    every predicted class has the same weight in total over the pool, 1/f_c for each of its N·f_c
+    samples; at 0 the batch is the strategy's own. The batch itself need not be balanced: a rare
+    class whose samples have no utility is not chosen.
+
+    Parameters
+    ----------
+    strategy : QueryStrategy
+        One that gives each sample a utility of at least 0; its parameters are `strategy__x` of the
+        whole.
+    strength : float, default=1.0
+        At least 0.
+    batch_size : int, default=256
+        Samples a forward pass, for the predicted classes.
+    device : str, torch.device or None, default=None
+        Where to compute these; None is where the network is.
+    random_state : int, RandomState, Generator or None, default=None
+        Seeds the strategy in place of its own `random_state`, and breaks exact ties at random; None
+        leaves the strategy its own, and breaks ties by position.
+
+    References
+    ----------
+    J. Byrd and Z. Lipton, What is the effect of importance weighting in deep learning?, arXiv
+    1812.03372, for weights that are inverse to the frequencies of classes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skactive import ClassBalanced, CNNClassifier, Entropy
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(max_epochs=5, random_state=0).fit(X[:100], y[:100])
+    >>> ClassBalanced(Entropy()).select(clf, X[100:], n_instances=10).indices.shape
+    (10,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **QueryStrategy._parameter_constraints,
+        **BATCH_CONSTRAINTS,
+        "strategy": [QueryStrategy],
+        "strength": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        strategy: Any,
+        strength: float = 1.0,
+        batch_size: int = 256,
+        device: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        self.strategy = strategy
+        self.strength = strength
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+
+    def _select(
+        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+    ) -> Selection:
+        (member,), draw = seeded([self.strategy], self.random_state, self)
+        found = member.select(
+            estimator, X_pool, n_instances, X_labelled=X_labelled, y_labelled=y_labelled
+        )
+        utilities = found.utilities
+        if utilities is None or bool((utilities < 0).any()):
+            must = "a strategy that gives every sample a utility of at least 0, as Entropy does"
+            remedy = "To balance other strategies, share the batch with one of these: Hybrid."
+            raise invalid("strategy", self, must, self.strategy, remedy)
+        log_p = average_log_probabilities(estimator, X_pool, self.batch_size, self.device, self)
+        check_two_classes(log_p.shape[1], self)
+        predicted = log_p.argmax(1)
+        frequencies = np.bincount(predicted, minlength=log_p.shape[1]) / len(predicted)
+        utilities = utilities / frequencies[predicted] ** self.strength
+        ties = None if self.random_state is None else draw
+        return Selection(top_n(utilities, n_instances, random_state=ties), utilities)

@@ -1,0 +1,48 @@
+"""Entropy averaged over draws of the network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skactive.strategies._monte_carlo import MonteCarloUtility
+from skactive.strategies._probabilities import entropies
+
+
+class MeanEntropy(MonteCarloUtility):
+    """Choose the samples on which each draw of the network is uncertain by itself.
+
+    The utility is the mean of the entropies, (1/T) Σ_t H(p_t), in nats, from 0 to log C,
+    over T draws of the predicted distribution: passes of one network with its dropout on,
+    the same masks for all samples in a pass; or the members of a Committee, or of a list of fitted
+    estimators given to `select`. See `BALD`.
+    It is what would stay uncertain if the weights were known; `PredictiveEntropy` is the entropy of
+    the mean, and `BALD` the difference of the two.
+
+    Parameters
+    ----------
+    n_passes : int, default=100
+        T, at least 2. Has no effect on several estimators.
+    batch_size : int, default=256
+        Samples a forward pass; the result does not depend on it.
+    device : str, torch.device or None, default=None
+        Where to compute; None is where the network is.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the masks; None draws afresh at each call.
+
+    References
+    ----------
+    MC dropout, arXiv 1703.02910, section 4: the second term of BALD.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skactive import CNNClassifier, MeanEntropy
+    >>> X, y = load_digits(return_X_y=True)
+    >>> members = [CNNClassifier(max_epochs=5, random_state=i) for i in range(3)]
+    >>> members = [member.fit(X[:100], y[:100]) for member in members]
+    >>> MeanEntropy().select(members, X[100:], n_instances=5).indices.shape
+    (5,)
+    """
+
+    def _utilities(self, log_p: np.ndarray) -> np.ndarray:
+        return np.mean([entropies(one) for one in log_p], axis=0)

@@ -1,0 +1,142 @@
+"""Strategies that compare several draws of a network, or several networks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from scipy.special import kl_div
+from sklearn.utils._param_validation import Interval
+
+from skactive._rng import seed_sequence
+from skactive._torch import map_batches, n_rows, resolve_device, scoring, take_rows
+from skactive._validation import Description, invalid
+from skactive.selection import top_n
+from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.strategies._dropout import DropoutNetwork
+from skactive.strategies._networks import PoolNetwork, check_two_classes, committee_members
+from skactive.strategies._probabilities import member_log_probabilities
+from skactive.strategies._sub_pool import in_pool
+
+
+class MonteCarloStrategy(QueryStrategy):
+    """Base class of the strategies that read T predicted distributions of each sample.
+
+    These are T passes of one network with its dropout on, in each of which all samples meet the
+    same masks, or one prediction of each member of a Committee, or of a list of fitted estimators.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **QueryStrategy._parameter_constraints,
+        **BATCH_CONSTRAINTS,
+        "n_passes": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_passes: int = 100,
+        batch_size: int = 256,
+        device: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        self.n_passes = n_passes
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+
+    def _read(
+        self,
+        learner: Any,
+        X: Any,
+        seeds: np.random.SeedSequence,
+        use: Callable[[slice, np.ndarray], None],
+    ) -> torch.device:
+        """Hand over the log-probabilities (T, n, C) of blocks of the pool, in float64.
+
+        Returns where the network computes; of several estimators, the CPU.
+        """
+        members = committee_members(learner)
+        if members is None:
+            network = PoolNetwork(learner, self, self.device)
+            self._pass_through(network, X, seeds, use)
+            return network.device
+        if self.device is not None:
+            resolve_device(self.device, self)
+        if len(members) < 2:
+            got = Description(f"{len(members)} of them")
+            remedy = "Pass more, or one network with dropout by itself."
+            raise invalid("estimator", self, "two estimators or more", got, remedy)
+        log_p = member_log_probabilities(members, X, self.batch_size, self.device, self)
+        check_two_classes(log_p.shape[2], self)
+        use(slice(0, log_p.shape[1]), log_p)
+        return torch.device("cpu")
+
+    def _pass_through(
+        self,
+        network: PoolNetwork,
+        X: Any,
+        seeds: np.random.SeedSequence,
+        use: Callable[[slice, np.ndarray], None],
+    ) -> None:
+        network.check(X)
+        passes = seeds.spawn(self.n_passes)
+        first = network.inputs(take_rows(X, slice(0, 1)), in_pool(X, np.arange(1)))
+        with scoring(network.scored), torch.inference_mode():
+            dropout = DropoutNetwork(network.logits, first, self)
+
+            def forward(block: Any, start: int) -> np.ndarray:
+                where = in_pool(X, np.arange(start, start + n_rows(block)))
+                inputs = network.inputs(block, where)
+                log_p = np.empty((len(passes), len(inputs), len(network.classes)))
+                for own, seed in zip(log_p, passes, strict=True):
+                    logits = dropout.run(inputs.clone(), seed)
+                    network.check_logits(logits, where)
+                    own[:] = torch.log_softmax(logits.to("cpu", torch.float64), 1).numpy()
+                return log_p
+
+            for block, log_p in map_batches(forward, X, self.batch_size):
+                use(block, log_p)
+
+
+class MonteCarloUtility(MonteCarloStrategy):
+    """Base class of those that value samples one by one. A subclass implements `_utilities`."""
+
+    def _select(
+        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+    ) -> Selection:
+        masks, other = seed_sequence(self.random_state, self).spawn(2)
+        utilities = np.empty(n_rows(X_pool))
+
+        def use(block: slice, log_p: np.ndarray) -> None:
+            utilities[block] = self._utilities(log_p)
+
+        self._read(estimator, X_pool, masks, use)
+        ranked_by = self._final(utilities, np.random.default_rng(other))
+        return Selection(top_n(ranked_by, n_instances), ranked_by)
+
+    @abstractmethod
+    def _utilities(self, log_p: np.ndarray) -> np.ndarray:
+        """Return the utilities (n,) of samples with log-probabilities (T, n, C)."""
+
+    def _final(self, utilities: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """Return what the samples are ranked by."""
+        return utilities
+
+
+def mean_log_probabilities(log_p: np.ndarray) -> np.ndarray:
+    """Return log p̄, (n, C), of the mean over T distributions (T, n, C)."""
+    return np.logaddexp.reduce(log_p, axis=0) - np.log(len(log_p))
+
+
+def mutual_information(log_p: np.ndarray) -> np.ndarray:
+    """Return H(p̄) − mean_t H(p_t), (n,), of T distributions (T, n, C).
+
+    As mean_t KL(p_t ‖ p̄), a sum of terms that are not negative: the difference of the entropies
+    cancels where the draws agree.
+    """
+    p = np.exp(log_p)
+    return np.maximum(kl_div(p, p.mean(0)).mean(0).sum(1), 0.0)

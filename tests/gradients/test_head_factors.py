@@ -1,0 +1,37 @@
+"""The last layer's factors by one forward pass, against those by backward passes."""
+
+import pytest
+import torch
+from torch import nn
+
+from skactive.gradients import KroneckerFactors, fisher_factors, head_factors
+from tests.oracles import naive_rows
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_numbers_are_those_of_the_gradients(bias):
+    torch.manual_seed(0)
+    head = nn.Linear(5, 3, bias=bias)
+    net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), head).double()
+    X = torch.randn(7, 4, dtype=torch.float64)
+    factors = head_factors(net, X, batch_size=3)
+    assert isinstance(factors, KroneckerFactors)
+    P, last = sum(p.numel() for p in net.parameters()), sum(p.numel() for p in head.parameters())
+    V = naive_rows(net, X)[:, :, P - last :]
+    order = torch.arange(15).view(3, 5)
+    if bias:  # flat: all weights, then all biases; here each output's weights, then its bias
+        order = torch.cat([order, torch.arange(15, 18)[:, None]], 1)
+    torch.testing.assert_close(factors.dense(), V[:, :, order.flatten()])
+    by_mask = fisher_factors(net, X, torch.arange(P - last, P)).dense()
+    torch.testing.assert_close(factors.dense(), by_mask[:, :, order.flatten()])
+
+
+def test_no_gradients_are_computed(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a backward pass")
+
+    monkeypatch.setattr(torch.autograd, "grad", refuse)
+    monkeypatch.setattr(torch.Tensor, "backward", refuse)
+    net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+    assert head_factors(net, torch.ones(2, 4)).shape == (2, 3, 18)
+    assert not head_factors(net, torch.ones(2, 4)).left.requires_grad

@@ -1,0 +1,89 @@
+"""BAIT against the published loop, and against FisherMask on the last layer alone."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from skactive import BAIT, CNNClassifier, FisherMask
+from tests import oracles
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A small CNN in float64, so that picks can be compared one by one."""
+    rng = np.random.default_rng(0)
+    X, y = rng.random((60, 1, 8, 8)), np.arange(60) % 3
+    X[np.arange(60), 0, y * 2] += 0.5
+    clf = CNNClassifier("small_cnn", module_params={"width": 3}, max_epochs=5, random_state=0)
+    clf.set_params(channels="first").fit(X[:12], y[:12])
+    clf.module_.double()
+    return clf, X
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("params", [{}, {"oversample": 1.0, "regularization": 0.1}])
+def test_picks_are_those_of_the_published_loop(fitted, params, labelled):
+    clf, X = fitted
+    found = BAIT(**params).select(clf, X[12:], 6, X_labelled=X[:12] if labelled else None)
+    both = np.concatenate([X[12:], X[:12]]) if labelled else X[12:]
+    n_last = sum(p.numel() for p in clf.module_.network.fc.parameters())
+    V = oracles.naive_rows(clf.module_, torch.as_tensor(both))[:, :, -n_last:].numpy()
+    expected = oracles.published_greedy(
+        V, 6, np.arange(48), np.arange(48, len(both)), params.get("regularization", 1.0),
+        int(6 * params.get("oversample", 2.0)),
+    )  # fmt: skip
+    assert found.indices.tolist() == expected
+    assert found.utilities is None
+
+
+def test_it_is_fisher_mask_on_the_last_layer(fitted):
+    clf, X = fitted
+    mask = FisherMask(mask="head", oversample=2.0)
+    found = [s.select(clf, X[12:], 8, X_labelled=X[:12]) for s in (mask, BAIT())]
+    np.testing.assert_array_equal(found[0].indices, found[1].indices)
+    np.testing.assert_allclose(found[0].gains, found[1].gains, rtol=1e-8)
+
+
+def test_no_backward_pass(fitted, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a backward pass")
+
+    monkeypatch.setattr(torch.autograd, "grad", refuse)
+    monkeypatch.setattr(torch.Tensor, "backward", refuse)
+    clf, X = fitted
+    assert BAIT().select(clf, X[12:], 3).indices.shape == (3,)
+
+
+def test_a_pipeline_and_a_net_of_probabilities():
+    class Probabilities(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.fc(x).softmax(1)
+
+    X = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    net = NeuralNetClassifier(Probabilities, train_split=None, max_epochs=1, verbose=0)
+    net.fit(X, np.arange(30) % 3)
+    V = oracles.naive_rows(net.module_.fc, torch.as_tensor(X)).numpy()
+    expected = oracles.published_greedy(V, 4, np.arange(30), np.arange(0), oversample_to=8)
+    pipeline = make_pipeline(FunctionTransformer(lambda X: X / 2), net)
+    for estimator, pool in ((net, X), (pipeline, 2 * X)):
+        assert BAIT().select(estimator, pool, 4).indices.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "match"),
+    [
+        ({"oversample": 0.5}, "'oversample' parameter of BAIT"),
+        ({"regularization": 0}, "'regularization' parameter of BAIT"),
+    ],
+)
+def test_errors(fitted, params, match):
+    with pytest.raises(ValueError, match=match):
+        BAIT(**params).select(fitted[0], fitted[1], 2)
