@@ -17,7 +17,7 @@ import skactive
 from skactive import datasets, strategies
 from skactive._torch import resolve_device
 from skactive._validation import InvalidParameterError, check_count
-from skactive.estimators import CNNClassifier
+from skactive.estimators import CNNClassifier, LPLClassifier
 from skactive.exceptions import DatasetError, ResultsMismatchError
 from skactive.experiments import Results, run_experiment
 
@@ -45,6 +45,8 @@ _AS_OPTIONS = {
     "another out=": "another --out",
 }
 _FAVOURITES = ("FisherMask", "LPLGrad", "Margin", "Entropy", "Random")
+# What is meant for a network that is trained jointly with a loss-prediction module.
+_JOINTLY = ("LPLGrad", "LearningLoss")
 
 _DESCRIPTION = """\
 Watch query strategies choose real images for a CNN.
@@ -262,17 +264,24 @@ def _demo(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     if not arguments.quiet:
         print(_introduction(arguments, data), flush=True)
-    classifier = CNNClassifier(
-        "small_cnn",
-        classes=list(range(n_classes)),
-        max_epochs=arguments.epochs,
-        lr_schedule="cosine",
-        device=str(device),
+    classifier, jointly = (
+        kind(
+            "small_cnn",
+            classes=list(range(n_classes)),
+            max_epochs=arguments.epochs,
+            lr_schedule="cosine",
+            device=str(device),
+        )
+        for kind in (CNNClassifier, LPLClassifier)
     )
+    arms = {
+        name: (jointly, strategy) if name in _JOINTLY else strategy
+        for name, strategy in arguments.strategies.items()
+    }
     with _torch_threads(arguments.threads):
         results = run_experiment(
             classifier,
-            arguments.strategies,
+            arms,
             data.X_train,
             data.y_train,
             data.X_test,
@@ -315,13 +324,16 @@ def _load(arguments: argparse.Namespace) -> Bunch:
 
 
 def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:
+    jointly = [name for name in arguments.strategies if name in _JOINTLY]
+    trains = f"; for {' and '.join(jointly)} jointly with a loss-prediction module" * bool(jointly)
     return (
         f"{arguments.dataset}: {len(data.y_train)} images to choose from, {len(data.y_test)} to "
         f"test on, {len(data.target_names)} classes.\n"
         f"{', '.join(arguments.strategies)}: {arguments.initial} labels at first, spread as evenly "
         f"over the classes as they go; then {arguments.rounds} × {arguments.batch} more; "
         f"seeds: {arguments.seeds}.\n"
-        "Every round trains a small CNN from scratch. Ctrl-C stops it; the same command goes on."
+        f"Every round trains a small CNN from scratch{trains}. "
+        "Ctrl-C stops it; the same command goes on."
     )
 
 

@@ -88,6 +88,19 @@ def test_a_torn_record_is_computed_again_with_the_same_numbers(demo, tmp_path):
     assert numbers(tmp_path / "results.jsonl") == numbers(demo[0] / "results.jsonl")
 
 
+def test_strategies_of_predicted_losses_train_a_network_that_has_them(tmp_path, capsys):
+    arguments = [*TINY, "--strategies", "learning-loss,random", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    config = json.loads((tmp_path / "config.json").read_text())
+    arms = config["strategies"]
+    assert "LPLClassifier" in json.dumps(arms["LearningLoss"])
+    assert "LPLClassifier" not in json.dumps(arms["Random"])
+    trained = "trains a small CNN from scratch; for LearningLoss jointly with a loss-prediction"
+    assert trained in capsys.readouterr().out
+    first = Results.load(tmp_path).frame.query("round == 0")
+    assert first["accuracy"].nunique() == 2  # same initial weights, but another loss
+
+
 def test_other_settings_are_refused_in_one_line(demo, capsys):
     out, _ = demo
     before = (out / "results.jsonl").read_bytes()
