@@ -34,6 +34,30 @@ def test_fishermask(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "fishermask.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
+def test_lplgrad(tmp_path, monkeypatch, capsys):
+    (example,) = [path for path in EXAMPLES if path.name == "lplgrad.py"]
+    monkeypatch.setattr("sys.argv", [str(example), "--out", str(tmp_path)])
+    runpy.run_path(str(example))
+    out = capsys.readouterr().out
+    assert float(re.search(r"true loss on test images: (-?[\d.]+)", out)[1]) > 0.4
+    for name in ("LPLGrad", "Random"):
+        assert len(re.findall(rf"^ *\d+ +{name} ", out, re.MULTILINE)) == 4
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_lplgrad_ablation(tmp_path, monkeypatch, capsys):
+    (example,) = [path for path in EXAMPLES if path.name == "lplgrad_ablation.py"]
+    monkeypatch.setattr("sys.argv", [str(example), "--quick", "--out", str(tmp_path)])
+    runpy.run_path(str(example), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    for training in ("alone", "jointly"):
+        for query in ("gradient norm", "entropy", "random"):
+            assert sum(f"{query}, {training}" in line for line in lines) == 4
+    assert (tmp_path / "lplgrad.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_readme_and_the_example_agree(path):
     readme = (path.parent.parent / "README.md").read_text(encoding="utf-8")

@@ -128,6 +128,21 @@ def test_history(data, params):
         assert h[epoch, "train_loss"] == pytest.approx(joint, rel=1e-5)
 
 
+def test_the_loss_of_validation_batches_is_the_cross_entropy(data):
+    seen = []
+
+    class Look(Callback):
+        def on_batch_end(self, net, batch=None, training=False, **step):
+            if not training:
+                expected = nn.functional.cross_entropy(step["y_pred"], batch[1])
+                torch.testing.assert_close(step["loss"], expected)
+                seen.append(step["loss"].item())
+
+    clf = make(train_split=0.2, callbacks=[Look]).fit(*data)
+    assert len(seen) == 3
+    np.testing.assert_allclose(clf.history_[:, "valid_loss"], seen)
+
+
 def test_class_weights_are_not_in_the_ranking(data):
     X, y = data[0][:30], data[1][:30]
 
