@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +20,7 @@ __all__ = [
     "describe",
     "exact_share",
     "invalid",
+    "on_behalf_of",
     "owner_name",
 ]
 
@@ -68,6 +72,32 @@ def invalid(
     got = got if isinstance(got, Description) else describe(got)
     message = f"The {parameter!r} parameter of {name} must be {must}. Got {got} instead."
     return InvalidParameterError(f"{message} {remedy}".rstrip())
+
+
+@contextmanager
+def on_behalf_of(owner: object, **names: str) -> Iterator[None]:
+    """Name the parameters of a caller in the messages about those of what it calls.
+
+    Parameters
+    ----------
+    owner : object
+        The caller, whose parameters the user has set.
+    **names : str
+        Parameters that have another name there.
+
+    Yields
+    ------
+    None
+    """
+    try:
+        yield
+    except InvalidParameterError as error:
+        found = re.match(r"The '(\w+)' parameter of \S+ must be ", str(error))
+        if found is None:
+            raise
+        parameter = names.get(found[1], found[1])
+        message = f"The {parameter!r} parameter of {owner_name(owner)} must be "
+        raise InvalidParameterError(message + str(error)[found.end() :]) from error
 
 
 def check_count(

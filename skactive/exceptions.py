@@ -4,6 +4,7 @@ __all__ = [
     "BatchSizeWarning",
     "DatasetError",
     "ResultsMismatchError",
+    "TwoStageWarning",
     "UnsupportedEstimatorError",
 ]
 
@@ -22,3 +23,7 @@ class ResultsMismatchError(ValueError):
 
 class BatchSizeWarning(UserWarning):
     """The device ran out of memory, and the batch size was lowered."""
+
+
+class TwoStageWarning(UserWarning):
+    """A selection did not fit in memory, and was made in two stages: the picks may differ."""

@@ -10,7 +10,7 @@ import pytest
 import skactive
 
 ROOT = Path(skactive.__file__).parent
-SHARED = {"_validation", "exceptions", "_torch", "_rng"}
+SHARED = {"_validation", "exceptions", "_torch", "_rng", "_memory"}
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
     "_modal": {"_validation"},
@@ -18,6 +18,7 @@ ALLOWED = {
     "exceptions": set(),
     "_torch": {"_validation", "exceptions"},
     "_rng": {"_validation"},
+    "_memory": set(),
     "_factors": {"_validation"},
     "gradients": SHARED | {"_factors"},
     "selection": SHARED | {"_factors"},

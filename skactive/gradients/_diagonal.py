@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skactive._rng import generator
 from skactive._torch import map_batches, n_rows, unwrap
-from skactive._validation import check_count
+from skactive._validation import check_count, invalid
 from skactive.gradients._general import general_gradients
 from skactive.gradients._geometry import Geometry
 from skactive.gradients._mask import trainable_parameters
@@ -26,13 +29,17 @@ def diagonal_fisher(
     module: nn.Module,
     X: Any,
     *,
+    labels: str | int = "all",
     batch_size: int = 256,
     device: str | torch.device | None = None,
+    random_state: Any = None,
 ) -> Tensor:
     """Diagonal of the Fisher information matrix, averaged over samples.
 
-    d_j = mean_x Σ_c p_c(x) (∂_j log p_c(x))², with p the network's own softmax: no label is used.
-    One forward and C backward passes a batch; each layer squares its own per-sample gradients.
+    d_j = mean_x Σ_c p_c(x) (∂_j log p_c(x))², with p the network's own softmax: no label of the
+    samples is used. One forward and C backward passes a batch; each layer squares its own
+    per-sample gradients. With s labels drawn from p(x) for each sample, in place of all C, it is an
+    unbiased estimate, mean_x 1/s Σ_i (∂_j log p_{c_i}(x))², by s backward passes.
 
     Parameters
     ----------
@@ -41,10 +48,14 @@ def diagonal_fisher(
         and left as it was. Half-precision weights are scored in float32.
     X : array, tensor, sequence or torch Dataset of length N
         The samples. Floats are cast to the module's type, integers passed as they are.
+    labels : "all" or int, default="all"
+        Sum over all C classes, or over so many that are drawn for each sample.
     batch_size : int, default=256
         Samples a batch.
     device : str, torch.device or None, default=None
         Where to compute; None is where the module is, "auto" the best device here.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the labels; the same ones whatever the batch size.
 
     Returns
     -------
@@ -74,6 +85,8 @@ def diagonal_fisher(
     batch_size = check_count("batch_size", owner, batch_size)
     names = {name: p.numel() for name, p in trainable_parameters(unwrap(module), owner).items()}
     with lend_network(module, X, device, owner) as network:
+        every = isinstance(labels, str) and labels == "all"
+        draws = None if every else _draws(labels, n_rows(X), random_state)
         plan = make_plan(network, X, names, _square_taker, _squares)
         precise = torch.float32 if network.device.type == "mps" else torch.float64
         sums = {
@@ -83,7 +96,9 @@ def diagonal_fisher(
         with Tape(network, plan.takers, plan.head) as tape:
 
             def add(block: Any, start: int) -> dict[str, Tensor]:
-                return _block_sums(network, plan, tape, network.inputs(block))
+                X = network.inputs(block)
+                drawn = None if draws is None else draws[start : start + len(X)].to(X.device)
+                return _block_sums(network, plan, tape, X, drawn)
 
             for _, block_sums in map_batches(add, X, batch_size):
                 for name, squares in block_sums.items():
@@ -99,7 +114,26 @@ def _squares(name: str, gradient: Tensor) -> Tensor:
     return gradient.square()
 
 
-def _block_sums(network: Network, plan: Plan, tape: Tape, X: Tensor) -> dict[str, Tensor]:
+def _draws(labels: Any, n: int, random_state: Any) -> Tensor:
+    """Return a number from 0 to 1 for each label that is to be drawn, (N, s)."""
+    if isinstance(labels, bool) or not isinstance(labels, Integral) or labels < 1:
+        raise invalid("labels", "diagonal_fisher", "'all' or an int of at least 1", labels)
+    draw = generator(random_state, "diagonal_fisher")
+    return torch.from_numpy(draw.random((n, int(labels)), dtype=np.float32))
+
+
+def _drawn_rows(logits: Tensor, draws: Tensor) -> Tensor:
+    """Return e_c − p, over √s, for s labels c of each sample drawn from its p, (n, s, C)."""
+    reached = logits.softmax(1).cumsum(1)  # (n, C)
+    drawn = torch.searchsorted(reached, draws.to(reached.dtype) * reached[:, -1:], right=True)
+    C = logits.shape[1]
+    chosen = drawn.clamp_(max=C - 1)[:, :, None].expand(-1, -1, C)
+    return class_rows(logits, "uniform").gather(1, chosen) / draws.shape[1] ** 0.5
+
+
+def _block_sums(
+    network: Network, plan: Plan, tape: Tape, X: Tensor, draws: Tensor | None
+) -> dict[str, Tensor]:
     """Σ over a batch of Σ_c p_c (∂_j log p_c)², by parameter."""
     sums: dict[str, Tensor] = {}
 
@@ -114,7 +148,10 @@ def _block_sums(network: Network, plan: Plan, tape: Tape, X: Tensor) -> dict[str
             network.check_finite(logits)
             if start == 0:
                 network.check_alone(first, logits)
-            rows = class_rows(logits)
+            rows = (
+                class_rows(logits) if draws is None
+                else _drawn_rows(logits, draws[start : start + len(some)])
+            )  # fmt: skip
             takers = [taker for taker in plan.takers.values() if isinstance(taker, SquareTaker)]
             held = sum(taker.held() for taker in takers) // len(some)
             for c in range(rows.shape[1]):

@@ -12,6 +12,7 @@ from skactive.selection._greedy_fisher import (
     greedy_fisher,
     greedy_fisher_steps,
 )
+from skactive.selection._in_blocks import greedy_fisher_in_blocks, matrix_bytes, sample_bytes
 from skactive.selection._k_center import k_center_greedy, k_center_greedy_steps
 from skactive.selection._kmeans_plusplus import kmeans_plusplus, kmeans_plusplus_steps
 from skactive.selection._picks import Picks
@@ -24,15 +25,18 @@ __all__ = [
     "batch_bald",
     "batch_bald_steps",
     "greedy_fisher",
+    "greedy_fisher_in_blocks",
     "greedy_fisher_steps",
     "k_center_greedy",
     "k_center_greedy_steps",
     "kmeans_plusplus",
     "kmeans_plusplus_steps",
+    "matrix_bytes",
     "max_coverage",
     "max_coverage_steps",
     "other_group_distances",
     "purity_radius",
+    "sample_bytes",
     "top_n",
     "typicality",
 ]

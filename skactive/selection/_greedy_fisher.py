@@ -132,7 +132,6 @@ def greedy_fisher_steps(
     labelled: Any = None,
     regularization: float = 1.0,
     oversample: float = 1.0,
-    after_pick: Callable[[], None] | None = None,
 ) -> GreedyFisherResult:
     """Do what `greedy_fisher` does, and report the gains and the refreshes.
 
@@ -148,8 +147,6 @@ def greedy_fisher_steps(
         λ.
     oversample : float, default=1.0
         How many are picked before some are removed, as a multiple of n.
-    after_pick : callable or None, default=None
-        Called without arguments after each pick, to show progress.
 
     Returns
     -------
@@ -171,13 +168,13 @@ def greedy_fisher_steps(
     V = _as_factors(factors)
     pool, labels = _check_positions(candidates, labelled, len(V), V.device)
     n = check_count("n", _OWNER, n, high=len(pool), high_is="the candidates")
-    _check_at_least("regularization", regularization, 0.0)
-    _check_at_least("oversample", oversample, 1.0)
+    check_at_least("regularization", regularization, 0.0, _OWNER)
+    check_at_least("oversample", oversample, 1.0, _OWNER)
     n_picks = min(len(pool), exact_share(oversample, n, up=True))
     I_U = _mean_information(V, pool, labels)
     of_labels = V.gram(_weights(V, labels)) if len(labels) else None
     information = Information(I_U, of_labels, len(labels), n, float(regularization))
-    return pick(V, pool, information, n_picks, n, after_pick)
+    return pick(V, pool, information, n_picks, n)
 
 
 def pick(
@@ -432,8 +429,9 @@ def _positions(name: str, given: Any, N: int) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _check_at_least(name: str, value: Any, low: float) -> None:
+def check_at_least(name: str, value: Any, low: float, owner: str) -> None:
+    """Raise unless a value is a finite number of at least `low`, and not 0."""
     real = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(float(value))
     if not real or value < low or value == 0:
         must = f"a finite number of at least {low:g}" if low else "a finite number above 0"
-        raise invalid(name, _OWNER, must, value)
+        raise invalid(name, owner, must, value)

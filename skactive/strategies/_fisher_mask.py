@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
 
+from skactive._memory import free_memory
 from skactive._rng import seed_sequence
-from skactive._torch import n_rows
-from skactive._validation import check_count
-from skactive.gradients import diagonal_fisher, find_head, fisher_factors, parameter_mask
-from skactive.selection import greedy_fisher_steps
+from skactive._torch import check_not_iterable_dataset, n_rows
+from skactive._validation import Description, check_count, exact_share, invalid, on_behalf_of
+from skactive.exceptions import TwoStageWarning
+from skactive.gradients import (
+    FisherFactors,
+    diagonal_fisher,
+    find_head,
+    fisher_factors,
+    parameter_mask,
+)
+from skactive.selection import greedy_fisher_in_blocks, matrix_bytes, sample_bytes
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import PoolInputs, PoolNetwork
+from skactive.strategies._progress import progress_bar
 from skactive.strategies._subset import some_positions
+
+# The part of the free memory that is used where no bound is given.
+_OF_FREE_MEMORY = 0.8
 
 
 class FisherMask(QueryStrategy):
@@ -39,27 +54,44 @@ class FisherMask(QueryStrategy):
     n_parameters : int or None, default=None
         k itself, in place of a fraction.
     mask : {"global", "layerwise", "relative", "random", "head"}, default="global"
-        How to choose the parameters, see `skactive.gradients.parameter_mask`.
+        How to choose the parameters, see `skactive.gradients.parameter_mask`. "head" is the last
+        layer alone, and takes no fraction.
     weighting : {"probability", "uniform"}, default="probability"
         Whether I(x) carries p_c, as the formula has it, or not, as the published code.
     n_samples : int, default=1024
         How many samples of the pool d is averaged over.
     diagonal_samples : {"random", "first"}, default="random"
         Whether these are drawn at random or are the first of the pool, as in the published code.
+    diagonal_labels : "all" or int, default="all"
+        Average d over all C classes, or over so many that are drawn from p for each sample: an
+        unbiased estimate by so many backward passes in place of C.
     regularization : float, default=1.0
         λ.
     oversample : float, default=1.0
         ⌈oversample · n⌉ samples are picked, and the least useful removed one by one.
     subset : int or None, default=None
-        Consider only so many samples of the pool, drawn at random; None is all. Memory grows with
-        them: C² + D + C·k' numbers a sample, with D the width of the last layer and k' the
-        parameters of the mask outside of it.
+        Consider only so many samples of the pool, drawn at random; None is all.
+    max_memory : float or None, default=None
+        How many bytes the selection may take: 3C² + D + C·k' numbers a sample of the pool, with D
+        the width of the last layer and k' the parameters of the mask outside of it, and six k×k
+        matrices in float64. Where that is too little, the selection has two stages, with a
+        `TwoStageWarning`, see `skactive.selection.greedy_fisher_in_blocks`. Up to 0.2 GB of
+        intermediate results, and the network's own passes, come on top. None is 80 % of the memory
+        that is free on the network's device.
+    progress : bool, default=True
+        Whether a query that takes long shows a progress bar, if standard error is a terminal.
     batch_size : int, default=256
         Samples a forward pass.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the subset, the samples of the diagonal, and the random mask.
+        Draws the subset, the samples and labels of the diagonal, the random mask, and the blocks
+        of a selection in two stages.
+
+    Warns
+    -----
+    TwoStageWarning
+        If the selection does not fit in memory.
 
     References
     ----------
@@ -86,9 +118,12 @@ class FisherMask(QueryStrategy):
         "weighting": [StrOptions({"probability", "uniform"})],
         "n_samples": [Interval(Integral, 1, None, closed="left")],
         "diagonal_samples": [StrOptions({"random", "first"})],
+        "diagonal_labels": [StrOptions({"all"}), Interval(Integral, 1, None, closed="left")],
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "oversample": [Interval(Real, 1, None, closed="left")],
         "subset": [Interval(Integral, 1, None, closed="left"), None],
+        "max_memory": [Interval(Real, 0, None, closed="neither"), None],
+        "progress": ["boolean"],
     }
 
     def __init__(
@@ -99,9 +134,12 @@ class FisherMask(QueryStrategy):
         weighting: str = "probability",
         n_samples: int = 1024,
         diagonal_samples: str = "random",
+        diagonal_labels: str | int = "all",
         regularization: float = 1.0,
         oversample: float = 1.0,
         subset: int | None = None,
+        max_memory: float | None = None,
+        progress: bool = True,
         batch_size: int = 256,
         device: Any = None,
         random_state: Any = None,
@@ -112,9 +150,12 @@ class FisherMask(QueryStrategy):
         self.weighting = weighting
         self.n_samples = n_samples
         self.diagonal_samples = diagonal_samples
+        self.diagonal_labels = diagonal_labels
         self.regularization = regularization
         self.oversample = oversample
         self.subset = subset
+        self.max_memory = max_memory
+        self.progress = progress
         self.batch_size = batch_size
         self.device = device
         self.random_state = random_state
@@ -140,44 +181,165 @@ class FisherMask(QueryStrategy):
         setting = {"fraction": 0.002, "weighting": "uniform", "diagonal_samples": "first"}
         return cls(**{**setting, **changes})
 
+    def choose_mask(self, estimator: Any, X_pool: Any) -> Tensor:
+        """Choose the parameters that a query on this pool keeps, and do no more.
+
+        Parameters
+        ----------
+        estimator : object
+            As for `select`.
+        X_pool : array-like, Tensor or torch Dataset of N samples
+            The unlabelled pool, not empty.
+
+        Returns
+        -------
+        torch.Tensor of int64, of shape (k,)
+            Increasing flat positions among the network's trainable parameters, for
+            `skactive.plotting.FisherMaskDisplay`. With an int as `random_state` it is the mask of
+            `select`.
+        """
+        self._validate_params()
+        check_not_iterable_dataset("X_pool", self, X_pool)
+        network = PoolNetwork(estimator, self, self.device)
+        network.check(X_pool)
+        return self._mask(network, X_pool, self._draws())
+
+    def _draws(self) -> list[np.random.Generator]:
+        """One for the subset, for the diagonal's samples and labels, for the mask, for blocks."""
+        return [np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(4)]
+
     def _select(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         network = PoolNetwork(estimator, self, self.device)
         network.check(X_pool)
-        n_pool = n_rows(X_pool)
-        draws = [np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(3)]
-        candidates = some_positions(n_pool, self.subset, draws[0])
+        draws = self._draws()
+        candidates = some_positions(n_rows(X_pool), self.subset, draws[0])
         n_instances = check_count(
             "n_instances", self, n_instances, high=len(candidates), high_is="the size of subset",
             remedy="Ask for fewer, or raise subset.",
         )  # fmt: skip
-        averaged = some_positions(n_pool, self.n_samples, draws[1])
-        if self.diagonal_samples == "first":
-            averaged = np.arange(len(averaged))
-
-        module, batch_size = network.module, self.batch_size
-        head = find_head(module, PoolInputs(network, ("X_pool", X_pool, candidates[:1])))
-        diagonal = None
-        if self.mask not in {"random", "head"}:
-            diagonal = diagonal_fisher(
-                module, PoolInputs(network, ("X_pool", X_pool, averaged)), batch_size=batch_size
-            )
-        mask = parameter_mask(
-            diagonal, module, kind=self.mask, fraction=self.fraction, head=head,
-            n_parameters=self.n_parameters, random_state=int(draws[2].integers(2**31)),
-        )  # fmt: skip
+        mask = self._mask(network, X_pool, draws)
         parts = [("X_pool", X_pool, candidates)]
         if X_labelled is not None and n_rows(X_labelled):
             parts.append(("X_labelled", X_labelled, np.arange(n_rows(X_labelled))))
         samples = PoolInputs(network, *parts)
-        factors = fisher_factors(
-            module, samples, mask, weighting=self.weighting, batch_size=batch_size
-        )
-        result = greedy_fisher_steps(
-            factors, n_instances,
-            candidates=np.arange(len(candidates)),
-            labelled=np.arange(len(candidates), len(samples)),
-            regularization=self.regularization, oversample=self.oversample,
-        )  # fmt: skip
+        n_pool = len(candidates)
+
+        def factors_of(positions: np.ndarray) -> FisherFactors:
+            name = "X_pool" if positions[0] < n_pool else "X_labelled"
+            with (
+                progress_bar("FisherMask: factors", "sample", len(positions), self.progress) as bar,
+                on_behalf_of(self, module="estimator", X=name),
+            ):
+                return fisher_factors(
+                    network.module, _Read(samples, positions, bar.update), mask,
+                    weighting=self.weighting, batch_size=self.batch_size,
+                )  # fmt: skip
+
+        block_size = self._block_size(network, n_pool, n_instances, len(mask), factors_of)
+        with progress_bar("FisherMask: picks", "pick", n_instances, self.progress) as bar:
+
+            def picked(done: int, total: int) -> None:
+                bar.total = total
+                bar.update()
+
+            result = greedy_fisher_in_blocks(
+                factors_of, np.arange(n_pool), n_instances,
+                labelled=np.arange(n_pool, len(samples)), block_size=block_size,
+                regularization=self.regularization, oversample=self.oversample,
+                random_state=draws[3], progress=picked,
+            )  # fmt: skip
         return Selection(candidates[result.indices], None, result.gains)
+
+    def _mask(self, network: PoolNetwork, X_pool: Any, draws: list[np.random.Generator]) -> Tensor:
+        module, diagonal = network.module, None
+        with on_behalf_of(self, module="estimator", X="X_pool", kind="mask"):
+            head = find_head(module, PoolInputs(network, ("X_pool", X_pool, np.arange(1))))
+            if self.mask not in {"random", "head"}:  # these do not read it
+                averaged = some_positions(n_rows(X_pool), self.n_samples, draws[1])
+                if self.diagonal_samples == "first":
+                    averaged = np.arange(len(averaged))
+                pool = PoolInputs(network, ("X_pool", X_pool, np.arange(n_rows(X_pool))))
+                with progress_bar(
+                    "FisherMask: diagonal", "sample", len(averaged), self.progress
+                ) as bar:
+                    diagonal = diagonal_fisher(
+                        module, _Read(pool, averaged, bar.update), labels=self.diagonal_labels,
+                        batch_size=self.batch_size, random_state=draws[1],
+                    )  # fmt: skip
+            return parameter_mask(
+                diagonal, module, kind=self.mask, fraction=self.fraction, head=head,
+                n_parameters=self.n_parameters, random_state=int(draws[2].integers(2**31)),
+            )  # fmt: skip
+
+    def _block_size(
+        self,
+        network: PoolNetwork,
+        n_pool: int,
+        n_instances: int,
+        k: int,
+        factors_of: Callable[[np.ndarray], FisherFactors],
+    ) -> int:
+        """Return how many samples' factors may be held at once."""
+        memory = self.max_memory
+        given = f"max_memory={memory!r}"
+        if memory is None:
+            memory = _OF_FREE_MEMORY * free_memory(network.device)
+            given = f"{_gigabytes(memory)}, {_OF_FREE_MEMORY:.0%} of what is free"
+        left = memory - matrix_bytes(k)
+        if left <= 0:
+            raise invalid(
+                "max_memory", self,
+                f"more than {_gigabytes(matrix_bytes(k))}, which the k×k matrices of a mask of "
+                f"k = {k} parameters take", Description(given),
+                "Lower fraction or n_parameters, or raise max_memory.",
+            )  # fmt: skip
+        C = len(network.classes)
+        if n_pool * 8 * (C * k + k + 3 * C**2) <= left:  # enough even if nothing is structured
+            return n_pool
+        each = sample_bytes(factors_of(np.arange(1)))
+        size = int(left // each)
+        n_picks = min(n_pool, exact_share(self.oversample, n_instances, up=True))
+        if size < n_picks:
+            raise invalid(
+                "max_memory", self,
+                f"at least {_gigabytes(matrix_bytes(k) + n_picks * each)}, for the k×k matrices of "
+                f"a mask of k = {k} parameters and the factors of the {n_picks} samples that are "
+                "picked", Description(given),
+                "Lower n_instances, fraction or n_parameters, or raise max_memory.",
+            )  # fmt: skip
+        if size < n_pool:
+            warnings.warn(
+                f"FisherMask: {n_pool} samples on a mask of k = {k} parameters take "
+                f"{_gigabytes(matrix_bytes(k) + n_pool * each)}, and there is {given}. The batch "
+                f"is chosen in two stages, from {-(-n_pool // size)} random blocks and then from "
+                "what they gave, which takes longer and may pick other samples. Raise max_memory, "
+                "or lower subset, fraction or n_parameters, for a choice in one.",
+                TwoStageWarning,
+                stacklevel=4,
+            )
+        return min(size, n_pool)
+
+
+class _Read:
+    """Some samples of a sequence; tells of each batch that is read."""
+
+    def __init__(
+        self, samples: PoolInputs, positions: np.ndarray, read: Callable[[int], Any]
+    ) -> None:
+        self.samples, self.positions, self.read = samples, positions, read
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: slice | np.ndarray) -> Tensor:
+        positions = self.positions[index]
+        found = self.samples[positions]
+        if isinstance(index, slice):  # not the few samples of a check
+            self.read(len(positions))
+        return found
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.3g} GB"

@@ -77,7 +77,7 @@ def test_first_samples_and_random_masks(fitted, monkeypatch):
     seen = []
     monkeypatch.setattr(
         _fisher_mask, "diagonal_fisher",
-        lambda module, X, **kwargs: seen.append(X.parts[0][2]) or diagonal_fisher(
+        lambda module, X, **kwargs: seen.append(X.positions) or diagonal_fisher(
             module, X, **kwargs),
     )  # fmt: skip
     FisherMask(n_samples=7, diagonal_samples="first").select(clf, X, 2)

@@ -1,0 +1,211 @@
+"""Selection with few factors in memory: exact in one block, near it in several."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+from skactive._factors import DenseFactors, KroneckerFactors
+from skactive.selection import (
+    greedy_fisher_in_blocks,
+    greedy_fisher_steps,
+    matrix_bytes,
+    sample_bytes,
+)
+from tests.oracles import objective
+from tests.selection.test_greedy_fisher import PROBLEMS, factors_of
+
+LABELLED = np.arange(10)
+POOL = np.arange(10, 540)
+
+
+class Seen:
+    """Gives the factors of some samples; remembers how many were asked for at once."""
+
+    def __init__(self, factors):
+        self.factors, self.sizes = factors, []
+
+    def __call__(self, positions):
+        self.sizes.append(len(positions))
+        return self.factors.take(torch.as_tensor(positions))
+
+
+@pytest.mark.parametrize("oversample", [1.0, 2.0])
+@pytest.mark.parametrize("labelled", [LABELLED, None])
+def test_one_block_is_the_plain_selection(oversample, labelled):
+    factors = factors_of("random", torch.float64)
+    expected = greedy_fisher_steps(
+        factors, 25, candidates=POOL, labelled=labelled, oversample=oversample
+    )
+    found = greedy_fisher_in_blocks(
+        Seen(factors), POOL[::-1], 25, labelled=labelled, oversample=oversample
+    )
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.removed, expected.removed)
+    np.testing.assert_allclose(found.gains, expected.gains, rtol=1e-10)
+
+
+@pytest.mark.parametrize("block_size", [40, 133, 265])
+def test_no_more_factors_than_a_block_at_once(block_size):
+    seen = Seen(factors_of("random", torch.float32))
+    labelled, pool = np.arange(300), np.arange(300, 540)
+    found = greedy_fisher_in_blocks(
+        seen, pool, 40, labelled=labelled, block_size=block_size, random_state=0
+    )
+    assert max(seen.sizes) <= block_size
+    assert len(set(found.indices)) == 40
+    assert np.isin(found.indices, pool).all()
+
+
+def test_gains_are_decreases_of_the_objective_over_the_whole_pool():
+    factors = factors_of("random", torch.float64)
+    V = factors.dense().numpy()
+    found = greedy_fisher_in_blocks(
+        Seen(factors), POOL, 6, labelled=LABELLED, block_size=100, random_state=0
+    )
+    values = [objective(V, found.indices[:i], POOL, LABELLED, 6) for i in range(7)]
+    np.testing.assert_allclose(found.gains, -np.diff(values), rtol=1e-9)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize(("block_size", "bound"), [(265, 0.01), (133, 0.02), (67, 0.15)])
+def test_the_loss_in_objective_is_small(problem, block_size, bound):
+    """Two, four and eight blocks; of the last, only 67 samples fit in the second stage, not 4n.
+
+    Mean of three cuts. A batch at random ends at least 80 % above the one-stage selection.
+    """
+    factors, n = factors_of(problem, torch.float64), 30
+    V = factors.dense().numpy()
+
+    def value(picks):
+        return objective(V, picks, POOL, LABELLED, n)
+
+    one = value(greedy_fisher_steps(factors, n, labelled=LABELLED).indices)
+    two = [
+        value(
+            greedy_fisher_in_blocks(
+                Seen(factors),
+                POOL,
+                n,
+                labelled=LABELLED,
+                block_size=block_size,
+                random_state=seed,
+            ).indices  # fmt: skip
+        )
+        for seed in range(3)
+    ]
+    draw = np.random.default_rng(0)
+    by_chance = [value(draw.choice(POOL, n, replace=False)) for _ in range(3)]
+    assert np.mean(two) <= (1 + bound) * one
+    assert np.mean(by_chance) > 1.8 * one
+
+
+def test_seeds_and_progress():
+    factors, seen = factors_of("random", torch.float32), []
+
+    def picks(seed, **options):
+        return greedy_fisher_in_blocks(
+            Seen(factors), POOL, 20, block_size=100, random_state=seed, **options
+        ).indices.tolist()
+
+    first = picks(0, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(i + 1, 80 + 20) for i in range(100)]
+    assert picks(0) == first
+    seen.clear()
+    greedy_fisher_in_blocks(
+        Seen(factors), POOL, 20, oversample=1.5, progress=lambda *step: seen.append(step)
+    )
+    assert seen == [(i + 1, 30) for i in range(30)]
+
+
+def test_a_pool_of_one_and_the_whole_pool():
+    factors = factors_of("random", torch.float64, N=20)
+    assert greedy_fisher_in_blocks(Seen(factors), [7], 1).indices.tolist() == [7]
+    found = greedy_fisher_in_blocks(Seen(factors), np.arange(20), 20, block_size=20)
+    assert sorted(found.indices) == list(range(20))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": 600}, r"'n' .* from 1 to 530 \(the candidates\)\. Got 600"),
+        ({"block_size": 0}, "'block_size' .* an int of at least 1. Got 0"),
+        ({"block_size": 19}, "'block_size' .* at least 20, the samples that are picked. Got 19"),
+        ({"oversample": 2.0, "block_size": 39}, "'block_size' .* at least 40"),
+        ({"regularization": 0}, "'regularization' .* finite number above 0. Got 0"),
+        ({"oversample": 0.5}, "'oversample' .* finite number of at least 1. Got 0.5"),
+    ],
+)
+def test_messages(change, message):
+    arguments = {"n": 20, **change}
+    with pytest.raises(ValueError, match=message):
+        greedy_fisher_in_blocks(
+            Seen(factors_of("random", torch.float32)), POOL, arguments.pop("n"), **arguments
+        )
+
+
+def test_factors_that_are_not_finite():
+    bad = DenseFactors(torch.full((5, 2, 2), torch.inf))
+    with pytest.raises(ValueError, match=r"'factors_of' .* finite\. Got DenseFactors\(5 × 2 × 2"):
+        greedy_fisher_in_blocks(Seen(bad), np.arange(5), 2)
+
+
+MEASURED = """
+    import numpy as np, torch
+    from skactive._factors import ConcatenatedFactors, DenseFactors, KroneckerFactors
+    from skactive.selection import greedy_fisher_in_blocks, matrix_bytes, sample_bytes
+    N, labelled, block, dense = {N}, {labelled}, {block}, {dense}
+    torch.set_num_threads(1)
+
+    def factors_of(positions):
+        n, draw = len(positions), torch.Generator().manual_seed(int(positions[0]))
+        last = KroneckerFactors(torch.randn(n, 10, 10, generator=draw) / 10,
+                                torch.randn(n, 150, generator=draw))
+        if not dense:
+            return last
+        rest = DenseFactors(torch.randn(n, 10, dense, generator=draw))
+        order = torch.arange(1500 + dense)
+        return ConcatenatedFactors([rest, last], [order[:dense], order[dense:]])
+
+    def peak():
+        with open("/proc/self/status") as lines:
+            (line,) = [line for line in lines if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+
+    greedy_fisher_in_blocks(factors_of, np.arange(20), 2, labelled=[20, 21])  # loads libraries
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the peak is counted from here
+    before = peak()
+    greedy_fisher_in_blocks(factors_of, np.arange(N), 10, labelled=np.arange(N, N + labelled),
+                            block_size=block, random_state=0)
+    print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("N", "labelled", "block", "dense"),
+    [(60, 20, 60, 600), (60, 20, 30, 600), (20_000, 2_000, 20_000, 150), (20_000, 0, 5_000, 150)],
+)
+def test_peak_memory_is_what_is_estimated(N, labelled, block, dense):
+    """What is counted, and at most 0.2 GB of intermediate results."""
+    script = MEASURED.format(N=N, labelled=labelled, block=block, dense=dense)
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True
+    )
+    k, numbers_each = 1500 + dense, 10 * 10 + 150 + 10 * dense
+    counted = matrix_bytes(k) + block * 4 * (numbers_each + 2 * 10**2)
+    assert 0.8 * counted <= int(ran.stdout) <= counted + 2e8
+
+
+def test_bytes_of_a_sample_and_of_the_matrices():
+    last = KroneckerFactors(torch.ones(3, 4, 4), torch.ones(3, 9))
+    assert sample_bytes(last) == 4 * (4 * 4 + 9 + 2 * 4 * 4)
+    assert sample_bytes(DenseFactors(torch.ones(3, 4, 5).double())) == 8 * (4 * 5 + 2 * 4 * 4)
+    assert matrix_bytes(1000) == 48_000_000
