@@ -73,9 +73,9 @@ def test_gains_are_decreases_of_the_objective_over_the_whole_pool():
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize(("block_size", "bound"), [(265, 0.01), (133, 0.02), (67, 0.15)])
+@pytest.mark.parametrize(("block_size", "bound"), [(265, 0.01), (133, 0.02), (67, 0.3)])
 def test_the_loss_in_objective_is_small(problem, block_size, bound):
-    """Two, four and eight blocks; of the last, only 67 samples fit in the second stage, not 4n.
+    """Two, four and eight blocks; eight have room for 67 samples in the second stage, not for 4n.
 
     Mean of three cuts. A batch at random ends at least 80 % above the one-stage selection.
     """
