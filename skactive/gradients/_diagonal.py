@@ -125,9 +125,10 @@ def _draws(labels: Any, n: int, random_state: Any) -> Tensor:
 def _drawn_rows(logits: Tensor, draws: Tensor) -> Tensor:
     """Return e_c − p, over √s, for s labels c of each sample drawn from its p, (n, s, C)."""
     reached = logits.softmax(1).cumsum(1)  # (n, C)
-    drawn = torch.searchsorted(reached, draws.to(reached.dtype) * reached[:, -1:], right=True)
-    C = logits.shape[1]
-    chosen = drawn.clamp_(max=C - 1)[:, :, None].expand(-1, -1, C)
+    whole = reached[:, -1:]
+    drawn = torch.searchsorted(reached, draws.to(reached.dtype) * whole, right=True)
+    possible = (reached < whole).sum(1, keepdim=True)  # the last class of a probability above 0
+    chosen = drawn.minimum(possible)[:, :, None].expand(-1, -1, logits.shape[1])
     return class_rows(logits, "uniform").gather(1, chosen) / draws.shape[1] ** 0.5
 
 

@@ -95,7 +95,7 @@ def test_the_loss_in_objective_is_small(problem, block_size, bound):
                 labelled=LABELLED,
                 block_size=block_size,
                 random_state=seed,
-            ).indices  # fmt: skip
+            ).indices
         )
         for seed in range(3)
     ]

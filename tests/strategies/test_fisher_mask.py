@@ -1,5 +1,8 @@
 """FisherMask against the published loop on naive gradients, and its parameters."""
 
+import io
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from skactive import CNNClassifier, FisherMask
+from skactive.exceptions import TwoStageWarning, UnsupportedEstimatorError
 from skactive.gradients import diagonal_fisher, find_head, parameter_mask
 from tests import oracles
 
@@ -167,3 +171,236 @@ def test_the_head_of_a_half_precision_network_is_found_for_float_samples():
     net = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)).bfloat16()
     assert find_head(net, torch.ones(2, 4)) == "2"
     assert net[2].weight.dtype == torch.bfloat16
+
+
+# -- memory ---------------------------------------------------------------------
+
+
+def of_memory(clf, X, n_samples, mask_size):
+    """Bytes for the matrices, and for so many samples: 1·C + D + 1 structured, C·k' dense, A, B."""
+    C, D = 3, clf.module_.network.fc.in_features
+    each = 8 * (C * C + D + 1 + C * (mask_size - C * (D + 1)) + 2 * C * C)
+    return 6 * 8 * mask_size**2 + n_samples * each
+
+
+def test_enough_memory_makes_no_difference(fitted):
+    clf, X, _ = fitted
+    strategy = FisherMask(n_parameters=60, random_state=0)
+    expected = strategy.select(clf, X, 6, X_labelled=X[:12])
+    just = strategy.set_params(max_memory=of_memory(clf, X, 60, 60) + 1)
+    found = just.select(clf, X, 6, X_labelled=X[:12])
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.gains, expected.gains)
+
+
+def test_two_stages_where_the_factors_do_not_fit(fitted, monkeypatch):
+    from skactive.strategies import _fisher_mask
+
+    clf, X, _ = fitted
+    sizes, real = [], _fisher_mask.fisher_factors
+    monkeypatch.setattr(
+        _fisher_mask, "fisher_factors",
+        lambda module, some, *args, **kwargs: sizes.append(len(some)) or real(
+            module, some, *args, **kwargs),
+    )  # fmt: skip
+    strategy = FisherMask(n_parameters=60, max_memory=of_memory(clf, X, 25, 60) + 1, random_state=0)
+    message = r"60 samples .* k = 60 .* in two stages, from 3 random blocks .* Raise max_memory"
+    with pytest.warns(TwoStageWarning, match=message) as caught:
+        found = strategy.select(clf, X, 6, X_labelled=X[:12])
+    assert caught[0].filename == __file__
+    assert max(sizes) <= 25
+    assert len(set(found.indices)) == 6
+    with pytest.warns(TwoStageWarning):
+        again = strategy.select(clf, X, 6, X_labelled=X[:12])
+    np.testing.assert_array_equal(found.indices, again.indices)
+
+
+def test_free_memory_is_the_default_bound(fitted, monkeypatch):
+    from skactive.strategies import _fisher_mask
+
+    clf, X, _ = fitted
+    monkeypatch.setattr(
+        _fisher_mask, "free_memory", lambda device: of_memory(clf, X, 25, 60) / 0.8 + 9
+    )
+    with pytest.warns(TwoStageWarning, match=r"80% of what is free"):
+        FisherMask(n_parameters=60).select(clf, X, 6)
+    monkeypatch.setattr(_fisher_mask, "free_memory", lambda device: 1e5)
+    with pytest.raises(ValueError, match=r"'max_memory' .*\. Got 8e-05 GB, 80% of what is free"):
+        FisherMask(n_parameters=60).select(clf, X, 6)
+
+
+@pytest.mark.parametrize(
+    ("params", "n", "match"),
+    [
+        (
+            {"max_memory": 1e5}, 6,
+            r"'max_memory' parameter of FisherMask must be more than 0\.000173 GB, which the k×k "
+            r"matrices of a mask of k = 60 .* Got max_memory=100000\.0 .* Lower fraction or n_par",
+        ),
+        (
+            {"max_memory": 6 * 8 * 60**2 + 2000}, 6,
+            r"'max_memory' parameter of FisherMask must be at least .* GB, for the k×k matrices of "
+            r"a mask of k = 60 .* the 6 samples that are picked.* Lower n_instances, fraction",
+        ),
+        ({"max_memory": 0}, 6, "'max_memory' parameter of FisherMask"),
+        ({"max_memory": "2GB"}, 6, "'max_memory' parameter of FisherMask"),
+        ({"diagonal_labels": 0}, 6, "'diagonal_labels' parameter of FisherMask"),
+        ({"progress": "bar"}, 6, "'progress' parameter of FisherMask"),
+    ],
+)  # fmt: skip
+def test_errors_about_memory_and_more(fitted, params, n, match):
+    clf, X, _ = fitted
+    with pytest.raises(ValueError, match=match):
+        FisherMask(n_parameters=60, **params).select(clf, X, n)
+
+
+# -- what the messages of the pieces call things ---------------------------------
+
+
+def test_a_mask_too_small_names_both_sizes_and_the_smallest_fraction_which_works(fitted):
+    clf, X, _ = fitted
+    P = sum(p.numel() for p in clf.module_.parameters())
+    last = sum(p.numel() for p in clf.module_.network.fc.parameters())
+    message = (
+        rf"'fraction' parameter of FisherMask must be .* the last layer, which has {last} of the "
+        rf"{P} parameters\. Got 0\.01 .* makes a mask of {int(0.01 * P)}\. .*"
+        rf"n_parameters={last + 1}, or fraction=([\d.]+);"
+    )
+    with pytest.raises(ValueError, match=message) as caught:
+        FisherMask(0.01).select(clf, X, 2)
+    smallest = float(re.search(r"or fraction=([\d.]+);", str(caught.value))[1])
+    assert FisherMask(smallest).select(clf, X, 2).indices.shape == (2,)
+    with pytest.raises(ValueError, match="'n_parameters' parameter of FisherMask .* Got 5 "):
+        FisherMask(n_parameters=5).select(clf, X, 2)
+    with pytest.raises(ValueError, match=r"'fraction' parameter of FisherMask .* 'head' mask"):
+        FisherMask(0.5, mask="head").select(clf, X, 2)
+
+
+def skorch_net(module, criterion, **options):
+    net = NeuralNetClassifier(
+        module, criterion=criterion, train_split=None, max_epochs=1, verbose=0, **options
+    )
+    X = np.random.default_rng(0).random((12, 4)).astype(np.float32)
+    return net.fit(X, np.arange(12) % 3), X
+
+
+def test_a_criterion_that_is_no_cross_entropy():
+    net, X = skorch_net(nn.Linear(4, 3), nn.MultiMarginLoss)
+    message = "FisherMask needs a net .* CrossEntropyLoss, or .* NLLLoss. Got .* MultiMarginLoss"
+    with pytest.raises(UnsupportedEstimatorError, match=message):
+        FisherMask().select(net, X, 2)
+
+
+def test_a_network_without_a_linear_or_convolutional_head():
+    net, X = skorch_net(
+        nn.Sequential(nn.Linear(4, 3), nn.Hardtanh(-0.01, 0.01)), nn.CrossEntropyLoss
+    )
+    message = (
+        "'estimator' parameter of FisherMask must be a network whose logits are the output of a "
+        "linear or convolutional layer"
+    )
+    with pytest.raises(ValueError, match=message):
+        FisherMask().select(net, X, 2)
+
+
+def test_a_network_that_mixes_samples():
+    class Mixing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.fc = nn.Linear(4, 5), nn.Linear(5, 3)
+
+        def forward(self, x):
+            h = self.body(x)
+            return self.fc(h - h.mean(0))
+
+    net, X = skorch_net(Mixing, nn.CrossEntropyLoss)
+    message = "'estimator' parameter of FisherMask must be a network that scores each sample by it"
+    with pytest.raises(ValueError, match=message):
+        FisherMask(mask="head").select(net, X, 2)
+
+
+@pytest.mark.parametrize("bad", ["X_pool", "X_labelled"])
+def test_logits_that_are_not_finite_are_named_by_where_they_are(bad):
+    net, X = skorch_net(nn.Linear(4, 3), nn.CrossEntropyLoss)
+    arrays = {"X_pool": X.copy(), "X_labelled": X.copy()}
+    arrays[bad][5] = 1e38
+    with torch.no_grad():
+        net.module_.weight.fill_(100.0)
+    with pytest.raises(ValueError, match=f"'{bad}' parameter of FisherMask .* logits are finite"):
+        FisherMask(mask="head").select(net, **arrays, n_instances=2)
+
+
+# -- masks, sampled labels, progress ---------------------------------------------
+
+
+def test_the_last_layer_alone(fitted):
+    """BAIT's selection: the factors are the head's, and nothing else is looked at."""
+    clf, X, _ = fitted
+    found = FisherMask(mask="head", random_state=0).select(clf, X[12:], 6, X_labelled=X[:12])
+    V = oracles.naive_rows(clf.module_, tensors(clf, np.concatenate([X[12:], X[:12]])))
+    n_last = sum(p.numel() for p in clf.module_.network.fc.parameters())
+    V = V[:, :, -n_last:].numpy()
+    expected = oracles.published_greedy(V, 6, np.arange(48), np.arange(48, 60))
+    assert found.indices.tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["global", "layerwise", "relative", "random", "head"])
+def test_choose_mask_is_the_mask_of_the_query(fitted, monkeypatch, kind):
+    from skactive.strategies import _fisher_mask
+
+    clf, X, _ = fitted
+    strategy = FisherMask(mask=kind, n_samples=20, random_state=0)
+    masks, real = [], _fisher_mask.fisher_factors
+    monkeypatch.setattr(
+        _fisher_mask, "fisher_factors",
+        lambda module, some, mask, **kwargs: masks.append(mask) or real(
+            module, some, mask, **kwargs),
+    )  # fmt: skip
+    strategy.select(clf, X, 2)
+    assert torch.equal(strategy.choose_mask(clf, X), masks[0])
+
+
+def test_sampled_labels_are_seeded(fitted, monkeypatch):
+    from skactive.strategies import _fisher_mask
+
+    clf, X, _ = fitted
+    seen = []
+    monkeypatch.setattr(
+        _fisher_mask, "diagonal_fisher",
+        lambda module, X, **kwargs: seen.append(diagonal_fisher(module, X, **kwargs)) or seen[-1],
+    )  # fmt: skip
+    for labels, seed in ((1, 0), (1, 0), (1, 1), ("all", 0)):
+        FisherMask(diagonal_labels=labels, random_state=seed).choose_mask(clf, X)
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+    assert not torch.equal(seen[0], seen[3])
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("terminal", "progress"), [(True, True), (True, False), (False, True)])
+def test_progress_is_shown_on_terminals(fitted, monkeypatch, terminal, progress):
+    from skactive.strategies import _progress
+
+    clf, X, _ = fitted
+    stream = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(_progress, "_QUICK", 0.0)
+    monkeypatch.setattr("sys.stderr", stream)
+    FisherMask(progress=progress).select(clf, X, 6, X_labelled=X[:12])
+    shown = stream.getvalue()
+    if terminal and progress:
+        for part in ("FisherMask: diagonal", "FisherMask: factors", "FisherMask: picks"):
+            assert part in shown
+    else:
+        assert shown == ""
+
+
+def test_quick_queries_are_silent(fitted, monkeypatch):
+    clf, X, _ = fitted
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    FisherMask().select(clf, X, 6)
+    assert stream.getvalue() == ""
