@@ -59,4 +59,63 @@ def crop_and_flip(images: Tensor) -> Tensor:
     return random_flip(random_crop(images))
 
 
-AUGMENTATIONS = {"crop": random_crop, "flip": random_flip, "crop_flip": crop_and_flip}
+def random_contrast(images: Tensor, strength: float = 0.4) -> Tensor:
+    """Stretch or press every image's values around its mean, by a factor of its own.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n, C, H, W)
+        The batch; uint8 values stay within 0 to 255.
+    strength : float, default=0.4
+        The factors are uniform from 1 - strength to 1 + strength.
+
+    Returns
+    -------
+    Tensor of shape (n, C, H, W)
+        The batch, in the dtype given.
+    """
+    values = images.float()
+    factor = 1 + strength * (2 * torch.rand(len(images), 1, 1, 1, device=images.device) - 1)
+    mean = values.mean((1, 2, 3), keepdim=True)
+    changed = mean + factor * (values - mean)
+    if not images.is_floating_point():
+        changed = changed.round().clamp(0, 255)
+    return changed.to(images.dtype)
+
+
+def random_cutout(images: Tensor) -> Tensor:
+    """Blacken a square of half the image's height in every image, at random; it may stick out.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n, C, H, W)
+        The batch.
+
+    Returns
+    -------
+    Tensor of shape (n, C, H, W)
+        The batch with zeros in the squares.
+    """
+    n, _, height, width = images.shape
+    side = max(height // 2, 1)
+    middle = torch.rand(2, n, 1, device=images.device)
+    top, left = middle[0] * height - side / 2, middle[1] * width - side / 2
+    row = torch.arange(height, device=images.device)
+    column = torch.arange(width, device=images.device)
+    in_rows = (row >= top) & (row < top + side)  # (n, H)
+    in_columns = (column >= left) & (column < left + side)  # (n, W)
+    hidden = in_rows[:, None, :, None] & in_columns[:, None, None, :]
+    return images.masked_fill(hidden, 0)
+
+
+def strong(images: Tensor) -> Tensor:
+    """Crop, flip, change the contrast and cut out a square (T. DeVries, G. Taylor, 1708.04552)."""
+    return random_cutout(random_contrast(crop_and_flip(images)))
+
+
+AUGMENTATIONS = {
+    "crop": random_crop,
+    "flip": random_flip,
+    "crop_flip": crop_and_flip,
+    "strong": strong,
+}

@@ -86,9 +86,10 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         "auto" standardises each channel (each feature of rows) by the training data's mean and
         standard deviation. A pair (mean, std) is used as it is; for uint8 images it refers to the
         scale from 0 to 1, as torchvision's. None scales uint8 images to 0 to 1, and leaves floats.
-    augment : {"crop", "flip", "crop_flip"}, callable or None, default=None
+    augment : {"crop", "flip", "crop_flip", "strong"}, callable or None, default=None
         What is done to training batches on the device: a random crop after padding by 4, a
-        horizontal flip, or both; or a function of a batch of shape (n, C, H, W) in the stored
+        horizontal flip, or both; "strong" also changes the contrast by up to 40 % and blackens a
+        square of half the height; or a function of a batch of shape (n, C, H, W) in the stored
         dtype. Predictions and queries are never augmented.
     max_epochs : int, default=30
         Passes over the training data.

@@ -1,6 +1,7 @@
 """Run query strategies against each other, continue what was killed, and keep the results."""
 
+from skactive.experiments._protocol import Protocol
 from skactive.experiments._results import Results
 from skactive.experiments._runner import run_experiment
 
-__all__ = ["Results", "run_experiment"]
+__all__ = ["Protocol", "Results", "run_experiment"]

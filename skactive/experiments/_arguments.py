@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from sklearn.base import clone
 
 from skactive._torch import n_rows
 from skactive._validation import check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, Plan
+from skactive.experiments._protocol import Protocol
 
 OWNER = "run_experiment"
 
@@ -144,6 +148,39 @@ def check_seeds(seeds: Any) -> list[int]:
     if len(set(which)) < len(which):
         raise invalid("seeds", OWNER, "distinct", which, "A seed twice is the same run twice.")
     return which
+
+
+def check_protocol(protocol: Any, arms: Mapping[str, Arm]) -> Protocol:
+    """Return the protocol, if the estimators have what it sets."""
+    if protocol is None:
+        return Protocol()
+    if not isinstance(protocol, Protocol):
+        raise invalid("protocol", OWNER, "a Protocol or None", protocol, "For example Protocol().")
+    for name, arm in arms.items():
+        protocol.apply(clone(arm.estimator), f"the estimator of {name!r}")
+    return protocol
+
+
+def check_dataset(dataset: Any) -> str:
+    """Return the name of the data."""
+    if not isinstance(dataset, str) or not dataset:
+        raise invalid("dataset", OWNER, "a name for the data, a str", dataset)
+    return dataset
+
+
+def check_n_jobs(n_jobs: Any) -> int:
+    """Return how many processes to use; -1 for one a core, as in scikit-learn."""
+    count = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
+    if not count or n_jobs == 0:
+        raise invalid("n_jobs", OWNER, "an int of at least 1, or -1 for one a core", n_jobs)
+    return int(n_jobs)
+
+
+def check_threads(n_threads: Any) -> int:
+    """Return the number of threads a process; None takes torch's present setting."""
+    if n_threads is None:
+        return torch.get_num_threads()
+    return check_count("n_threads", OWNER, n_threads)
 
 
 def make_folder(out: str | os.PathLike[str]) -> Path:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,17 @@ from torch import Tensor
 from skactive._torch import n_rows, take_rows
 from skactive._validation import describe
 from skactive.exceptions import ResultsMismatchError
-from skactive.experiments._loop import Arm, Data, Plan
+from skactive.experiments._loop import Arm, Data, Terms
+from skactive.experiments._resources import versions
 
 # A round's own seed replaces `random_state`, and `verbose` changes no number.
 _WITHOUT_EFFECT = frozenset({"random_state", "verbose"})
-_PACKAGES = ("numpy", "scikit-learn", "skorch", "torch", "torchvision")
 _ABSENT = object()
 
 
-def make_config(estimator: Any, arms: Mapping[str, Arm], data: Data, plan: Plan) -> dict[str, Any]:
+def make_config(
+    estimator: Any, arms: Mapping[str, Arm], data: Data, terms: Terms
+) -> dict[str, Any]:
     """Describe an experiment by what decides its numbers.
 
     Seeds, the number of rounds and the number of strategies are no part of it: more of them
@@ -41,18 +42,15 @@ def make_config(estimator: Any, arms: Mapping[str, Arm], data: Data, plan: Plan)
         The strategies, likewise, and the estimators that differ from `estimator`.
     data : Data
         Described by shape, dtype and checksum.
-    plan : Plan
-        The budget.
+    terms : Terms
+        The budget, the protocol and the measurements.
 
     Returns
     -------
     dict
         Made of what JSON can hold.
     """
-    import skactive  # here, since skactive itself may import this package
-
-    versions = {"python": platform.python_version(), "skactive": skactive.__version__}
-    common = plain(estimator)
+    common, plan = plain(estimator), terms.plan
     config = {
         "estimator": common,
         "n_initial": plan.n_initial,
@@ -60,7 +58,10 @@ def make_config(estimator: Any, arms: Mapping[str, Arm], data: Data, plan: Plan)
         "batch_size": plan.batch_size,
         "data": {name: fingerprint(value) for name, value in vars(data).items()},
         "strategies": {name: _describe_arm(arm, common) for name, arm in arms.items()},
-        "versions": [versions | {package: version(package) for package in _PACKAGES}],
+        "dataset": terms.dataset,
+        "protocol": asdict(terms.protocol),
+        "metrics": {name: plain(scorer) for name, scorer in terms.metrics.items()},
+        "versions": [versions()],
     }
     return json.loads(json.dumps(config))
 
@@ -138,7 +139,7 @@ def store_config(out: Path, config: dict[str, Any]) -> None:
     path = out / "config.json"
     if path.exists():
         stored = json.loads(path.read_bytes())
-        found = list(_differences(stored, config, ""))
+        found = list(differences(stored, config, ""))
         if found:
             raise ResultsMismatchError(
                 f"The results in {str(out)!r} come from another configuration: "
@@ -162,7 +163,7 @@ def store_config(out: Path, config: dict[str, Any]) -> None:
     os.replace(temporary, path)
 
 
-def _differences(old: Any, new: Any, place: str) -> Iterator[str]:
+def differences(old: Any, new: Any, place: str) -> Iterator[str]:
     """Say where two configurations differ, other than by an extension."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         if old != new:
@@ -179,7 +180,7 @@ def _differences(old: Any, new: Any, place: str) -> Iterator[str]:
         if more_strategies or other_versions:
             continue
         inner = f"{place}.{key}" if place else key
-        yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), inner)
+        yield from differences(old.get(key, _ABSENT), new.get(key, _ABSENT), inner)
 
 
 def _shown(value: Any) -> str:

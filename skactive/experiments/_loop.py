@@ -1,9 +1,9 @@
-"""One active-learning run: one strategy, one seed, round after round."""
+"""One round of active learning: train, measure, query."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skactive._torch import module_device, n_rows, take_rows
+from skactive._torch import n_rows, take_rows
 from skactive._validation import invalid
 from skactive.experiments._metrics import measure
+from skactive.experiments._protocol import Protocol
 from skactive.experiments._records import Record
+from skactive.experiments._resources import PeakMemory, fitted_device, fixed_threads, versions
 
 # What a seed is for. Streams of different purposes are independent of each other.
 _INITIAL, _ESTIMATOR, _STRATEGY = range(3)
@@ -58,13 +60,17 @@ def seeded_clone(estimator: Any, seed: int) -> Any:
 
     Parts of one estimator get different seeds: members of an ensemble shall not be twins.
     """
-    copy = clone(estimator)
+    return seed_parts(clone(estimator), seed)
+
+
+def seed_parts(estimator: Any, seed: int) -> Any:
+    """Seed every `random_state` in an estimator, and return it."""
     names = sorted(
         name
-        for name in copy.get_params(deep=True)
+        for name in estimator.get_params(deep=True)
         if name == "random_state" or name.endswith("__random_state")
     )
-    return copy.set_params(**{name: derive_seed(seed, i) for i, name in enumerate(names)})
+    return estimator.set_params(**{name: derive_seed(seed, i) for i, name in enumerate(names)})
 
 
 def initial_positions(y: np.ndarray, plan: Plan, seed: int) -> np.ndarray:
@@ -97,20 +103,40 @@ def initial_positions(y: np.ndarray, plan: Plan, seed: int) -> np.ndarray:
     return shuffled[np.argsort(rank, kind="stable")[: plan.n_initial]]
 
 
-def run_rounds(
+@dataclass(frozen=True)
+class Terms:
+    """What is the same for every round of an experiment, besides the data."""
+
+    plan: Plan
+    protocol: Protocol
+    metrics: Mapping[str, Callable[..., float]]
+    dataset: str
+    n_threads: int
+
+
+def labelled_at(
+    round_: int, seed: int, y: np.ndarray, plan: Plan, done: Sequence[Record]
+) -> np.ndarray:
+    """Return the positions that are labelled in a round, in the order they were labelled."""
+    queried = [np.asarray(record["queried"], dtype=np.int64) for record in done[:round_]]
+    return np.concatenate([initial_positions(y, plan, seed), *queried])
+
+
+def play_round(
     name: str,
     arm: Arm,
     seed: int,
+    round_: int,
+    labelled: np.ndarray,
     data: Data,
-    plan: Plan,
-    done: Sequence[Record] = (),
-) -> Iterator[Record]:
-    """Train, measure and query, round after round.
+    terms: Terms,
+    fitted: Any = None,
+) -> tuple[Record, Any]:
+    """Train, measure and query once.
 
-    Each round clones the estimator, seeds it from `seed` and the round alone, and trains it from
-    scratch: whatever the strategy, the initial labels and the order of the data are the same, and
-    the initial weights where the networks are. The last round trains and measures, and queries
-    nothing.
+    The estimator is cloned and seeded from `seed` and the round alone: whatever the strategy, the
+    initial weights where the networks are the same, and the order of the data, are the same. The
+    last round trains and measures, and queries nothing.
 
     Parameters
     ----------
@@ -121,57 +147,95 @@ def run_rounds(
         skactive.
     seed : int
         The seed of the run.
+    round_ : int
+        Which round.
+    labelled : ndarray of int64
+        The positions that are labelled, in the order they were.
     data : Data
         Test data are used for the measurements only.
-    plan : Plan
-        The budget.
-    done : sequence of Record, default=()
-        The rounds that are finished already, from round 0 without a gap; the run continues
-        after them.
+    terms : Terms
+        The budget, and what else all rounds share.
+    fitted : classifier, default=None
+        For a warm start: the classifier of the round before. With None, the rounds before are
+        trained again.
 
-    Yields
-    ------
+    Returns
+    -------
     Record
-        A finished round.
+        What came out.
+    classifier
+        The fitted classifier if the next round starts from it, else None.
     """
-    labelled = initial_positions(data.y, plan, seed)
-    for record in done:
-        labelled = np.concatenate([labelled, np.asarray(record["queried"], dtype=np.int64)])
-    for round_ in range(len(done), plan.n_rounds + 1):
-        fitted = seeded_clone(arm.estimator, derive_seed(seed, round_, _ESTIMATOR))
-        X_labelled, y_labelled = take_rows(data.X, labelled), data.y[labelled]
-        start = time.perf_counter()
-        fitted.fit(X_labelled, y_labelled)
-        train_seconds = time.perf_counter() - start
-
-        metrics, predict_seconds = measure(fitted, data.X_test, data.y_test)
-
+    plan, warm = terms.plan, terms.protocol.warm_start
+    with fixed_threads(terms.n_threads):
+        memory = PeakMemory()
+        if warm and fitted is None:
+            for earlier in range(round_):
+                until = plan.n_initial + earlier * plan.batch_size
+                fitted, _ = _train(arm, seed, earlier, labelled[:until], data, terms, fitted)
+        fitted, train_seconds = _train(arm, seed, round_, labelled, data, terms, fitted)
+        metrics, predict_seconds = measure(fitted, data.X_test, data.y_test, terms.metrics)
         queried, query_seconds = np.empty(0, dtype=np.int64), None
         if round_ < plan.n_rounds:
-            pool = np.setdiff1d(np.arange(n_rows(data.X)), labelled, assume_unique=True)
-            X_pool = take_rows(data.X, pool)
-            querier = seeded_clone(arm.strategy, derive_seed(seed, round_, _STRATEGY))
-            start = time.perf_counter()
-            selection = querier.select(
-                fitted, X_pool, plan.batch_size, X_labelled=X_labelled, y_labelled=y_labelled
-            )
-            query_seconds = time.perf_counter() - start
-            where = f"round {round_} of seed {seed}"
-            queried = pool[_checked(selection.indices, name, plan.batch_size, len(pool), where)]
-        yield Record(
+            queried, query_seconds = _query(name, arm, seed, round_, labelled, data, plan, fitted)
+        device = fitted_device(fitted)
+        record = Record(
+            dataset=terms.dataset,
             strategy=name,
             seed=seed,
             round=round_,
             n_labelled=len(labelled),
             queried=queried.tolist(),
+            queried_classes=_counts(data.y[queried]),
             **metrics,
             train_seconds=train_seconds,
             predict_seconds=predict_seconds,
             query_seconds=query_seconds,
-            device=_device(fitted),
+            peak_memory=memory.resident(),
+            peak_device_memory=memory.on(device),
+            device=str(device),
             n_threads=torch.get_num_threads(),
+            versions=versions(),
         )
-        labelled = np.concatenate([labelled, queried])
+    return record, fitted if warm and round_ < plan.n_rounds else None
+
+
+def _train(
+    arm: Arm, seed: int, round_: int, labelled: np.ndarray, data: Data, terms: Terms, fitted: Any
+) -> tuple[Any, float]:
+    """Train on what is labelled, from scratch or going on, and say how long it took."""
+    round_seed = derive_seed(seed, round_, _ESTIMATOR)
+    if terms.protocol.warm_start and fitted is not None:
+        seed_parts(fitted, round_seed)
+    else:
+        fitted = terms.protocol.apply(seeded_clone(arm.estimator, round_seed))
+    start = time.perf_counter()
+    fitted.fit(take_rows(data.X, labelled), data.y[labelled])
+    return fitted, time.perf_counter() - start
+
+
+def _query(
+    name: str, arm: Arm, seed: int, round_: int, labelled: np.ndarray, data: Data, plan: Plan,
+    fitted: Any,
+) -> tuple[np.ndarray, float]:  # fmt: skip
+    """Ask the strategy for the next batch; say how long that took."""
+    pool = np.setdiff1d(np.arange(n_rows(data.X)), labelled, assume_unique=True)
+    X_pool = take_rows(data.X, pool)
+    X_labelled, y_labelled = take_rows(data.X, labelled), data.y[labelled]
+    querier = seeded_clone(arm.strategy, derive_seed(seed, round_, _STRATEGY))
+    start = time.perf_counter()
+    selection = querier.select(
+        fitted, X_pool, plan.batch_size, X_labelled=X_labelled, y_labelled=y_labelled
+    )
+    seconds = time.perf_counter() - start
+    where = f"round {round_} of seed {seed}"
+    return pool[_checked(selection.indices, name, plan.batch_size, len(pool), where)], seconds
+
+
+def _counts(y: np.ndarray) -> dict[str, int]:
+    """Count labels by class; classes that are absent are left out."""
+    classes, counts = np.unique(y, return_counts=True)
+    return {str(c): int(n) for c, n in zip(classes.tolist(), counts, strict=True)}
 
 
 def _checked(indices: Any, name: str, n_instances: int, n_pool: int, where: str) -> np.ndarray:
@@ -185,11 +249,3 @@ def _checked(indices: Any, name: str, n_instances: int, n_pool: int, where: str)
     if indices.min() < 0 or indices.max() >= n_pool or len(np.unique(indices)) != n_instances:
         raise invalid("strategies", owner, must, indices.tolist(), fault)
     return indices.astype(np.int64)
-
-
-def _device(fitted: Any) -> str:
-    """Name the device that an estimator computes on."""
-    fitted = fitted[-1] if hasattr(fitted, "steps") else fitted
-    fitted = getattr(fitted, "best_estimator_", fitted)
-    module = getattr(fitted, "module_", None)
-    return str(module_device(module)) if isinstance(module, torch.nn.Module) else "cpu"

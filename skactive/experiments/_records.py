@@ -10,24 +10,35 @@ from types import TracebackType
 from typing import Any, TypedDict
 
 from skactive._validation import InvalidParameterError
+from skactive.experiments._metrics import Calibration
 
 
 class Record(TypedDict):
     """A finished round. `Results` documents the fields."""
 
+    dataset: str
     strategy: str
     seed: int
     round: int
     n_labelled: int
     queried: list[int]
+    queried_classes: dict[str, int]
     accuracy: float
     balanced_accuracy: float
+    macro_f1: float
+    recall: dict[str, float]
     log_loss: float | None
+    ece: float | None
+    calibration: Calibration | None
+    metrics: dict[str, float | None]
     train_seconds: float
     predict_seconds: float
     query_seconds: float | None
+    peak_memory: int
+    peak_device_memory: int | None
     device: str
     n_threads: int
+    versions: dict[str, str]
 
 
 def read_records(path: Path) -> tuple[list[Record], int]:

@@ -1,41 +1,55 @@
-"""The results of an experiment: a table with a row a round."""
+"""The results of experiments: a table with a row a round, and what it says about strategies."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from skactive._validation import invalid
-from skactive.experiments._records import Record, latest, read_records
+from skactive.experiments import _comparison, _tables
+from skactive.experiments._load import load_records
+from skactive.experiments._records import Record
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 class Results:
-    """The rounds of an experiment, as a tidy data frame.
+    """The rounds of experiments, as a tidy data frame, and comparisons of their strategies.
 
     Parameters
     ----------
     records : iterable of dict
         A dict a finished round, as `run_experiment` makes them and `results.jsonl` holds them.
+        What is missing becomes NaN; a missing `dataset` is called "data".
 
     Attributes
     ----------
     frame : pandas.DataFrame
         A row a round, with the columns
 
-        - `strategy`, `seed`, `round`: which round it is;
-        - `n_labelled`: how many labels the classifier was trained on;
+        - `dataset`, `strategy`, `seed`, `round`: which round it is;
+        - `n_labelled`: how many labels there were, those held out for validation included;
         - `queried`: the positions in X that were asked for after it, a list in pick order;
           empty in the last round;
-        - `accuracy`, `balanced_accuracy`, `log_loss`: on the test data;
+        - `queried_classes`: how many of these are of each class, a dict;
+        - `accuracy`, `balanced_accuracy`, `macro_f1`, `log_loss`, `ece` (expected calibration
+          error): on the test data, and a column for each further measurement;
+        - `recall`: the share of each class of the test data that is recognised, a dict;
+        - `calibration`: the test data in 15 bins of confidence: `count`, and the means of
+          `confidence` and `accuracy`;
         - `train_seconds`, `predict_seconds`, `query_seconds`: wall-clock time; `query_seconds`
           is NaN in the last round;
-        - `device`, `n_threads`: what it was computed on.
+        - `peak_memory`: the most bytes of main memory that the process held in the round (where
+          the system cannot reset its mark: since it began); `peak_device_memory`: that torch held
+          on a CUDA device, else NaN;
+        - `device`, `n_threads`, `versions`: what it was computed on.
+
+    Notes
+    -----
+    A comparison takes one measurement, `metric`. Of `log_loss` and `ece` lower values are better,
+    of all others higher ones.
 
     Examples
     --------
@@ -53,17 +67,25 @@ class Results:
     def __init__(self, records: Iterable[Record]) -> None:
         import pandas as pd
 
-        frame = pd.DataFrame(list(records), columns=list(Record.__annotations__))
-        self.frame = frame.astype({"log_loss": float, "query_seconds": float})
+        rows = [dict(record) for record in records]
+        names = [name for name in Record.__annotations__ if name != "metrics"]
+        for row in rows:
+            more: Any = row.pop("metrics", None) or {}
+            names += [name for name in more if name not in names]
+            row.update(more)
+            row.setdefault("dataset", "data")
+        frame = pd.DataFrame(rows, columns=names)
+        floats = ["log_loss", "ece", "macro_f1", "query_seconds", "peak_device_memory"]
+        self.frame = frame.astype(dict.fromkeys(floats, float))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Results:
+    def load(cls, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Results:
         """Read the results that `run_experiment` has kept, also while it still runs.
 
         Parameters
         ----------
-        path : str or path-like
-            The folder that was given as `out`, or a `results.jsonl`.
+        paths : str or path-like, or a list of these
+            Folders that were given as `out`, or files `results.jsonl`. Several are merged.
 
         Returns
         -------
@@ -73,21 +95,17 @@ class Results:
         Raises
         ------
         InvalidParameterError
-            If there is no `results.jsonl`, or it is damaged.
+            If there is no `results.jsonl`, or it is damaged, or two hold the same run.
+        ResultsMismatchError
+            If two hold results on data of one name that come from different configurations.
         """
-        file = Path(path)
-        file = file / "results.jsonl" if file.is_dir() else file
-        if not file.is_file():
-            raise invalid(
-                "path", "Results.load", "a folder with results.jsonl, or such a file", str(path),
-                "Pass what run_experiment got as out=.",
-            )  # fmt: skip
-        records, _ = read_records(file)
-        return cls(latest(records))
+        several = not isinstance(paths, (str, os.PathLike))
+        return cls(load_records(list(paths) if several else [paths]))  # type: ignore[arg-type, list-item]
 
     def __repr__(self) -> str:
-        runs = self.frame.groupby("strategy", sort=False)["seed"].nunique()
-        shown = ", ".join(f"{name} × {n}" for name, n in runs.items())
+        runs = self.frame[["dataset", "strategy", "seed"]].drop_duplicates()
+        counts = runs.groupby("strategy", sort=False).size()
+        shown = ", ".join(f"{name} × {n}" for name, n in counts.items())
         return f"<Results: rounds: {len(self.frame)}; strategies × seeds: {shown or 'none'}>"
 
     def summary(self) -> pd.DataFrame:
@@ -96,13 +114,14 @@ class Results:
         Returns
         -------
         pandas.DataFrame
-            A row for each number of labels and strategy, with the columns `n_labelled`,
-            `strategy`, `n_seeds`, `accuracy_mean`, `accuracy_sd` (with n - 1; NaN for one seed),
-            `query_seconds` and `train_seconds` (means a round).
+            A row for each data set, number of labels and strategy, with the columns `dataset`,
+            `n_labelled`, `strategy`, `n_seeds`, `accuracy_mean`, `accuracy_sd` (with n - 1; NaN
+            for one seed), `query_seconds` and `train_seconds` (means a round).
         """
-        strategies = list(dict.fromkeys(self.frame["strategy"]))
+        strategies = _comparison.strategy_names(self.frame)
+        datasets = list(dict.fromkeys(self.frame["dataset"]))
         table = (
-            self.frame.groupby(["n_labelled", "strategy"], sort=False)
+            self.frame.groupby(["dataset", "n_labelled", "strategy"], sort=False)
             .agg(
                 n_seeds=("seed", "nunique"),
                 accuracy_mean=("accuracy", "mean"),
@@ -112,49 +131,252 @@ class Results:
             )
             .reset_index()
         )
-        order = table["strategy"].map(strategies.index)
+        order = {
+            "first": table["dataset"].map(datasets.index),
+            "last": table["strategy"].map(strategies.index),
+        }
         return (
-            table.assign(order=order)
-            .sort_values(["n_labelled", "order"], ignore_index=True)
-            .drop(columns="order")
+            table.assign(**order)
+            .sort_values(["first", "n_labelled", "last"], ignore_index=True)
+            .drop(columns=list(order))
         )
 
-    def to_text(self) -> str:
-        """Return the summary as a table of plain text.
+    def intervals(
+        self,
+        metric: str = "accuracy",
+        *,
+        level: float = 0.95,
+        n_resamples: int = 10_000,
+        random_state: Any = 0,
+    ) -> pd.DataFrame:
+        """Return the mean, the standard deviation and a bootstrap interval over the seeds.
+
+        Parameters
+        ----------
+        metric : str, default="accuracy"
+            The measurement.
+        level : float, default=0.95
+            The share of the resampled means that the interval holds (percentile bootstrap).
+        n_resamples : int, default=10_000
+            How many times the seeds are drawn with replacement.
+        random_state : int, RandomState, Generator or None, default=0
+            Draws them.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns `dataset`, `strategy`, `n_labelled`, `n_seeds`, `mean`, `sd` (with
+            n - 1), `low` and `high`, the ends of the interval; the last three are NaN for one
+            seed.
+        """
+        owner = "Results.intervals"
+        metric = _comparison.check_metric(metric, self.frame, owner)
+        level = _comparison.check_share("level", level, owner)
+        return _comparison.intervals(self.frame, metric, level, n_resamples, random_state, owner)
+
+    def aubc(self, metric: str = "accuracy") -> pd.DataFrame:
+        """Return the area under the budget curve of each run, divided by the range of budgets.
+
+        Parameters
+        ----------
+        metric : str, default="accuracy"
+            The measurement.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns `dataset`, `strategy`, `seed` and `aubc`, the mean height of the
+            learning curve by trapezoids; NaN for a run that has not come to the last number of
+            labels of its data set.
+        """
+        metric = _comparison.check_metric(metric, self.frame, "Results.aubc")
+        return _comparison.areas(self.frame, metric)
+
+    def label_efficiency(
+        self, metric: str = "accuracy", *, baseline: str = "Random"
+    ) -> pd.DataFrame:
+        """Return how many labels the baseline needs for what each strategy has reached.
+
+        Parameters
+        ----------
+        metric : str, default="accuracy"
+            The measurement, averaged over the seeds.
+        baseline : str, default="Random"
+            The strategy to compare with.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns `dataset`, `strategy`, `n_labelled`, the measurement, and
+            `baseline_labels`: where the baseline's curve, joined by straight lines, first gets
+            there; infinite where it never does. `ratio` is `baseline_labels / n_labelled`.
+        """
+        owner = "Results.label_efficiency"
+        metric = _comparison.check_metric(metric, self.frame, owner)
+        return _comparison.efficiency(self.frame, metric, baseline, owner)
+
+    def penalty_matrix(
+        self, metric: str = "accuracy", *, alpha: float = 0.05, budgets: str = "all"
+    ) -> pd.DataFrame:
+        """Return how often each strategy beats each other one: BADGE's pairwise penalties.
+
+        On each data set, at each number of labels after the first query, a two-sided paired
+        t-test over the seeds compares two strategies. Where one is better at the level `alpha`,
+        its row gets 1 / (number of budgets) in the column of the other, so that each data set
+        weighs at most 1. Tests of many pairs at many budgets are not corrected for their number.
+
+        Parameters
+        ----------
+        metric : str, default="accuracy"
+            The measurement.
+        alpha : float, default=0.05
+            The level of each test; with five seeds, |t| > 2.776.
+        budgets : {"all", "doubling"}, default="all"
+            At which budgets to compare: after every query, or after queries 1, 2, 4, 8, ..., where
+            the many late budgets, which are much alike, weigh less.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Strategies by strategies: rows beat columns. The sum of a column tells how often a
+            strategy was beaten; lower is better.
+
+        Raises
+        ------
+        InvalidParameterError
+            If an argument is wrong, or two strategies share fewer than two seeds at a budget.
+
+        References
+        ----------
+        J. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. "Deep Batch Active Learning by
+        Diverse, Uncertain Gradient Lower Bounds". arXiv:1906.03671, 2020, section 4.
+        """
+        owner = "Results.penalty_matrix"
+        metric = _comparison.check_metric(metric, self.frame, owner)
+        alpha = _comparison.check_share("alpha", alpha, owner)
+        return _comparison.penalties(self.frame, metric, alpha, budgets, owner)
+
+    def wilcoxon(self, metric: str = "accuracy", *, over: str = "dataset") -> pd.DataFrame:
+        """Compare all pairs of strategies by Wilcoxon's signed-rank test, with Holm's correction.
+
+        Parameters
+        ----------
+        metric : str, default="accuracy"
+            The measurement, of which the areas under the budget curves are compared.
+        over : {"dataset", "seed"}, default="dataset"
+            What is paired: data sets, their seeds averaged; or the seeds of all data sets, which
+            tells about these data sets only. With n pairs, p is at least 2 / 2ⁿ.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns `a`, `b`, `n_blocks`, `mean_difference` (positive where `a` is
+            better), `p`, and `p_holm`, corrected for the number of pairs.
+
+        Raises
+        ------
+        InvalidParameterError
+            If an argument is wrong, or there are fewer than two pairs.
+
+        References
+        ----------
+        J. Demšar. "Statistical Comparisons of Classifiers over Multiple Data Sets". JMLR 7, 2006.
+        """
+        owner = "Results.wilcoxon"
+        metric = _comparison.check_metric(metric, self.frame, owner)
+        return _comparison.wilcoxon_tests(_comparison.blocks(self.frame, metric, over, owner))
+
+    def critical_differences(
+        self, metric: str = "accuracy", *, over: str = "dataset", alpha: float = 0.05
+    ) -> _comparison.CriticalDifferences:
+        """Rank the strategies, and say which mean ranks differ, by Nemenyi's test.
+
+        Parameters
+        ----------
+        metric : str, default="accuracy"
+            The measurement, by whose areas under the budget curves strategies are ranked.
+        over : {"dataset", "seed"}, default="dataset"
+            On what they are ranked, as for `wilcoxon`.
+        alpha : float, default=0.05
+            The level.
+
+        Returns
+        -------
+        CriticalDifferences
+            A named tuple of `ranks`, `p`, `critical_difference`, `friedman_p`, `n_blocks` and
+            `alpha`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If an argument is wrong, or there are fewer than two blocks.
+
+        References
+        ----------
+        J. Demšar. "Statistical Comparisons of Classifiers over Multiple Data Sets". JMLR 7, 2006,
+        section 3.2.2.
+        """
+        owner = "Results.critical_differences"
+        metric = _comparison.check_metric(metric, self.frame, owner)
+        alpha = _comparison.check_share("alpha", alpha, owner)
+        table = _comparison.blocks(self.frame, metric, over, owner)
+        return _comparison.critical_differences(table, alpha)
+
+    def to_text(self, table: pd.DataFrame | None = None) -> str:
+        """Return a table as plain text.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, default=None
+            What a method has returned; None takes the summary.
 
         Returns
         -------
         str
             A line a row, the columns right-aligned.
         """
-        rows = self._cells()
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(_padded(row, widths)) for row in rows)
+        return _tables.plain(self._cells(table))
 
-    def to_markdown(self) -> str:
-        """Return the summary as a table of Markdown.
+    def to_markdown(self, table: pd.DataFrame | None = None) -> str:
+        """Return a table as Markdown.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, default=None
+            What a method has returned; None takes the summary.
 
         Returns
         -------
         str
             A line a row; reads well as plain text too.
         """
-        rows = self._cells()
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        rule = [f"{'-' * (width - 1)}:" for width in widths]
-        rows = [rows[0], rule, *rows[1:]]
-        return "\n".join(f"| {' | '.join(_padded(row, widths))} |" for row in rows)
+        return _tables.markdown(self._cells(table))
 
-    def _cells(self) -> list[list[str]]:
+    def to_latex(self, table: pd.DataFrame | None = None) -> str:
+        """Return a table as LaTeX, for the package booktabs.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, default=None
+            What a method has returned; None takes the summary.
+
+        Returns
+        -------
+        str
+            A tabular environment.
+        """
+        return _tables.latex(self._cells(table))
+
+    def _cells(self, table: pd.DataFrame | None) -> list[list[str]]:
+        if table is not None:
+            return _tables.cells(table)
         head = ["labels", "strategy", "accuracy (mean ± sd)", "query (s)", "training (s)"]
-        rows = []
+        several = len(set(self.frame["dataset"])) > 1
+        rows = [["data"] * several + head]
         for row in self.summary().to_dict("records"):
             spread = f" ± {row['accuracy_sd']:.3f}" if row["n_seeds"] > 1 else ""
             query = "–" if math.isnan(row["query_seconds"]) else f"{row['query_seconds']:.2f}"
             accuracy, train = f"{row['accuracy_mean']:.3f}{spread}", f"{row['train_seconds']:.2f}"
-            rows.append([str(row["n_labelled"]), row["strategy"], accuracy, query, train])
-        return [head, *rows]
-
-
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+            cells = [str(row["n_labelled"]), row["strategy"], accuracy, query, train]
+            rows.append([row["dataset"]] * several + cells)
+        return rows

@@ -11,18 +11,26 @@ from typing import Any
 from tqdm import tqdm
 
 from skactive.experiments._arguments import (
+    OWNER,
     check_arms,
     check_data,
+    check_dataset,
     check_estimator,
+    check_n_jobs,
     check_plan,
+    check_protocol,
     check_seeds,
+    check_threads,
     make_folder,
     warn_of_unknown_classes,
 )
 from skactive.experiments._config import make_config, store_config
-from skactive.experiments._loop import run_rounds
+from skactive.experiments._loop import Terms
+from skactive.experiments._metrics import check_metrics
+from skactive.experiments._protocol import Protocol
 from skactive.experiments._records import Record, RecordFile, latest
 from skactive.experiments._results import Results
+from skactive.experiments._schedule import play
 
 
 def run_experiment(
@@ -38,6 +46,11 @@ def run_experiment(
     n_rounds: int,
     seeds: int | Iterable[int],
     initial: str = "random",
+    protocol: Protocol | None = None,
+    metrics: Mapping[str, Any] | Sequence[str] | None = None,
+    dataset: str = "data",
+    n_jobs: int = 1,
+    n_threads: int | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Results:
@@ -45,7 +58,8 @@ def run_experiment(
 
     All strategies of a seed share the initial labels, the initial weights and the order of the
     data, so that what differs between them is what they picked; where estimators of their own
-    differ, each is seeded alike. Every round trains from scratch.
+    differ, each is seeded alike. Every round trains from scratch,
+    unless `protocol` says otherwise.
     The labels `y` stand in for an oracle: a strategy sees those of the images it has asked for.
     Test data are used for the measurements only.
 
@@ -79,6 +93,21 @@ def run_experiment(
     initial : {"random", "balanced"}, default="random"
         How the initial labels are drawn: at random, or as evenly over the classes as `n_initial`
         allows.
+    protocol : Protocol, default=None
+        How the classifier is trained in each round: warm start, training to an accuracy, a
+        validation share, early stopping, augmentation. None trains it as it is, from scratch.
+    metrics : dict of str to scorer, or list of str, default=None
+        What else to measure on the test data: scorers, called with the fitted classifier, the
+        images and the labels, or names of scikit-learn's scorers.
+    dataset : str, default="data"
+        What the results call the data, for comparisons over several data sets.
+    n_jobs : int, default=1
+        How many rounds are computed at a time, in processes of their own; -1 is one a core. joblib
+        starts them, so that inside `joblib.parallel_config("dask")` the workers of a Dask cluster
+        do the work. The numbers are those of `n_jobs=1`. One process writes the results.
+    n_threads : int, default=None
+        Threads of torch and of the linear algebra in each process, which the numbers depend on;
+        None takes what torch is set to. Recorded with each round.
     out : str or path-like, default=None
         A folder to keep the results in, made if there is none. Each finished round is one line of
         `results.jsonl`, written whole or not at all; `config.json` holds what decides the numbers.
@@ -124,9 +153,13 @@ def run_experiment(
     warn_of_unknown_classes(arms, data)
     plan = check_plan(data, n_initial, initial, batch_size, n_rounds)
     which = check_seeds(seeds)
+    protocol = check_protocol(protocol, arms)
+    threads = check_threads(n_threads)
+    terms = Terms(plan, protocol, check_metrics(metrics, OWNER), check_dataset(dataset), threads)
+    n_jobs = check_n_jobs(n_jobs)
     folder = None if out is None else make_folder(out)
     if folder is not None:
-        store_config(folder, make_config(estimator, arms, data, plan))
+        store_config(folder, make_config(estimator, arms, data, terms))
 
     grid = [(name, seed) for seed in which for name in arms]
     with nullcontext() if folder is None else RecordFile(folder / "results.jsonl") as file:
@@ -140,17 +173,14 @@ def run_experiment(
             file=sys.stderr,
             dynamic_ncols=True,
         ) as bar:
-            for name, seed in grid:
-                records = done[name, seed]
-                for record in run_rounds(name, arms[name], seed, data, plan, tuple(records)):
-                    if file is not None:
-                        file.append(record)
-                    records.append(record)
-                    shown = {"strategy": name, "seed": seed, "labels": record["n_labelled"]}
-                    bar.set_postfix(
-                        shown | {"accuracy": f"{record['accuracy']:.3f}"}, refresh=False
-                    )
-                    bar.update()
+            for record in play(arms, data, terms, done, n_jobs):
+                if file is not None:
+                    file.append(record)
+                name, seed = record["strategy"], record["seed"]
+                done[name, seed].append(record)
+                shown = {"strategy": name, "seed": seed, "labels": record["n_labelled"]}
+                bar.set_postfix(shown | {"accuracy": f"{record['accuracy']:.3f}"}, refresh=False)
+                bar.update()
     return Results([record for run in grid for record in done[run]])
 
 

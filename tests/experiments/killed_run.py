@@ -1,20 +1,23 @@
 """Run an experiment, and be killed at the moment that the second argument names.
 
 Arguments: the folder of the experiment; "fit:3" for the third call of fit, "select:2" likewise,
-"write:2" for half-way through writing the second record.
+"write:2" for half-way through writing the second record, "append:2" for right after it; and,
+if there is a third, the number of processes.
 """
 
 import os
 import signal
 import sys
+from types import SimpleNamespace
 
-from skactive.experiments import run_experiment
+from skactive.experiments import _records, run_experiment
+from skactive.experiments._records import RecordFile
 from tests.experiments import stubs
 
 
-def main(out, moment):
+def main(out, moment, n_jobs=1):
     what, at = moment.split(":")
-    calls = {"fit": 0, "select": 0, "write": 0}
+    calls = {"fit": 0, "select": 0, "write": 0, "append": 0}
 
     def kill_at(name, function):
         def counted(*args, **kwargs):
@@ -23,14 +26,18 @@ def main(out, moment):
                 if name == "write":
                     descriptor, line = args
                     function(descriptor, line[: len(line) // 2])
+                if name == "append":
+                    function(*args)
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(*args, **kwargs)
 
         return counted
 
-    stubs.FlatSGD.fit = kill_at("fit", stubs.FlatSGD.fit)
-    stubs.Unsure.select = kill_at("select", stubs.Unsure.select)
-    os.write = kill_at("write", os.write)
+    if what in {"fit", "select"}:
+        stubs.FlatSGD.fit = kill_at("fit", stubs.FlatSGD.fit)
+        stubs.Unsure.select = kill_at("select", stubs.Unsure.select)
+    RecordFile.append = kill_at("append", RecordFile.append)
+    _records.os = SimpleNamespace(**vars(os) | {"write": kill_at("write", os.write)})
     run_experiment(
         stubs.FlatSGD(),
         stubs.STRATEGIES,
@@ -39,6 +46,7 @@ def main(out, moment):
         seeds=2,
         out=out,
         progress=False,
+        n_jobs=int(n_jobs),
     )
 
 

@@ -73,5 +73,12 @@ def digits():
     return X[:300], y[:300], X[300:500], y[300:500]
 
 
+def numbers(results):
+    """Return all that a run must reproduce: everything but what it took."""
+    frame = results.frame
+    took = [c for c in frame if c.endswith("_seconds") or c.startswith("peak_")]
+    return frame.drop(columns=took).sort_values(["strategy", "seed", "round"], ignore_index=True)
+
+
 BUDGET = {"n_initial": 20, "batch_size": 10, "n_rounds": 3}
 STRATEGIES = {"unsure": Unsure(), "shuffled": Shuffled()}

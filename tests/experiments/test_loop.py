@@ -9,7 +9,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skactive._validation import InvalidParameterError
 from skactive.experiments import run_experiment
-from skactive.experiments._loop import Arm, Data, Plan, initial_positions, run_rounds, seeded_clone
+from skactive.experiments._loop import Plan, initial_positions, seeded_clone
 from tests.experiments.stubs import BUDGET, STRATEGIES, Fixed, FlatSGD, Shuffled, Unsure, digits
 
 
@@ -81,7 +81,7 @@ def test_picks_never_repeat_and_the_counts_add_up():
 
 
 def test_the_strategy_gets_the_labelled_images_in_the_order_they_were_labelled():
-    X, y, X_test, y_test = digits()
+    X, y, *_ = digits()
     got = []
 
     class Spy(Unsure):
@@ -89,14 +89,13 @@ def test_the_strategy_gets_the_labelled_images_in_the_order_they_were_labelled()
             got.append((len(X_pool), X_labelled, y_labelled))
             return super().select(estimator, X_pool, n_instances)
 
-    plan = Plan(**BUDGET, initial="random")
-    records = list(run_rounds("spy", Arm(FlatSGD(), Spy()), 3, Data(X, y, X_test, y_test), plan))
-    labelled = initial_positions(y, plan, 3)
-    for (n_pool, X_labelled, y_labelled), record in zip(got, records, strict=False):
+    frame = run({"spy": Spy()}, seeds=[3]).frame
+    labelled = initial_positions(y, Plan(**BUDGET, initial="random"), 3)
+    for (n_pool, X_labelled, y_labelled), queried in zip(got, frame["queried"], strict=False):
         assert n_pool == 300 - len(labelled)
         np.testing.assert_array_equal(X_labelled, X[labelled])
         np.testing.assert_array_equal(y_labelled, y[labelled])
-        labelled = np.concatenate([labelled, record["queried"]])
+        labelled = np.concatenate([labelled, queried])
 
 
 def test_balanced_start_is_as_even_as_can_be():

@@ -4,9 +4,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    recall_score,
+    roc_auc_score,
+)
 
-from skactive.experiments._metrics import measure
+from skactive.experiments._metrics import check_metrics, measure
 from tests.experiments.stubs import FlatSGD, digits
 
 
@@ -42,3 +49,63 @@ def test_a_class_that_was_not_seen_costs_a_bounded_loss():
     assert metrics["log_loss"] > unseen * 36
     assert metrics["log_loss"] < 37
     assert metrics["balanced_accuracy"] < 0.6
+
+
+def test_f1_recall_and_calibration_by_hand():
+    y = np.array(["a", "a", "a", "b"])
+    fitted = SimpleNamespace(
+        predict=lambda X: np.array(["a", "a", "b", "b"]),
+        predict_proba=lambda X: np.array([[0.6, 0.4], [0.9, 0.1], [0.38, 0.62], [0.0, 1.0]]),
+        classes_=np.array(["a", "b"]),
+    )
+    metrics, _ = measure(fitted, np.zeros(4), y)
+    assert metrics["recall"] == {"a": pytest.approx(2 / 3), "b": 1}
+    # Of a: precision 1, recall 2/3. Of b: precision 1/2, recall 1.
+    assert metrics["macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
+    # Bins (8/15, 9/15]: 0.6, right; (9/15, 10/15]: 0.62, wrong; (13/15, 14/15]: 0.9; the last: 1.
+    bins = metrics["calibration"]
+    assert [i for i, n in enumerate(bins["count"]) if n] == [8, 9, 13, 14]
+    assert [bins["accuracy"][i] for i in (8, 9, 13, 14)] == [1, 0, 1, 1]
+    assert bins["confidence"][9] == pytest.approx(0.62)
+    assert bins["confidence"][0] is None
+    assert metrics["ece"] == pytest.approx((0.4 + 0.62 + 0.1 + 0) / 4)
+
+
+def test_f1_as_scikit_learn_has_it():
+    X, y, X_test, y_test = digits()
+    fitted = FlatSGD(random_state=0).fit(X, y)
+    metrics, _ = measure(fitted, X_test, y_test)
+    predicted = fitted.predict(X_test)
+    assert metrics["macro_f1"] == pytest.approx(f1_score(y_test, predicted, average="macro"))
+    expected = recall_score(y_test, predicted, average=None)
+    assert list(metrics["recall"]) == [str(c) for c in range(10)]
+    np.testing.assert_allclose(list(metrics["recall"].values()), expected)
+
+
+def test_further_measurements():
+    X, y, X_test, y_test = digits()
+    fitted = FlatSGD(random_state=0).fit(X, y)
+    more = check_metrics(["roc_auc_ovr"], "f") | check_metrics(
+        {"size": lambda fitted, X, y: len(X), "undefined": lambda *_: np.nan}, "f"
+    )
+    metrics, _ = measure(fitted, X_test, y_test, more)
+    expected = roc_auc_score(y_test, fitted.predict_proba(X_test), multi_class="ovr")
+    assert metrics["metrics"] == {
+        "roc_auc_ovr": pytest.approx(expected), "size": 200, "undefined": None,
+    }  # fmt: skip
+    assert check_metrics(None, "f") == {}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ("f1", r"'metrics' parameter of f must be a dict of name to scorer, or a list .* Got 'f1'"),
+        (["best"], r"Got \{'best': 'best'\} instead\. A scorer takes .*get_scorer_names\(\) lists"),
+        ({"a": 3}, r"Got \{'a': 3\} instead"),
+        ({1: max}, r"Got \{1: <built-in function max>\}"),
+        (["accuracy"], r"named otherwise than what is always measured\. Got 'accuracy'"),
+    ],
+)
+def test_wrong_further_measurements(metrics, message):
+    with pytest.raises(ValueError, match=message):
+        check_metrics(metrics, "f")

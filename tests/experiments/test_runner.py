@@ -10,7 +10,7 @@ import pytest
 
 from skactive._validation import InvalidParameterError
 from skactive.experiments import Results, run_experiment
-from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, Shuffled, Unsure, digits
+from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, Shuffled, Unsure, digits, numbers
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,12 +18,6 @@ ROOT = Path(__file__).parents[2]
 def run(out=None, strategies=STRATEGIES, estimator=None, **changes):
     settings = BUDGET | {"seeds": 2, "out": out, "progress": False} | changes
     return run_experiment(estimator or FlatSGD(), strategies, *digits(), **settings)
-
-
-def numbers(results):
-    """Return all that a run must reproduce: everything but the seconds."""
-    frame = results.frame.drop(columns=[c for c in results.frame if c.endswith("_seconds")])
-    return frame.sort_values(["strategy", "seed", "round"], ignore_index=True)
 
 
 @pytest.fixture(scope="module")

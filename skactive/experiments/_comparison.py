@@ -1,0 +1,239 @@
+"""From the rounds of experiments to comparisons of strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from skactive._rng import generator
+from skactive._validation import InvalidParameterError, check_count, invalid
+from skactive.experiments import _statistics
+from skactive.experiments._records import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
+_NO_METRICS = frozenset(Record.__annotations__) - {
+    "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece",
+}  # fmt: skip
+
+
+def metric_names(frame: pd.DataFrame) -> list[str]:
+    """Return the columns that are measurements on the test data."""
+    return [str(name) for name in frame if name not in _NO_METRICS]
+
+
+def check_metric(metric: Any, frame: pd.DataFrame, owner: str) -> str:
+    """Return the name of a measurement, or raise and list those that there are."""
+    names = metric_names(frame)
+    if not (isinstance(metric, str) and metric in names):
+        raise invalid("metric", owner, f"one of {', '.join(names)}", metric)
+    return metric
+
+
+def strategy_names(frame: pd.DataFrame) -> list[str]:
+    """Return the strategies in the order of their first appearance."""
+    return list(dict.fromkeys(frame["strategy"]))
+
+
+def pick_dataset(frame: pd.DataFrame, dataset: Any, owner: str) -> pd.DataFrame:
+    """Return the rounds on one data set; None means the only one."""
+    names = list(dict.fromkeys(frame["dataset"]))
+    if dataset is None and len(names) == 1:
+        return frame
+    if dataset not in names:
+        raise invalid("dataset", owner, f"one of {', '.join(names)}", dataset)
+    return frame[frame["dataset"] == dataset]
+
+
+def curves(frame: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield data set, strategy, and a table with a row a seed and a column a number of labels."""
+    for (dataset, strategy), rounds in frame.groupby(["dataset", "strategy"], sort=False):
+        yield (
+            str(dataset),
+            str(strategy),
+            rounds.set_index(["seed", "n_labelled"])[metric].unstack(),  # noqa: PD010
+        )
+
+
+def areas(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the area under the budget curve of each run, NaN where a run is not finished."""
+    import pandas as pd
+
+    rows = []
+    budgets = {d: sorted(set(of["n_labelled"])) for d, of in frame.groupby("dataset")}
+    for dataset, strategy, table in curves(frame, metric):
+        table = table.reindex(columns=budgets[dataset])
+        area = _statistics.aubc(np.array(table.columns), table.to_numpy())
+        rows += [(dataset, strategy, *pair) for pair in zip(table.index, area, strict=True)]
+    return pd.DataFrame(rows, columns=["dataset", "strategy", "seed", "aubc"])
+
+
+def efficiency(frame: pd.DataFrame, metric: str, baseline: Any, owner: str) -> pd.DataFrame:
+    """Return how many labels the baseline needs for what each strategy has."""
+    import pandas as pd
+
+    names = strategy_names(frame)
+    if baseline not in names:
+        raise invalid("baseline", owner, f"one of {', '.join(names)}", baseline)
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    means = {(d, s): table.mean() for d, s, table in curves(frame, metric)}
+    rows = []
+    for (dataset, strategy), mean in means.items():
+        if strategy == baseline or (dataset, baseline) not in means:
+            continue
+        base = means[dataset, baseline]
+        for n, score in zip(mean.index.tolist(), mean.tolist(), strict=True):
+            needed = _statistics.labels_needed(
+                base.index.to_numpy(), sign * base.to_numpy(), sign * score
+            )
+            rows.append((dataset, strategy, n, score, needed, needed / n))
+    columns = ["dataset", "strategy", "n_labelled", metric, "baseline_labels", "ratio"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def penalties(
+    frame: pd.DataFrame, metric: str, alpha: float, budgets: Any, owner: str
+) -> pd.DataFrame:
+    """Return the shares of budgets at which one strategy beats another, summed over data sets."""
+    import pandas as pd
+
+    if budgets not in {"all", "doubling"}:
+        raise invalid("budgets", owner, "'all' or 'doubling'", budgets)
+    names = strategy_names(frame)
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    matrix = np.zeros((len(names), len(names)))
+    for _, of_dataset in frame.groupby("dataset", sort=False):
+        tables = {name: table for _, name, table in curves(of_dataset, metric)}
+        after_queries = sorted(set(of_dataset["n_labelled"]))[1:]  # round 0 is the same for all
+        if budgets == "doubling":
+            powers = 2 ** np.arange(len(after_queries).bit_length())
+            after_queries = [after_queries[i - 1] for i in powers if i <= len(after_queries)]
+        for one, other in combinations(tables, 2):
+            both = [n for n in after_queries if n in tables[one] and n in tables[other]]
+            for n in both:
+                pairs = pd.concat([tables[one][n], tables[other][n]], axis=1).dropna().to_numpy()
+                if len(pairs) < 2:
+                    raise InvalidParameterError(
+                        f"{owner} compares over seeds, and at {n} labels {one} and {other} have "
+                        f"{len(pairs)} in common. Run at least two seeds of each to the end."
+                    )
+                t, p = _statistics.paired_t(sign * pairs[:, 0], sign * pairs[:, 1])
+                if p < alpha:
+                    winner, loser = (one, other) if t > 0 else (other, one)
+                    matrix[names.index(winner), names.index(loser)] += 1 / len(both)
+    return pd.DataFrame(matrix, index=names, columns=names)
+
+
+def blocks(frame: pd.DataFrame, metric: str, over: Any, owner: str) -> pd.DataFrame:
+    """Return areas with a row a block and a column a strategy; blocks that lack one are left out.
+
+    A block is a data set, its seeds averaged, or a seed of a data set.
+    """
+    if over not in {"dataset", "seed"}:
+        raise invalid(
+            "over", owner, "'dataset' or 'seed'", over,
+            "Seeds of one data set tell about that data set only.",
+        )  # fmt: skip
+    index = ["dataset"] if over == "dataset" else ["dataset", "seed"]
+    table = areas(frame, metric).pivot_table(
+        index=index, columns="strategy", values="aubc", sort=False
+    )
+    table = table.reindex(columns=strategy_names(frame)).dropna()
+    if len(table) < 2 or table.shape[1] < 2:
+        raise InvalidParameterError(
+            f"{owner} compares at least 2 strategies on at least 2 blocks that all of them "
+            f"finished; there are {table.shape[1]} strategies and {len(table)} blocks with "
+            f"over={over!r}. Merge more runs with Results.load([...]), or pass over='seed'."
+        )
+    return -table if metric in LOWER_IS_BETTER else table
+
+
+def wilcoxon_tests(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare all pairs of columns by Wilcoxon's test, with Holm's correction."""
+    import pandas as pd
+
+    rows = []
+    for one, other in combinations(table.columns, 2):
+        a, b = table[one].to_numpy(), table[other].to_numpy()
+        rows.append((one, other, len(a), (a - b).mean(), _statistics.signed_rank(a, b).p))
+    result = pd.DataFrame(rows, columns=["a", "b", "n_blocks", "mean_difference", "p"])
+    return result.assign(p_holm=_statistics.holm(result["p"].to_numpy()))
+
+
+class CriticalDifferences(NamedTuple):
+    """Strategies by mean rank, and which ranks differ by more than chance.
+
+    Attributes
+    ----------
+    ranks : pandas.Series
+        The mean rank of each strategy; 1 is the best.
+    p : pandas.DataFrame
+        Nemenyi's p-values of each pair.
+    critical_difference : float
+        Ranks further apart than this differ at the level `alpha`.
+    friedman_p : float
+        The p-value of Friedman's test that all ranks are alike; NaN for two strategies.
+    n_blocks : int
+        On how many data sets, or seeds, the strategies were ranked.
+    alpha : float
+        The level.
+    """
+
+    ranks: pd.Series
+    p: pd.DataFrame
+    critical_difference: float
+    friedman_p: float
+    n_blocks: int
+    alpha: float
+
+
+def critical_differences(table: pd.DataFrame, alpha: float) -> CriticalDifferences:
+    """Rank the columns in each row, and test the mean ranks."""
+    import pandas as pd
+
+    names = list(table.columns)
+    ranks, p, critical = _statistics.nemenyi(table.to_numpy(), alpha)
+    friedman = np.nan
+    if len(names) > 2:
+        friedman = float(stats.friedmanchisquare(*table.to_numpy().T).pvalue)
+    return CriticalDifferences(
+        pd.Series(ranks, index=names, name="mean rank"),
+        pd.DataFrame(p, index=names, columns=names),
+        critical,
+        friedman,
+        len(table),
+        alpha,
+    )
+
+
+def intervals(
+    frame: pd.DataFrame, metric: str, level: float, n_resamples: Any, random_state: Any, owner: str
+) -> pd.DataFrame:
+    """Return mean, sd and bootstrap interval over the seeds, at each number of labels."""
+    import pandas as pd
+
+    n_resamples = check_count("n_resamples", owner, n_resamples)
+    rng = generator(random_state, owner)
+    rows = []
+    for dataset, strategy, table in curves(frame, metric):
+        for n in table:
+            values = table[n].dropna().to_numpy()
+            low, high = _statistics.bootstrap_mean(values, level, n_resamples, rng)
+            sd = values.std(ddof=1) if len(values) > 1 else np.nan
+            mean = values.mean() if len(values) else np.nan
+            rows.append((dataset, strategy, n, len(values), mean, sd, low, high))
+    columns = ["dataset", "strategy", "n_labelled", "n_seeds", "mean", "sd", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def check_share(parameter: str, value: Any, owner: str) -> float:
+    """Return a number between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+        raise invalid(parameter, owner, "a number between 0 and 1", value)
+    return float(value)

@@ -1,0 +1,167 @@
+"""How a classifier is trained in each round, beyond its own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from skorch.callbacks import Callback, EarlyStopping
+
+from skactive._validation import InvalidParameterError, invalid
+
+_PROTOCOL = "Protocol"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the classifier is trained in each round of an experiment.
+
+    What is not None or False is set on the estimator before each training, in place of what it
+    had, also inside a Pipeline or a search. The default leaves the estimator as it is and trains
+    it from scratch in each round.
+
+    Parameters
+    ----------
+    warm_start : bool, default=False
+        Whether a round goes on from the weights of the round before. After a kill, such a run
+        trains its finished rounds again, since their weights were not kept; the numbers stay the
+        same.
+    train_to : float or None, default=None
+        Stop training once an epoch's accuracy on the training batches has reached this, at most 1;
+        FisherMask's authors train to 0.99. `max_epochs` still bounds the epochs.
+    validation : float or None, default=None
+        The share of the labelled images that is held out for validation, between 0 and 1. These
+        labels are paid for like the others: they count, and strategies see them as labelled.
+    patience : int or None, default=None
+        Stop training after so many epochs without a lower validation loss, and take the weights
+        of the best epoch. Needs `validation`.
+    augment : str or None, default=None
+        How training batches are augmented, such as "strong": see `CNNClassifier`. The pool and
+        the test images are never augmented.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is wrong.
+
+    References
+    ----------
+    FisherMask, arXiv 2411.05752, section 4: training to 99 %.
+
+    Examples
+    --------
+    >>> from skactive.experiments import Protocol
+    >>> Protocol(validation=0.1, patience=5)
+    Protocol(warm_start=False, train_to=None, validation=0.1, patience=5, augment=None)
+    """
+
+    warm_start: bool = False
+    train_to: float | None = None
+    validation: float | None = None
+    patience: int | None = None
+    augment: str | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            must = _fault(field.name, value)
+            if must:
+                raise invalid(field.name, _PROTOCOL, must, value)
+        if self.patience is not None and self.validation is None:
+            raise invalid(
+                "patience", _PROTOCOL, "None without validation", self.patience,
+                "Set validation=0.1, say: what is held out decides when to stop.",
+            )  # fmt: skip
+
+    def apply(self, estimator: Any, name: str = "estimator") -> Any:
+        """Set what the protocol says on an estimator, and return it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Is changed.
+        name : str, default="estimator"
+            What messages call it.
+
+        Returns
+        -------
+        estimator
+            The same.
+
+        Raises
+        ------
+        InvalidParameterError
+            If it has no parameter that this can be set by.
+        """
+        wanted: dict[str, Any] = {}
+        if self.warm_start:
+            wanted["warm_start"] = True
+        if self.validation is not None:
+            wanted["train_split"] = self.validation
+        if self.augment is not None:
+            wanted["augment"] = self.augment
+        callbacks = list(self._callbacks())
+        if callbacks:
+            wanted["callbacks"] = callbacks
+        for parameter, value in wanted.items():
+            _set(estimator, parameter, value, name)
+        return estimator
+
+    def _callbacks(self) -> Iterator[Callback]:
+        if self.train_to is not None:
+            yield StopAt(self.train_to)
+        if self.patience is not None:
+            yield EarlyStopping("valid_loss", patience=self.patience, threshold=0, load_best=True)
+
+
+class StopAt(Callback):
+    """Stop at a training accuracy; the estimators' own callback records it in each epoch.
+
+    Parameters
+    ----------
+    threshold : float
+        The accuracy on the training batches.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Stop if the epoch that ends has reached the threshold."""
+        if net.history[-1, "train_acc"] >= self.threshold:
+            raise KeyboardInterrupt  # how skorch's own callbacks stop training
+
+
+def _set(estimator: Any, parameter: str, value: Any, name: str) -> None:
+    """Set a parameter of an estimator, or of the one inside it that has it."""
+    params = estimator.get_params(deep=True)
+    places = [p for p in params if p == parameter or p.endswith(f"__{parameter}")]
+    # The net inside a Pipeline, not what lies inside the net.
+    places = sorted(places, key=lambda place: place.count("__"))[:1]
+    if not places:
+        raise InvalidParameterError(
+            f"The 'protocol' parameter of run_experiment sets {parameter!r}, which "
+            f"{name}={type(estimator).__name__} does not have. "
+            "Use a CNNClassifier, or leave this out of the protocol."
+        )
+    if parameter == "callbacks":
+        value = [*(params[places[0]] or []), *value]
+    estimator.set_params(**{places[0]: value})
+
+
+def _fault(name: str, value: Any) -> str:
+    """Say what a setting must be, if it is not; nothing otherwise."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if name == "warm_start":
+        return "" if isinstance(value, bool) else "True or False"
+    if value is None:
+        return ""
+    if name == "train_to":
+        return "" if number and 0 < value <= 1 else "None, or a number above 0 and at most 1"
+    if name == "validation":
+        return "" if number and 0 < value < 1 else "None, or a number between 0 and 1"
+    if name == "patience":
+        good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        return "" if good else "None, or an int of at least 1"
+    return "" if isinstance(value, str) else "None, or the name of an augmentation"

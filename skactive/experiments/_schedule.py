@@ -1,0 +1,106 @@
+"""The rounds of an experiment in an order that respects which needs which: here, or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from skactive.experiments._loop import Arm, Data, Terms, labelled_at, play_round
+from skactive.experiments._records import Record
+
+Run = tuple[str, int]  # the name of the arm, the seed
+
+
+def play(
+    arms: Mapping[str, Arm],
+    data: Data,
+    terms: Terms,
+    done: Mapping[Run, Sequence[Record]],
+    n_jobs: int,
+) -> Iterator[Record]:
+    """Compute what is not done yet.
+
+    A round needs the labels that the rounds before it asked for, and runs need nothing of each
+    other. What travels to another process and back is one round; the caller, who is alone in
+    writing, gets each as soon as it ends.
+
+    Parameters
+    ----------
+    arms : mapping of str to Arm
+        What is compared.
+    data : Data
+        The data.
+    terms : Terms
+        What all rounds share.
+    done : mapping of (str, int) to sequence of Record
+        The finished rounds of each run, from round 0 without a gap. The caller adds to it what
+        this yields.
+    n_jobs : int
+        How many rounds are computed at a time; 1 computes them in this process, run by run.
+
+    Yields
+    ------
+    Record
+        A finished round.
+    """
+    if n_jobs == 1:
+        yield from _one_by_one(arms, data, terms, done)
+    else:
+        yield from _side_by_side(arms, data, terms, done, n_jobs)
+
+
+def _one_by_one(
+    arms: Mapping[str, Arm], data: Data, terms: Terms, done: Mapping[Run, Sequence[Record]]
+) -> Iterator[Record]:
+    for (name, seed), records in done.items():
+        fitted = None
+        for round_ in range(len(records), terms.plan.n_rounds + 1):
+            labelled = labelled_at(round_, seed, data.y, terms.plan, records)
+            record, fitted = play_round(
+                name, arms[name], seed, round_, labelled, data, terms, fitted
+            )
+            yield record
+
+
+def _side_by_side(
+    arms: Mapping[str, Arm],
+    data: Data,
+    terms: Terms,
+    done: Mapping[Run, Sequence[Record]],
+    n_jobs: int,
+) -> Iterator[Record]:
+    """Take one round of every unfinished run at a time, those that are behind first."""
+    fitted: dict[Run, Any] = {}
+    # A batch of one: what is finished is handed over, and written, at once.
+    with Parallel(
+        n_jobs=n_jobs, return_as="generator_unordered", prefer="processes", batch_size=1
+    ) as parallel:
+        while waiting := [run for run in done if len(done[run]) <= terms.plan.n_rounds]:
+            waiting.sort(key=lambda run: len(done[run]))
+            tasks = []
+            for name, seed in waiting:
+                records = done[name, seed]
+                round_ = len(records)
+                labelled = labelled_at(round_, seed, data.y, terms.plan, records)
+                before = fitted.pop((name, seed), None)
+                tasks.append(
+                    # The arrays are arguments of their own: so joblib sends them but once.
+                    delayed(_elsewhere)(
+                        name, arms[name], seed, round_, labelled, data.X, data.y, data.X_test,
+                        data.y_test, terms, before,
+                    )
+                )  # fmt: skip
+            for record, after in parallel(tasks):
+                fitted[record["strategy"], record["seed"]] = after
+                yield record
+
+
+def _elsewhere(
+    name: str, arm: Arm, seed: int, round_: int, labelled: np.ndarray,
+    X: Any, y: np.ndarray, X_test: Any, y_test: np.ndarray, terms: Terms, fitted: Any,
+) -> tuple[Record, Any]:  # fmt: skip
+    data = Data(X, y, X_test, y_test)
+    return play_round(name, arm, seed, round_, labelled, data, terms, fitted)

@@ -1,0 +1,190 @@
+"""Statistics of learning curves: arrays in, numbers out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+def aubc(n_labelled: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the area under the budget curve, divided by the range of budgets.
+
+    Parameters
+    ----------
+    n_labelled : ndarray of shape (n_budgets,)
+        The numbers of labels, rising.
+    scores : ndarray of shape (..., n_budgets)
+        The scores at these.
+
+    Returns
+    -------
+    ndarray of shape (...,)
+        The mean height of the curve, by trapezoids; the score itself if there is one budget.
+    """
+    if len(n_labelled) == 1:
+        return scores[..., 0]
+    widths = np.diff(n_labelled)
+    return ((scores[..., 1:] + scores[..., :-1]) / 2 * widths).sum(-1) / widths.sum()
+
+
+def labels_needed(n_labelled: np.ndarray, scores: np.ndarray, level: float) -> float:
+    """Return the number of labels at which a curve first reaches a level.
+
+    Parameters
+    ----------
+    n_labelled : ndarray of shape (n_budgets,)
+        The numbers of labels, rising.
+    scores : ndarray of shape (n_budgets,)
+        The scores at these; straight lines join them.
+    level : float
+        The score to be reached.
+
+    Returns
+    -------
+    float
+        The number of labels; the first budget if it is reached there, infinity if nowhere.
+    """
+    reached = np.flatnonzero(scores >= level)
+    if not len(reached):
+        return np.inf
+    i = reached[0]
+    if i == 0:
+        return float(n_labelled[0])
+    share = (level - scores[i - 1]) / (scores[i] - scores[i - 1])
+    return float(n_labelled[i - 1] + share * (n_labelled[i] - n_labelled[i - 1]))
+
+
+class Test(NamedTuple):
+    """A statistic and its two-sided p-value."""
+
+    statistic: float
+    p: float
+
+
+def paired_t(a: np.ndarray, b: np.ndarray) -> Test:
+    """Compare paired measurements by Student's t-test.
+
+    Parameters
+    ----------
+    a, b : ndarray of shape (n,)
+        The measurements, at least two pairs.
+
+    Returns
+    -------
+    Test
+        t = √n · mean(a − b) / sd(a − b), positive where a is larger, and the p-value. Differences
+        that are all 0 give t = 0 and p = 1; all equal to another number, t = ±∞ and p = 0.
+    """
+    difference = a - b
+    rounding = 1e-12 * max(np.abs(a).max(), np.abs(b).max())  # 0.7 − 0.5 is not 0.8 − 0.6
+    if np.ptp(difference) <= rounding:
+        zero = abs(difference[0]) <= rounding
+        return Test(0.0, 1.0) if zero else Test(float(np.sign(difference[0])) * np.inf, 0.0)
+    t, p = stats.ttest_rel(a, b)
+    return Test(float(t), float(p))
+
+
+def signed_rank(a: np.ndarray, b: np.ndarray) -> Test:
+    """Compare paired measurements by Wilcoxon's signed-rank test.
+
+    Parameters
+    ----------
+    a, b : ndarray of shape (n,)
+        The measurements.
+
+    Returns
+    -------
+    Test
+        The smaller of the two rank sums and the p-value, exact where there are few pairs and no
+        ties. Pairs without a difference are left out; with none left, p = 1.
+    """
+    difference = (a - b)[a != b]
+    if not len(difference):
+        return Test(0.0, 1.0)
+    statistic, p = stats.wilcoxon(difference)
+    return Test(float(statistic), float(p))
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Adjust p-values for their number by Holm's step-down method.
+
+    Parameters
+    ----------
+    p : ndarray of shape (m,)
+        The p-values.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        The i-th smallest times m − i + 1, none smaller than those before it, at most 1.
+    """
+    order = np.argsort(p, kind="stable")
+    factors = len(p) - np.arange(len(p))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
+    return adjusted
+
+
+def bootstrap_mean(
+    values: np.ndarray, level: float, n_resamples: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return an interval for the mean, by the percentile bootstrap.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        The measurements.
+    level : float
+        The share of the resamples' means that the interval holds.
+    n_resamples : int
+        How many resamples are drawn.
+    rng : Generator
+        Draws them.
+
+    Returns
+    -------
+    tuple of float
+        The ends of the interval; NaN for fewer than two measurements.
+    """
+    n = len(values)
+    if n < 2:
+        return np.nan, np.nan
+    means = values[rng.integers(n, size=(n_resamples, n))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+class Nemenyi(NamedTuple):
+    """Mean ranks, p-values of their differences, and the difference that is significant."""
+
+    ranks: np.ndarray
+    p: np.ndarray
+    critical_difference: float
+
+
+def nemenyi(scores: np.ndarray, alpha: float) -> Nemenyi:
+    """Compare k methods on N blocks by their mean ranks.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N, k)
+        Higher is better; ties share the mean of their ranks.
+    alpha : float
+        The level of significance.
+
+    Returns
+    -------
+    Nemenyi
+        Ranks from 1, the best, of shape (k,); p-values of shape (k, k), 1 on the diagonal; and the
+        critical difference q_α √(k(k+1) / 6N), with q_α the quantile of the studentised range at
+        infinitely many degrees of freedom, divided by √2.
+    """
+    n_blocks, k = scores.shape
+    ranks = stats.rankdata(-scores, axis=1).mean(axis=0)
+    scale = np.sqrt(k * (k + 1) / (6 * n_blocks)) / np.sqrt(2)
+    p = stats.studentized_range.sf(np.abs(ranks[:, None] - ranks) / scale, k, np.inf)
+    np.fill_diagonal(p, 1.0)
+    critical = stats.studentized_range.ppf(1 - alpha, k, np.inf) * scale
+    return Nemenyi(ranks, np.minimum(p, 1.0), float(critical))

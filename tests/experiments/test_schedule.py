@@ -1,0 +1,171 @@
+"""Rounds in processes of their own, and on a Dask cluster: the same numbers, nothing lost."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from skactive import CNNClassifier
+from skactive.experiments import Protocol, Results, run_experiment
+from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, Shuffled, Unsure, digits, numbers
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(out=None, strategies=STRATEGIES, estimator=None, **changes):
+    settings = BUDGET | {"seeds": 2, "out": out, "progress": False} | changes
+    return run_experiment(estimator or FlatSGD(), strategies, *digits(), **settings)
+
+
+@pytest.fixture(scope="module")
+def serial():
+    return numbers(run())
+
+
+class InProcess(FlatSGD):
+    """Notes the process that it was trained in."""
+
+    def fit(self, X, y):
+        self.process_ = os.getpid()
+        return super().fit(X, y)
+
+
+def process_of(fitted, X, y):
+    return fitted.process_
+
+
+class Dies(FlatSGD):
+    """Takes its process with it when it has seen enough."""
+
+    def fit(self, X, y):
+        if len(y) == 40:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().fit(X, y)
+
+
+def named_like_flat_sgd(kind):
+    """Make a class of estimators that the configuration takes for FlatSGD."""
+    kind.__module__, kind.__qualname__ = FlatSGD.__module__, FlatSGD.__qualname__
+    return kind
+
+
+@pytest.mark.slow
+def test_processes_give_the_numbers_of_one(tmp_path, serial):
+    results = run(tmp_path, n_jobs=2)
+    pd.testing.assert_frame_equal(numbers(results), serial, check_exact=True)
+    pd.testing.assert_frame_equal(numbers(Results.load(tmp_path)), serial, check_exact=True)
+    expected = [(s, n) for n in range(2) for s in STRATEGIES for _ in range(4)]
+    assert list(zip(results.frame["strategy"], results.frame["seed"], strict=True)) == expected
+
+
+@pytest.mark.slow
+def test_they_are_processes_with_the_threads_asked_for():
+    threads = torch.get_num_threads()
+    settings = {"n_jobs": 2, "n_rounds": 1, "n_threads": threads + 1}
+    frame = run(estimator=InProcess(), metrics={"process": process_of}, **settings).frame
+    assert os.getpid() not in set(frame["process"])
+    assert set(frame["n_threads"]) == {threads + 1}
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_network_is_trained_alike_wherever_it_is(warm_start):
+    network = CNNClassifier(
+        "small_cnn", classes=range(10), max_epochs=1, module_params={"width": 2}
+    )
+    settings = {"estimator": network, "n_rounds": 2, "protocol": Protocol(warm_start=warm_start)}
+    here, there = run(**settings), run(**settings, n_jobs=2)
+    pd.testing.assert_frame_equal(numbers(there), numbers(here), check_exact=True)
+
+
+@pytest.mark.slow
+def test_killed_with_its_processes_at_work_it_ends_with_the_same_numbers(tmp_path, serial):
+    results = tmp_path / "results.jsonl"
+    lines = 0
+    for moment, finished in [("write:1", 0), ("write:4", 3), ("append:2", 2), ("write:6", 5)]:
+        command = [sys.executable, "-m", "tests.experiments.killed_run", tmp_path, moment, "2"]
+        # The workers of a killed process live on for a while, and hold what it printed to.
+        killed = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        assert killed.wait() == -9
+        os.killpg(killed.pid, signal.SIGKILL)
+        lines += finished
+        assert results.read_bytes().count(b"\n") == lines
+    continued = run(tmp_path, n_jobs=2)
+    pd.testing.assert_frame_equal(numbers(continued), serial, check_exact=True)
+    assert results.read_bytes().count(b"\n") == 16
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_the_rounds_at_work_only(tmp_path, serial):
+    kind = named_like_flat_sgd(type("FlatSGD", (Dies,), {}))
+    with pytest.raises(joblib.externals.loky.process_executor.TerminatedWorkerError):
+        run(tmp_path, estimator=kind(), n_jobs=2)
+    kept = Results.load(tmp_path).frame
+    assert len(kept) == 8  # two rounds of each run; the third was the one that killed
+    pd.testing.assert_frame_equal(numbers(run(tmp_path, n_jobs=2)), serial, check_exact=True)
+
+
+@pytest.mark.slow
+def test_an_error_in_a_process_is_raised_here_and_keeps_what_is_finished(tmp_path):
+    class Fails(Shuffled):
+        def select(self, estimator, X_pool, n_instances, **labelled):
+            if len(X_pool) < 270:
+                raise RuntimeError("no more")
+            return super().select(estimator, X_pool, n_instances, **labelled)
+
+    with pytest.raises(RuntimeError, match="no more"):
+        run(tmp_path, {"fails": Fails(), "unsure": Unsure()}, n_jobs=2)
+    assert len(Results.load(tmp_path).frame) >= 4
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_numbers(tmp_path, serial):
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    with cluster, distributed.Client(cluster) as client, joblib.parallel_config("dask"):
+        results = run(tmp_path, estimator=InProcess(), metrics={"process": process_of}, n_jobs=-1)
+        workers = {info["pid"] for info in client.run(_pid_info).values()}
+    used = set(results.frame["process"].astype(int))
+    assert used <= workers
+    assert os.getpid() not in used
+    frame = numbers(results).drop(columns="process")
+    pd.testing.assert_frame_equal(frame, serial, check_exact=True)
+
+
+def _pid_info():
+    return {"pid": os.getpid()}
+
+
+def test_all_cores_are_a_count_too():
+    frame = run(n_jobs=-1, n_rounds=0, seeds=1).frame
+    assert frame["strategy"].tolist() == list(STRATEGIES)
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.0, True, None])
+def test_n_jobs_must_be_a_count(n_jobs):
+    message = r"'n_jobs' .* must be an int of at least 1, or -1 for one a core\. Got"
+    with pytest.raises(ValueError, match=message):
+        run(n_jobs=n_jobs)
+
+
+def test_n_threads_must_be_a_count():
+    with pytest.raises(ValueError, match=r"'n_threads' .* must be an int of at least 1\. Got 0"):
+        run(n_threads=0)
+
+
+def test_threads_are_set_in_this_process_for_the_run_only():
+    threads = torch.get_num_threads()
+    frame = run(n_threads=threads + 1, n_rounds=0, seeds=1).frame
+    assert set(frame["n_threads"]) == {threads + 1}
+    assert torch.get_num_threads() == threads
+    assert np.isfinite(frame["peak_memory"]).all()
