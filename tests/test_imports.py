@@ -10,7 +10,7 @@ import pytest
 import skactive
 
 ROOT = Path(skactive.__file__).parent
-SHARED = {"_validation", "exceptions", "_torch", "_rng", "_memory"}
+SHARED = {"_validation", "exceptions", "_torch", "_rng", "_memory", "_optional"}
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
     "_modal": {"_validation"},
@@ -19,6 +19,7 @@ ALLOWED = {
     "_torch": {"_validation", "exceptions"},
     "_rng": {"_validation"},
     "_memory": set(),
+    "_optional": set(),
     "_factors": {"_validation"},
     "gradients": SHARED | {"_factors"},
     "selection": SHARED | {"_factors"},

@@ -108,6 +108,33 @@ class Results:
         shown = ", ".join(f"{name} × {n}" for name, n in counts.items())
         return f"<Results: rounds: {len(self.frame)}; strategies × seeds: {shown or 'none'}>"
 
+    @property
+    def metrics(self) -> list[str]:
+        """The names of the measurements that can be compared and drawn."""
+        return _comparison.metric_names(self.frame)
+
+    def on(self, dataset: str | None = None) -> Results:
+        """Return the rounds on one data set.
+
+        Parameters
+        ----------
+        dataset : str or None, default=None
+            Its name; None means the only one there is.
+
+        Returns
+        -------
+        Results
+            Its rounds.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such data set, or more than one to choose from.
+        """
+        part = Results([])
+        part.frame = _comparison.pick_dataset(self.frame, dataset, "Results.on")
+        return part
+
     def summary(self) -> pd.DataFrame:
         """Average over the seeds.
 

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skactive._validation import invalid
-from skactive.plotting._style import axes_or_new, style
+from skactive.plotting._style import (
+    axes_or_new,
+    check_metric,
+    legend,
+    metric_title,
+    style,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from skactive.experiments import Results
 
-_METRICS = {
-    "accuracy": "test accuracy",
-    "balanced_accuracy": "balanced test accuracy",
-    "log_loss": "test log-loss (nats)",
-}
 _MOST_TICKS = 12
 
 
@@ -34,6 +36,10 @@ class LearningCurvesDisplay:
         What was measured, by strategy; NaN where a seed has not come so far.
     score_name : str
         What the scores are; the label of the vertical axis.
+    bands : dict of str to pair of ndarray of shape (n_points,), default=None
+        The lower and upper ends of intervals, by strategy; None draws one standard deviation.
+    band_name : str, default="sd"
+        What the bands are.
 
     Attributes
     ----------
@@ -63,14 +69,24 @@ class LearningCurvesDisplay:
         n_labelled: Mapping[str, np.ndarray],
         scores: Mapping[str, np.ndarray],
         score_name: str,
+        bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        band_name: str = "sd",
     ) -> None:
         self.n_labelled = n_labelled
         self.scores = scores
         self.score_name = score_name
+        self.bands = bands
+        self.band_name = band_name
 
     @classmethod
     def from_results(
-        cls, results: Results, *, metric: str = "accuracy", ax: Any = None
+        cls,
+        results: Results,
+        *,
+        metric: str = "accuracy",
+        dataset: str | None = None,
+        interval: str = "sd",
+        ax: Any = None,
     ) -> LearningCurvesDisplay:
         """Draw the learning curves of an experiment.
 
@@ -78,8 +94,13 @@ class LearningCurvesDisplay:
         ----------
         results : Results
             The results of `run_experiment`.
-        metric : {"accuracy", "balanced_accuracy", "log_loss"}, default="accuracy"
-            What to draw.
+        metric : str, default="accuracy"
+            The measurement to draw, one of `results.metrics`.
+        dataset : str, default=None
+            The data set; None means the only one there is.
+        interval : {"sd", "bootstrap"}, default="sd"
+            The bands: one standard deviation to either side, or bootstrap intervals of the mean
+            that hold 95 %.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -88,21 +109,35 @@ class LearningCurvesDisplay:
         LearningCurvesDisplay
             The display, drawn.
         """
-        if not (isinstance(metric, str) and metric in _METRICS):
-            owner = "LearningCurvesDisplay.from_results"
-            raise invalid("metric", owner, f"one of {', '.join(_METRICS)}", metric)
-        n_labelled, scores = {}, {}
+        owner = "LearningCurvesDisplay.from_results"
+        metric = check_metric(metric, results, owner)
+        if interval not in {"sd", "bootstrap"}:
+            raise invalid("interval", owner, "'sd' or 'bootstrap'", interval)
+        results = results.on(dataset)
+        n_labelled, scores, bands = {}, {}, None
         for name, of_strategy in results.frame.groupby("strategy", sort=False):
             by_seed = of_strategy.pivot_table(  # (n_seeds, n_points)
                 index="seed", columns="n_labelled", values=metric, dropna=False
             )
             n_labelled[str(name)] = by_seed.columns.to_numpy()
             scores[str(name)] = by_seed.to_numpy()
-        display = cls(n_labelled=n_labelled, scores=scores, score_name=_METRICS[metric])
+        if interval == "bootstrap":
+            by_strategy = results.intervals(metric).groupby("strategy", sort=False)
+            bands = {
+                str(name): (table["low"].to_numpy(), table["high"].to_numpy())
+                for name, table in by_strategy
+            }
+        display = cls(
+            n_labelled=n_labelled,
+            scores=scores,
+            score_name=metric_title(metric),
+            bands=bands,
+            band_name="sd" if bands is None else "95 % bootstrap interval",
+        )
         return display.plot(ax=ax)
 
     def plot(self, ax: Any = None) -> LearningCurvesDisplay:
-        """Draw the mean over the seeds, and a band of one standard deviation to either side.
+        """Draw the mean over the seeds, and the bands.
 
         Parameters
         ----------
@@ -125,19 +160,24 @@ class LearningCurvesDisplay:
                 x, mean, color=color, marker=marker, linestyle=linestyle, markersize=5, label=name
             )
             self.lines_.append(line)
-            known = (~np.isnan(scores)).sum(axis=0)
-            # The standard deviation of one value is undefined: the band closes there.
-            squares = np.nansum((scores - mean) ** 2, axis=0)
-            sd = np.sqrt(squares / np.maximum(known - 1, 1))
-            self.ax_.fill_between(x, mean - sd, mean + sd, color=color, alpha=0.15, linewidth=0)
+            low, high = _one_sd(scores) if self.bands is None else self.bands[name]
+            self.ax_.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
         budgets = sorted({int(n) for of_strategy in self.n_labelled.values() for n in of_strategy})
         if len(budgets) <= _MOST_TICKS:
             self.ax_.set_xticks(budgets)
         self.ax_.set_xlabel("labelled images")
         self.ax_.set_ylabel(self.score_name)
-        band = f"mean ± sd over {n_seeds} seeds" if n_seeds > 1 else "one seed"
-        self.ax_.legend(title=band, alignment="left", edgecolor="none", framealpha=0.8)
-        self.ax_.grid(color="0.9", linewidth=0.8)
-        self.ax_.set_axisbelow(True)
-        self.ax_.spines[["top", "right"]].set_visible(False)
+        band = "mean ± sd" if self.band_name == "sd" else f"mean, {self.band_name}"
+        title = f"{band} over {n_seeds} seeds" if n_seeds > 1 else "one seed"
+        legend(self.ax_, title, len(self.scores))
+        tidy(self.ax_)
         return self
+
+
+def _one_sd(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean less and plus the standard deviation, which of one value counts as 0."""
+    mean = np.nanmean(scores, axis=0)
+    known = (~np.isnan(scores)).sum(axis=0)
+    squares = np.nansum((scores - mean) ** 2, axis=0)
+    sd = np.sqrt(squares / np.maximum(known - 1, 1))
+    return mean - sd, mean + sd

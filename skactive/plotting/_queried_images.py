@@ -76,9 +76,11 @@ class QueriedImagesDisplay:
         *,
         y: Any = None,
         class_names: Sequence[str] | None = None,
+        dataset: str | None = None,
         strategy: str | None = None,
         seed: int | None = None,
         n_images: int = 10,
+        n_rounds: int | None = None,
         channels: str = "auto",
         ax: Any = None,
     ) -> QueriedImagesDisplay:
@@ -94,12 +96,17 @@ class QueriedImagesDisplay:
             Their labels, to be written above the images; None writes nothing.
         class_names : sequence of str, default=None
             Write these instead of the labels: label 0 is the first.
+        dataset : str, default=None
+            The data set; None means the only one there is.
         strategy : str, default=None
             Which strategy; None takes the first.
         seed : int, default=None
             Which seed; None takes the first.
         n_images : int, default=10
             How many images a row shows, at most: those picked first.
+        n_rounds : int, default=None
+            How many rounds to show, at most, evenly spaced from the first to the last; None shows
+            all.
         channels : {"auto", "first", "last"}, default="auto"
             Where the axis of the colours is, if X has four axes.
         ax : matplotlib Axes, default=None
@@ -116,7 +123,10 @@ class QueriedImagesDisplay:
             If X has no shape of images, or the results lack the strategy or the seed.
         """
         n_images = check_count("n_images", _OWNER, n_images)
-        frame, strategy, seed = _one_run(results, strategy, seed)
+        frame, strategy, seed = _one_run(results.on(dataset), strategy, seed)
+        if n_rounds is not None:
+            n_rounds = min(check_count("n_rounds", _OWNER, n_rounds), len(frame))
+            frame = frame.iloc[np.linspace(0, len(frame) - 1, n_rounds).round().astype(int)]
         highest = max(map(max, frame["queried"]))
         if len(X) <= highest:
             raise invalid(

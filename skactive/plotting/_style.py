@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from skactive._validation import invalid
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+
+    from skactive.experiments import Results
+
+_TITLES = {
+    "accuracy": "test accuracy",
+    "balanced_accuracy": "balanced test accuracy",
+    "macro_f1": "test F1 score, mean of the classes",
+    "log_loss": "test log-loss (nats)",
+    "ece": "expected calibration error",
+}
+_MOST_IN_ONE_COLUMN = 7
 
 # The palette of M. Okabe and K. Ito (2008), without its yellow, which is faint on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -34,3 +47,60 @@ def axes_or_new(ax: Any, size: tuple[float, float]) -> tuple[Axes, Figure | SubF
 
         _, ax = plt.subplots(figsize=size, layout="constrained")
     return ax, ax.figure
+
+
+def check_metric(metric: Any, results: Results, owner: str) -> str:
+    """Return the name of a measurement, or raise and list those that there are."""
+    if not (isinstance(metric, str) and metric in results.metrics):
+        raise invalid("metric", owner, f"one of {', '.join(results.metrics)}", metric)
+    return metric
+
+
+def metric_title(metric: str) -> str:
+    """Return what an axis calls a measurement."""
+    return _TITLES.get(metric, metric.replace("_", " "))
+
+
+def strategy_names(results: Results) -> list[str]:
+    """Return the strategies in the order of the results, which is that of the styles."""
+    return [str(name) for name in dict.fromkeys(results.frame["strategy"])]
+
+
+def legend(ax: Axes, title: str, n_entries: int) -> None:
+    """Put a legend inside the axes, or beside them where it is long."""
+    if n_entries <= _MOST_IN_ONE_COLUMN:
+        ax.legend(title=title, alignment="left", edgecolor="none", framealpha=0.8)
+    else:
+        ax.legend(
+            title=title, alignment="left", edgecolor="none", loc="center left",
+            bbox_to_anchor=(1, 0.5), fontsize="small",
+        )  # fmt: skip
+
+
+def tidy(ax: Axes) -> None:
+    """Draw a faint grid behind the data, and no frame above and to the right."""
+    ax.grid(color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def heat_map(
+    ax: Axes, values: Any, rows: list[str], columns: list[str], digits: int = 2, top: float = 1
+) -> Any:
+    """Draw a matrix in shades of one colour, with its numbers, which print needs no colour for.
+
+    Returns the image. `top` is the value of the darkest shade.
+    """
+    image = ax.imshow(values, cmap="Blues", vmin=0, vmax=top, aspect="auto")
+    for i, row in enumerate(values):
+        for j, value in enumerate(row):
+            if value == value:  # not NaN
+                shade = "white" if value > 0.6 * top else "black"
+                ax.text(
+                    j, i, f"{value:.{digits}f}", ha="center", va="center", color=shade, fontsize=8
+                )
+    ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return image

@@ -6,6 +6,7 @@ import torch
 
 from skactive import CNNClassifier
 from skactive.estimators import random_crop, random_flip
+from skactive.estimators._augment import random_contrast, random_cutout
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
@@ -57,3 +58,54 @@ def test_an_own_augmentation_gets_arranged_batches_in_the_stored_dtype(data):
 
     CNNClassifier(augment=look, max_epochs=1, random_state=0).fit(X, y).predict(X)
     assert seen == [(torch.uint8, (32, 1, 10, 10))] * 2 + [(torch.uint8, (26, 1, 10, 10))]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_contrast_stretches_around_the_mean(dtype):
+    torch.manual_seed(0)
+    images = torch.randint(100, 150, (50, 3, 6, 7)).to(dtype)
+    changed = random_contrast(images, 0.5)
+    assert changed.dtype == dtype
+    factors = []
+    for before, after in zip(images.double(), changed.double(), strict=True):
+        factor = after.std() / before.std()
+        expected = before.mean() + factor * (before - before.mean())
+        torch.testing.assert_close(
+            after, expected, rtol=0, atol=1.0 if dtype == torch.uint8 else 1e-3
+        )
+        factors.append(float(factor))
+    assert 0.45 < min(factors) < 0.7
+    assert 1.3 < max(factors) < 1.55
+
+
+def test_contrast_stays_within_bytes():
+    torch.manual_seed(0)
+    images = torch.tensor([0, 255], dtype=torch.uint8).repeat(20, 1, 4, 3)
+    changed = random_contrast(images, 0.9)
+    stretched = (changed == images).flatten(1).all(1)
+    assert 0 < int(stretched.sum()) < 20  # by more than 1: clipped to what they were
+
+
+def test_cutout_is_a_square_of_half_the_height():
+    torch.manual_seed(0)
+    images = torch.ones(200, 2, 8, 10)
+    cut = random_cutout(images)
+    assert (images == 1).all()
+    sizes = set()
+    for image in cut:
+        assert torch.equal(image[0], image[1])
+        rows, columns = (
+            (image[0] == 0).any(1).nonzero()[:, 0],
+            (image[0] == 0).any(0).nonzero()[:, 0],
+        )
+        height, width = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
+        assert int((image[0] == 0).sum()) == height * width
+        sizes.add((height, width))
+    assert max(sizes) == (4, 4)
+    assert len(sizes) > 4  # some stick out
+
+
+def test_strong_augmentation_trains():
+    X = torch.randint(0, 256, (20, 12, 12), dtype=torch.uint8).numpy()
+    clf = CNNClassifier("small_cnn", augment="strong", max_epochs=1, random_state=0)
+    assert clf.fit(X, np.arange(20) % 2).predict(X).shape == (20,)

@@ -1,6 +1,7 @@
 """Protocols: what they set, and what comes of it."""
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ BUDGET = {"n_initial": 30, "batch_size": 20, "n_rounds": 2, "seeds": 1, "progres
 class Watched(Shuffled):
     """Notes what it is given."""
 
-    seen = []
+    seen: ClassVar[list] = []
 
     def select(self, estimator, X_pool, n_instances, *, X_labelled=None, y_labelled=None):
         self.seen.append((estimator, len(X_labelled)))

@@ -84,7 +84,7 @@ def test_other_metrics_and_one_seed():
     np.testing.assert_allclose(display.lines_[0].get_ydata(), [0.5, 0.4, 0.2])
     assert ax.get_ylabel() == "test log-loss (nats)"
     assert ax.get_legend().get_title().get_text() == "one seed"
-    message = r"'metric' .* one of accuracy, balanced_accuracy, log_loss\. Got 'f1' instead"
+    message = r"'metric' .* one of accuracy, balanced_accuracy, macro_f1, log_loss, ece\. Got 'f1'"
     with pytest.raises(InvalidParameterError, match=message):
         LearningCurvesDisplay.from_results(RESULTS, metric="f1")
 

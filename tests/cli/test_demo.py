@@ -11,6 +11,7 @@ import torch
 
 import skactive
 from skactive import cli
+from skactive.cli import _demo
 from skactive.experiments import Results
 
 TINY = ["demo", "--rounds", "2", "--batch", "5", "--epochs", "1", "--seeds", "1"]
@@ -126,7 +127,7 @@ def test_without_rounds_there_is_one_picture(tmp_path, capsys):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "run_experiment", raise_(KeyboardInterrupt()))
+    monkeypatch.setattr(_demo, "run_experiment", raise_(KeyboardInterrupt()))
     assert cli.main([*TINY, "--out", str(tmp_path / "here")]) == 130
     shown = capsys.readouterr().err
     assert "skactive demo: stopped. The finished rounds are in" in shown
@@ -141,7 +142,7 @@ def raise_(error):
 
 
 def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "run_experiment", raise_(RuntimeError("ours")))
+    monkeypatch.setattr(_demo, "run_experiment", raise_(RuntimeError("ours")))
     with pytest.raises(RuntimeError, match="ours"):
         cli.main([*TINY, "--out", str(tmp_path)])
 
@@ -197,10 +198,10 @@ def test_mistakes_are_one_line(arguments, message, capsys, tmp_path):
 
 
 def test_strategies_are_found_whatever_their_case():
-    known = cli.known_strategies()
+    known = _demo.known_strategies()
     assert {"Margin", "Entropy", "Random", "LeastConfidence"} <= known.keys()
     assert "QueryStrategy" not in known
-    named = cli._strategies("least-confidence, ENTROPY")
+    named = _demo.read_strategies("least-confidence, ENTROPY")
     assert list(named) == ["LeastConfidence", "Entropy"]
 
 
@@ -218,7 +219,9 @@ def test_help_teaches(capsys):
 
 def test_the_examples_of_the_help_are_valid():
     parser = cli._parser()
-    commands = [line.split() for line in cli._EPILOG.splitlines() if line.startswith("  skactive ")]
+    commands = [
+        line.split() for line in _demo.EPILOG.splitlines() if line.startswith("  skactive ")
+    ]
     assert len(commands) >= 3
     for command in commands:
         parser.parse_args(command[1:])

@@ -1,37 +1,23 @@
-"""The command line: `skactive demo`."""
+"""`skactive demo`: strategies choosing real images for a CNN."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-import skactive
-from skactive import datasets, strategies
+from skactive import strategies
 from skactive._torch import resolve_device
-from skactive._validation import InvalidParameterError, check_count
+from skactive._validation import check_count
+from skactive.cli._arguments import count
+from skactive.cli._study import DATASETS
 from skactive.estimators import CNNClassifier, LPLClassifier
-from skactive.exceptions import DatasetError, ResultsMismatchError
 from skactive.experiments import Results, run_experiment
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
-_DATASETS: dict[str, Callable[..., Bunch]] = {
-    "fashion-mnist-4k": partial(datasets.load_fashion_mnist, "4k"),
-    "fashion-mnist": partial(datasets.load_fashion_mnist, "full"),
-    "mnist": datasets.load_mnist,
-    "cifar10": datasets.load_cifar10,
-    "cifar100": datasets.load_cifar100,
-    "svhn": datasets.load_svhn,
-}
 # What the messages of Python functions say, in the words of the command line.
 _AS_OPTIONS = {
     "pass path=": "pass --data-path ",
@@ -48,7 +34,7 @@ _FAVOURITES = ("FisherMask", "LPLGrad", "Margin", "Entropy", "Random")
 # What is meant for a network that is trained jointly with a loss-prediction module.
 _JOINTLY = ("LPLGrad", "LearningLoss")
 
-_DESCRIPTION = """\
+DESCRIPTION = """\
 Watch query strategies choose real images for a CNN.
 
 There are 3,000 images of clothes (Fashion-MNIST, they come with the package) and labels for 20
@@ -59,7 +45,7 @@ weights, so that what differs is what they picked. Everything is done with sever
 
 The defaults take two or three minutes on two cores and need no network."""
 
-_EPILOG = """\
+EPILOG = """\
 files, in the folder that --out names:
   learning_curves.png  test accuracy over the number of labels, a line a strategy: a strategy
                        whose line is higher needs fewer labels for the same accuracy
@@ -86,94 +72,41 @@ in Python:
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : sequence of str, default=None
-        The arguments; None takes those of the process.
-
-    Returns
-    -------
-    int
-        The exit code: 0, or 2 after a mistake of the user, or 130 after Ctrl-C.
-
-    Examples
-    --------
-    >>> from skactive.cli import main
-    >>> main(["demo", "--rounds", "1", "--data-path", "here"])
-    2
-    """
-    arguments = _parser().parse_args(argv)
-    try:
-        _demo(arguments)
-    except (InvalidParameterError, ResultsMismatchError, DatasetError, OSError) as error:
-        message = " ".join(str(error).split())
-        for python, option in _AS_OPTIONS.items():
-            message = message.replace(python, option)
-        print(f"skactive demo: error: {message}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            f"\nskactive demo: stopped. The finished rounds are in {arguments.out}; "
-            "the same command goes on from there.",
-            file=sys.stderr,
-        )
-        return 130
-    return 0
-
-
-class _Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line, also those in the options of a command."""
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        known, unknown = super().parse_known_args(args, namespace)
-        if unknown:  # argparse would leave them to the main parser, which knows no command
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return known, unknown
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}. See {self.prog} --help.\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="skactive", description="Deep active learning for images.")
-    parser.add_argument("--version", action="version", version=f"skactive {skactive.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+def add_demo(commands: Any) -> None:
+    """Add the command and its options to the parser."""
     demo = commands.add_parser(
         "demo",
         help="watch query strategies choose real images for a CNN",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
+        description=DESCRIPTION,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     known = known_strategies()
     names = [name for name in _FAVOURITES if name in known]
     demo.add_argument(
-        "--strategies", type=_strategies, default=",".join(names), metavar="NAMES",
+        "--strategies", type=read_strategies, default=",".join(names), metavar="NAMES",
         help=f"which ones, separated by commas, of {', '.join(known)}; case, - and _ do not "
         "matter (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
-        "--rounds", type=_count(0), default=5, metavar="N",
+        "--rounds", type=count(0), default=5, metavar="N",
         help="how many queries (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
-        "--batch", type=_count(1), default=40, metavar="N",
+        "--batch", type=count(1), default=40, metavar="N",
         help="how many labels a query asks for (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
-        "--initial", type=_count(1), default=20, metavar="N",
+        "--initial", type=count(1), default=20, metavar="N",
         help="how many labels there are at first, evenly over the classes (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
-        "--seeds", type=_count(1), default=2, metavar="N",
+        "--seeds", type=count(1), default=2, metavar="N",
         help="how many seeds, 0 to N-1; the table and the picture average over them "
         "(default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
-        "--epochs", type=_count(1), default=40, metavar="N",
+        "--epochs", type=count(1), default=40, metavar="N",
         help="epochs of each training (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
@@ -181,13 +114,13 @@ def _parser() -> argparse.ArgumentParser:
         help="cpu, cuda, cuda:1, mps, or auto: the best there is (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
-        "--threads", type=_count(1), default=1, metavar="N",
+        "--threads", type=count(1), default=1, metavar="N",
         help="threads that torch may use on a CPU; a CNN this small gains little from more, loses "
         "much where other programs run, and the numbers depend on it (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
-        "--dataset", choices=list(_DATASETS), default="fashion-mnist-4k", metavar="NAME",
-        help=f"{', '.join(_DATASETS)} (default: %(default)s, which comes with the package)",
+        "--dataset", choices=list(DATASETS), default="fashion-mnist-4k", metavar="NAME",
+        help=f"{', '.join(DATASETS)} (default: %(default)s, which comes with the package)",
     )  # fmt: skip
     demo.add_argument(
         "--data-path", metavar="FOLDER",
@@ -201,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the folder for the results (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument("--quiet", action="store_true", help="no introduction and no progress bar")
-    return parser
+    demo.set_defaults(run=run_demo, words=_AS_OPTIONS)
 
 
 def known_strategies() -> dict[str, type]:
@@ -216,7 +149,7 @@ def known_strategies() -> dict[str, type]:
     }
 
 
-def _strategies(text: str) -> dict[str, Any]:
+def read_strategies(text: str) -> dict[str, Any]:
     """Read the value of --strategies."""
     known = known_strategies()
     by_plain_name = {_plain(name): name for name in known}
@@ -236,22 +169,8 @@ def _plain(name: str) -> str:
     return name.strip().lower().replace("-", "").replace("_", "")
 
 
-def _count(low: int) -> Callable[[str], int]:
-    def count(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if value < low:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number of at least {low}, not {text!r}"
-            )
-        return value
-
-    return count
-
-
-def _demo(arguments: argparse.Namespace) -> None:
+def run_demo(arguments: argparse.Namespace) -> None:
+    """Run the demo as the arguments say."""
     device = resolve_device(arguments.device, "skactive demo")
     data = _load(arguments)
     n_pool, n_classes = len(data.y_train), len(data.target_names)
@@ -278,22 +197,23 @@ def _demo(arguments: argparse.Namespace) -> None:
         name: (jointly, strategy) if name in _JOINTLY else strategy
         for name, strategy in arguments.strategies.items()
     }
-    with _torch_threads(arguments.threads):
-        results = run_experiment(
-            classifier,
-            arms,
-            data.X_train,
-            data.y_train,
-            data.X_test,
-            data.y_test,
-            n_initial=arguments.initial,
-            initial="balanced",
-            batch_size=arguments.batch,
-            n_rounds=arguments.rounds,
-            seeds=arguments.seeds,
-            out=arguments.out,
-            progress=not arguments.quiet,
-        )
+    results = run_experiment(
+        classifier,
+        arms,
+        data.X_train,
+        data.y_train,
+        data.X_test,
+        data.y_test,
+        n_initial=arguments.initial,
+        initial="balanced",
+        batch_size=arguments.batch,
+        n_rounds=arguments.rounds,
+        seeds=arguments.seeds,
+        dataset=arguments.dataset,
+        n_threads=arguments.threads,
+        out=arguments.out,
+        progress=not arguments.quiet,
+    )
     out = Path(arguments.out)
     _draw(results, data, out)
     print(f"\n{results.to_text()}\n")
@@ -307,18 +227,8 @@ def _demo(arguments: argparse.Namespace) -> None:
             print(f"  {out / name}")
 
 
-@contextmanager
-def _torch_threads(n: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _load(arguments: argparse.Namespace) -> Bunch:
-    load = _DATASETS[arguments.dataset]
+    load = DATASETS[arguments.dataset]
     where = {"path": arguments.data_path, "download": arguments.download}
     return load(**{name: value for name, value in where.items() if value})
 

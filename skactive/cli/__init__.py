@@ -1,0 +1,66 @@
+"""The command line: `skactive demo`, `skactive run` and `skactive report`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import skactive
+from skactive._validation import InvalidParameterError
+from skactive.cli._arguments import Parser
+from skactive.cli._demo import add_demo
+from skactive.cli._report import add_report
+from skactive.cli._run import add_run
+from skactive.exceptions import DatasetError, ResultsMismatchError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        The arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 2 after a mistake of the user, or 130 after Ctrl-C.
+
+    Examples
+    --------
+    >>> from skactive.cli import main
+    >>> main(["demo", "--rounds", "1", "--data-path", "here"])
+    2
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (InvalidParameterError, ResultsMismatchError, DatasetError, OSError) as error:
+        message = " ".join(str(error).split())
+        for python, here in arguments.words.items():
+            message = message.replace(python, here)
+        print(f"skactive {arguments.command}: error: {message}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        kept = (
+            f" The finished rounds are in {arguments.out}; the same command goes on from there."
+            if arguments.out
+            else ""
+        )
+        print(f"\nskactive {arguments.command}: stopped.{kept}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="skactive", description="Deep active learning for images.")
+    parser.add_argument("--version", action="version", version=f"skactive {skactive.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    add_demo(commands)
+    add_run(commands)
+    add_report(commands)
+    return parser

@@ -1,0 +1,57 @@
+"""`skactive report`: results as one page of HTML."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from skactive._validation import InvalidParameterError
+from skactive.cli._run import STUDY_FILE
+from skactive.cli._study import read_study
+from skactive.exceptions import DatasetError
+from skactive.experiments import Results
+
+_DESCRIPTION = """\
+Draw results: one page of HTML with pictures, tables and tests, that needs no other file.
+
+With several folders, their results are merged. The images that were asked for are drawn where the
+folder has the study.toml of `skactive run` and its data can be loaded."""
+
+
+def add_report(commands: Any) -> None:
+    """Add the command and its options to the parser."""
+    report = commands.add_parser(
+        "report", help="draw results on one page of HTML", description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    report.add_argument("folders", nargs="+", metavar="OUT", help="folders of results")
+    report.add_argument(
+        "--output", metavar="FILE", help="where to write it (default: OUT/report.html)"
+    )
+    report.add_argument(
+        "--baseline", default="Random", metavar="NAME",
+        help="the strategy that label efficiency compares with (default: %(default)s)",
+    )  # fmt: skip
+    report.set_defaults(run=write, out=None, words={})
+
+
+def write(arguments: argparse.Namespace) -> None:
+    """Write the report as the arguments say."""
+    # Imported here: matplotlib is slow to import, and --help does not need it.
+    from skactive.plotting import write_report
+
+    folders = [Path(folder) for folder in arguments.folders]
+    results = Results.load(folders)
+    output = Path(arguments.output or folders[0] / "report.html")
+    images = {}
+    for folder in folders:
+        if (folder / STUDY_FILE).is_file():
+            try:
+                study = read_study(folder / STUDY_FILE)
+            except (InvalidParameterError, DatasetError) as error:
+                print(f"Without the images that were asked for: {error}")
+            else:
+                images[study.settings["dataset"]] = study.data
+    write_report(results, output, images=images, baseline=arguments.baseline)
+    print(output)

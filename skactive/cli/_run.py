@@ -1,0 +1,120 @@
+"""`skactive run`: an experiment from a TOML file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from skactive._validation import InvalidParameterError
+from skactive.cli._arguments import count
+from skactive.cli._study import Study, read_study
+from skactive.experiments import Results, run_experiment
+
+# What the messages of Python functions say, in the words of the file.
+_IN_THE_FILE = {
+    "pass path=": "set dataset.path ",
+    "Pass path=": "Set dataset.path ",
+    "pass download=True": "set dataset.download = true",
+    "download=True": "dataset.download = true",
+    "another out=": "another --out",
+}
+STUDY_FILE = "study.toml"
+_DESCRIPTION = """\
+Run an experiment that a TOML file describes: data, network, strategies, seeds.
+
+The file has the tables [dataset], [estimator], [experiment] and [protocol], and a list of
+strategies; docs/experiments.md has all their fields. Finished rounds are kept in the folder that
+the field experiment.out names; the same command goes on after a kill, with the same numbers."""
+_EPILOG = """\
+examples:
+  skactive run study.toml
+  skactive run study.toml --jobs 2 --out results
+  skactive run study.toml --check
+  skactive report results
+"""
+
+
+def add_run(commands: Any) -> None:
+    """Add the command and its options to the parser."""
+    run = commands.add_parser(
+        "run", help="run an experiment from a TOML file", description=_DESCRIPTION, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    run.add_argument("config", metavar="CONFIG.toml", help="the file")
+    run.add_argument("--out", metavar="FOLDER", help="the folder for the results")
+    run.add_argument(
+        "--jobs", type=count(1), metavar="N", help="rounds computed at a time, in processes"
+    )
+    run.add_argument(
+        "--rounds", type=count(0), metavar="N", help="queries, instead of the file's n_rounds"
+    )
+    run.add_argument(
+        "--seeds", type=count(1), metavar="N", help="seeds 0 to N-1, instead of the file's"
+    )
+    run.add_argument("--check", action="store_true", help="check the file, and run nothing")
+    run.add_argument("--quiet", action="store_true", help="no introduction and no progress bar")
+    run.set_defaults(run=run_study, words=_IN_THE_FILE)
+
+
+def run_study(arguments: argparse.Namespace) -> None:
+    """Run the experiment as the arguments say."""
+    study = read_study(arguments.config)
+    settings = study.settings
+    for option, field in [
+        ("out", "out"), ("jobs", "n_jobs"), ("rounds", "n_rounds"), ("seeds", "seeds")
+    ]:  # fmt: skip
+        if getattr(arguments, option) is not None:
+            settings[field] = getattr(arguments, option)
+    if settings["out"] is None:
+        raise InvalidParameterError(
+            f"{arguments.config}: experiment.out is missing; it is a folder for the results. "
+            "Pass --out."
+        )
+    arguments.out = settings["out"]
+    if not arguments.quiet or arguments.check:
+        print(_introduction(study), flush=True)
+    if arguments.check:
+        return
+    data = study.data
+    results = run_experiment(
+        study.estimator,
+        study.strategies,
+        data.X_train,
+        data.y_train,
+        data.X_test,
+        data.y_test,
+        **settings,
+        progress=not arguments.quiet,
+    )
+    out = Path(settings["out"])
+    _keep(Path(arguments.config), out / STUDY_FILE)
+    print(f"\n{_final(results)}\n\nskactive report {out} draws it.")
+
+
+def _introduction(study: Study) -> str:
+    settings, data = study.settings, study.data
+    seeds = settings["seeds"]
+    n_seeds = seeds if isinstance(seeds, int) else len(seeds)
+    return (
+        f"{settings['dataset']}: {len(data.y_train)} images to choose from, {len(data.y_test)} to "
+        f"test on.\n{', '.join(study.strategies)}: {settings['n_initial']} labels at first, then "
+        f"{settings['n_rounds']} × {settings['batch_size']} more; seeds: {n_seeds}.\n"
+        f"Results in {settings['out']}. Ctrl-C stops it; the same command goes on."
+    )
+
+
+def _keep(file: Path, copy: Path) -> None:
+    """Copy the file to the results, which the report reads it from."""
+    temporary = copy.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_bytes(file.read_bytes())
+    os.replace(temporary, copy)
+
+
+def _final(results: Results) -> str:
+    """Return accuracies at the last number of labels, and areas, as text."""
+    table = results.intervals().drop(columns="dataset")
+    table = table[table["n_labelled"] == table["n_labelled"].max()]
+    areas = results.aubc().groupby("strategy", sort=False)["aubc"].mean()
+    return results.to_text(table.assign(aubc=table["strategy"].map(areas)).reset_index(drop=True))

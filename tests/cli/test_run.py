@@ -1,0 +1,205 @@
+"""`skactive run` and `skactive report`, from a file to a page that a browser opens."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skactive import cli
+from skactive.experiments import Results
+
+STUDY = """
+strategies = ["Margin", "Random"]
+[dataset]
+name = "fashion-mnist-4k"
+label = "clothes & shoes"
+pool = 200
+test = 100
+[estimator]
+module = "small_cnn"
+max_epochs = 1
+module_params = { width = 4 }
+[experiment]
+n_initial = 20
+batch_size = 5
+n_rounds = 2
+seeds = 2
+"""
+STUDIES = sorted((Path(__file__).parents[2] / "benchmarks" / "study").glob("*.toml"))
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Run a small study, as a user does, and its report; return the folder."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "small.toml").write_text(STUDY)
+    for command in [["run", "small.toml", "--out", "results"], ["report", "results"]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "skactive", *command], cwd=folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        (folder / f"{command[0]}.out").write_text(done.stdout)
+    return folder
+
+
+def test_run_writes_results_and_says_what_came_out(ran):
+    files = {path.name for path in (ran / "results").iterdir()}
+    assert files == {"config.json", "results.jsonl", "report.html", "study.toml"}
+    frame = Results.load(ran / "results").frame
+    assert frame["strategy"].tolist() == (["Margin"] * 3 + ["Random"] * 3) * 2
+    assert set(frame["dataset"]) == {"clothes & shoes"}
+    assert set(frame["n_threads"]) == {1}
+    assert (ran / "results" / "study.toml").read_text() == STUDY
+    lines = (ran / "run.out").read_text().splitlines()
+    assert lines[0] == "clothes & shoes: 200 images to choose from, 100 to test on."
+    assert lines[1] == "Margin, Random: 20 labels at first, then 2 × 5 more; seeds: 2."
+    assert [line.split()[:3] for line in lines[5:7]] == [
+        ["Margin", "30", "2"],
+        ["Random", "30", "2"],
+    ]
+    assert lines[-1] == "skactive report results draws it."
+
+
+def test_the_same_command_continues(ran, monkeypatch, capsys):
+    monkeypatch.chdir(ran)
+    before = (ran / "results" / "results.jsonl").read_bytes()
+    monkeypatch.setattr("skactive.estimators.CNNClassifier.fit", None)  # nothing is to be trained
+    assert cli.main(["run", "small.toml", "--out", "results", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert (ran / "results" / "results.jsonl").read_bytes() == before
+
+
+def test_options_replace_fields(tmp_path, ran):
+    arguments = ["--rounds", "0", "--seeds", "1", "--out", str(tmp_path), "--quiet"]
+    assert cli.main(["run", str(ran / "small.toml"), *arguments]) == 0
+    assert len(Results.load(tmp_path).frame) == 2
+
+
+def test_check_runs_nothing(tmp_path, ran, capsys):
+    arguments = ["--check", "--out", str(tmp_path / "new"), "--quiet"]
+    assert cli.main(["run", str(ran / "small.toml"), *arguments]) == 0
+    assert "200 images to choose from" in capsys.readouterr().out
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (("max_epochs = 1", "max_epochs = 0"), [], "small.toml: estimator: The 'max_epochs' para"),
+        (("", ""), [], "small.toml: experiment.out is missing; it is a folder for the"),
+        (("n_rounds = 2", "n_rounds = 99"), ["--out", "x"], "The 'n_rounds' parameter of run_exp"),
+        (
+            ('"fashion-mnist-4k"', '"mnist"\npath = "nowhere"'), ["--out", "x"],
+            "MNIST: files are missing. Looked in",
+        ),
+        (("max_epochs = 1", "max_epochs = 2"), ["--out", "{ran}/results"], "pass another --out"),
+        (("", ""), ["--jobs", "0"], "argument --jobs: must be a whole number of at least 1, not"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_line(change, arguments, message, tmp_path, ran, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(STUDY.replace(*change))
+    arguments = [argument.format(ran=ran) for argument in arguments]
+    try:
+        code = cli.main(["run", "small.toml", "--quiet", *arguments])
+    except SystemExit as exit_:
+        code = exit_.code
+    shown = capsys.readouterr().err
+    assert code == 2
+    assert shown.startswith("skactive run: error: ")
+    assert message.lower() in shown.lower()
+    assert shown.count("\n") == 1
+
+
+def test_ctrl_c_says_how_to_go_on(ran, tmp_path, monkeypatch, capsys):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skactive.cli._run.run_experiment", stop)
+    assert cli.main(["run", str(ran / "small.toml"), "--out", str(tmp_path), "--quiet"]) == 130
+    shown = capsys.readouterr().err
+    assert f"stopped. The finished rounds are in {tmp_path}; the same command goes on" in shown
+    monkeypatch.setattr("skactive.cli._run.read_study", stop)
+    assert cli.main(["run", str(ran / "small.toml"), "--quiet"]) == 130
+    assert capsys.readouterr().err == "\nskactive run: stopped.\n"
+
+
+def test_the_report_is_one_file_with_everything_in_it(ran):
+    page = (ran / "results" / "report.html").read_text(encoding="utf-8")
+    assert (ran / "report.out").read_text() == "results/report.html\n"
+    assert not re.search(r"https?://|<script|<link|src=\"(?!data:)|href=", page)
+    drawn = re.findall(r'<img alt="(\w+)" src="data:image/png;base64,iVBOR', page)
+    assert drawn == [
+        "LearningCurves", "LearningCurves", "TimeAccuracy", "CalibrationCurves", "ClassBalance",
+        "QueriedImages", "QueriedImages", "PenaltyMatrix", "CriticalDifference",
+    ]  # fmt: skip
+    assert "<h2>clothes &amp; shoes</h2>" in page
+    for text in ["Labels that Random needs", "Wilcoxon", "Holm", "<td>torch</td>", "p holm"]:
+        assert text in page
+    assert "Not here" not in page
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "google-chrome", "chrome"])), None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_a_browser_shows_every_picture_of_the_report(ran, tmp_path):
+    page = (ran / "results" / "report.html").read_text(encoding="utf-8")
+    # The browser itself says which images it could draw, and how large.
+    script = (
+        "<script>addEventListener('load', () => { document.title = JSON.stringify("
+        "[...document.images].map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect()"
+        ".right <= innerWidth])); });</script></body>"
+    )
+    probe = tmp_path / "probe.html"
+    probe.write_text(page.replace("</body>", script), encoding="utf-8")
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000",
+        f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", probe.as_uri(),
+    ]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    images = json.loads(re.search(r"<title>(.*?)</title>", shown.stdout)[1])
+    assert len(images) == 9
+    for complete, width, inside in images:
+        assert complete
+        assert width > 400
+        assert inside
+
+
+def test_reports_of_several_folders_and_without_a_study(ran, tmp_path, capsys):
+    (tmp_path / "small.toml").write_text(STUDY.replace("clothes & shoes", "other"))
+    out = tmp_path / "other"
+    arguments = ["run", str(tmp_path / "small.toml"), "--out", str(out), "--quiet"]
+    assert cli.main([*arguments, "--seeds", "1"]) == 0
+    (out / "study.toml").unlink()
+    page = tmp_path / "page.html"
+    assert cli.main(["report", str(ran / "results"), str(out), "--output", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<h2>") == 2 + 2
+    assert text.count('alt="QueriedImages"') == 2
+    # One seed cannot be tested, and the page says so.
+    assert "Not here: Results.penalty_matrix compares over seeds" in text
+    assert "Mean ranks over the data sets" in text
+
+
+def test_nothing_to_report(tmp_path, capsys):
+    assert cli.main(["report", str(tmp_path)]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("skactive report: error: The 'path' parameter of Results.load must be")
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_the_studies_of_the_benchmarks_are_valid(path, capsys):
+    from skactive.exceptions import DatasetError
+
+    try:
+        assert cli.main(["run", str(path), "--check", "--out", "unused"]) in {0, 2}
+    except DatasetError:
+        pytest.skip("its data are not here")
+    shown = capsys.readouterr()
+    assert "images to choose from" in shown.out or "files are missing" in shown.err

@@ -1,0 +1,190 @@
+"""A TOML file, read: what it makes, and a message for every mistake."""
+
+import re
+
+import numpy as np
+import pytest
+
+from skactive import CNNClassifier, FisherMask, Margin, Random
+from skactive._validation import InvalidParameterError
+from skactive.cli._study import read_study
+from skactive.experiments import Protocol
+
+GOOD = """
+strategies = [
+    "Random",
+    { class = "FisherMask", name = "FisherMask, layerwise", mask = "layerwise", fraction = 0.01 },
+    { class = "Margin", estimator = { max_epochs = 2 } },
+]
+
+[dataset]
+name = "fashion-mnist-4k"
+label = "small"
+pool = 500
+test = 100
+seed = 3
+
+[estimator]
+module = "small_cnn"
+max_epochs = 1
+module_params = { width = 4 }
+
+[experiment]
+n_initial = 20
+batch_size = 5
+n_rounds = 1
+seeds = [0, 4]
+metrics = ["roc_auc_ovr"]
+out = "here"
+
+[protocol]
+train_to = 0.99
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text):
+        path = tmp_path / "study.toml"
+        path.write_text(text)
+        return read_study(path)
+
+    return read
+
+
+def test_what_a_file_makes(read):
+    study = read(GOOD)
+    assert list(study.strategies) == ["Random", "FisherMask, layerwise", "Margin"]
+    assert isinstance(study.strategies["Random"], Random)
+    mask = study.strategies["FisherMask, layerwise"]
+    assert isinstance(mask, FisherMask)
+    assert (mask.mask, mask.fraction) == ("layerwise", 0.01)
+    own, margin = study.strategies["Margin"]
+    assert isinstance(margin, Margin)
+    assert (own.max_epochs, own.module_params) == (2, {"width": 4})  # the rest is the common one's
+    assert isinstance(study.estimator, CNNClassifier)
+    assert study.estimator.max_epochs == 1
+    assert study.estimator.classes == own.classes == list(range(10))
+    assert study.data.X_train.shape == (500, 28, 28)
+    assert study.data.X_test.shape == (100, 28, 28)
+    assert study.settings == {
+        "n_initial": 20, "initial": "random", "batch_size": 5, "n_rounds": 1, "seeds": [0, 4],
+        "metrics": ["roc_auc_ovr"], "n_jobs": 1, "n_threads": 1, "out": "here",
+        "protocol": Protocol(train_to=0.99), "dataset": "small",
+    }  # fmt: skip
+
+
+def test_tables_of_strategies_are_as_good_as_a_list(read):
+    text = GOOD[GOOD.index("[dataset]") :]
+    study = read(text + '[[strategies]]\nclass = "Random"\n[[strategies]]\nclass = "Margin"\n')
+    assert list(study.strategies) == ["Random", "Margin"]
+
+
+def test_the_pool_is_drawn_by_the_seed(read):
+    first, again = read(GOOD), read(GOOD)
+    np.testing.assert_array_equal(first.data.X_train, again.data.X_train)
+    other = read(GOOD.replace("seed = 3", "seed = 4"))
+    assert not np.array_equal(first.data.y_train, other.data.y_train)
+
+
+def test_an_imbalanced_pool_has_test_images_of_its_classes_only(read):
+    counts = "counts = { 0 = 15, 1 = 200, 3 = 10 }"
+    data = read(GOOD.replace("pool = 500", counts)).data
+    assert np.bincount(data.y_train).tolist() == [15, 200, 0, 10]
+    assert set(data.y_test) == {0, 1, 3}
+    assert read(GOOD.replace("pool = 500", counts)).estimator.classes == [0, 1, 3]
+
+
+MISTAKES = [
+    ("[dataset]", "[data]", r"there is no data\. A file has dataset, estimator, strategies, exp"),
+    ('name = "fashion-mnist-4k"', "", r"dataset\.name is missing; it is one of fashion-mnist-4k,"),
+    (
+        '"fashion-mnist-4k"',
+        '"imagenet"',
+        r"dataset\.name must be one of fashion-mnist-4k, .*svhn\. Got 'imagenet' instead",
+    ),
+    ("pool = 500", "pool = 3001", r"dataset\.pool must be a number of images from 1 to 3000\. Got"),
+    ("pool = 500", 'pool = "all"', r"dataset\.pool must be a number of training images\. Got 'al"),
+    ("test = 100", "test = 0", r"dataset\.test must be a number of images from 1 to 1000\. Got 0"),
+    ("pool = 500", "pool = 5\ncounts = {0 = 5}", r"dataset\.pool must be left out where there are"),
+    ("pool = 500", "counts = {cat = 5}", r"dataset\.counts\.cat must be of a class, one of 0, 1,"),
+    ("pool = 500", "counts = {1 = 301}", r"dataset\.counts: .* \(y has 300 samples of class 1\)"),
+    ("pool = 500", "path = 'x'", r"dataset: The 'path' parameter of load_fashion_mnist must be N"),
+    (
+        "test = 100",
+        "tests = 100",
+        r"there is no dataset\.tests\. The fields of dataset are name, p",
+    ),
+    (
+        "max_epochs = 1\n",
+        "epochs = 1\n",
+        r"no estimator\.epochs\. The fields of estimator are class",
+    ),
+    (
+        "max_epochs = 1\n",
+        "max_epochs = 0\n",
+        r"estimator: The 'max_epochs' parameter of CNNClassifier must be an int in the range \[1",
+    ),
+    (
+        'module = "small_cnn"',
+        'class = "SVC"',
+        r"estimator\.class must be one of CNNClassifier.* Got",
+    ),
+    ('"Random",', '"Best",', r"strategies\[1\]\.class must be one of .*FisherMask.*Got 'Best'"),
+    ('"Random",', '"Random", "Random",', r"strategies\[2\]\.name must be a name of its own\. Got"),
+    ('"Random",', "3,", r"strategies\[1\] must be a table\. Got 3 instead"),
+    (
+        "fraction = 0.01",
+        "share = 1",
+        r"no strategies\[2\]\.share\. The fields of strategies\[2\] ar",
+    ),
+    (
+        '"layerwise", fr',
+        '"all", fr',
+        r"strategies\[2\]: The 'mask' parameter of FisherMask must be",
+    ),
+    ("max_epochs = 2", "epochs = 2", r"there is no strategies\[3\]\.estimator\.epochs"),
+    ("n_initial = 20", "", r"experiment\.n_initial is missing; it is a whole number"),
+    ("n_rounds = 1", "n_rounds = true", r"experiment\.n_rounds must be a whole number\. Got True"),
+    ("n_rounds = 1", "n_rounds = 1.5", r"experiment\.n_rounds must be a whole number\. Got 1\.5"),
+    ("seeds = [0, 4]", 'seeds = "5"', r"experiment\.seeds must be a number of seeds, or a list"),
+    ("n_rounds = 1", 'n_rounds = 1\ninitial = "even"', r"initial must be one of random, balanced"),
+    ("n_rounds = 1", "rounds = 1", r"experiment\.n_rounds is missing"),
+    (
+        'out = "here"',
+        'outt = "here"',
+        r"no experiment\.outt\. The fields of experiment are n_initia",
+    ),
+    ("train_to = 0.99", "train_to = 99", r"protocol: The 'train_to' parameter of Protocol must be"),
+    (
+        "train_to = 0.99",
+        "epochs = 9",
+        r"no protocol\.epochs\. The fields of protocol are warm_start",
+    ),
+    ("[protocol]", "[protocol", r"study\.toml is not valid TOML: .*line"),
+]
+
+
+@pytest.mark.parametrize(("good", "bad", "message"), MISTAKES, ids=[m[1] for m in MISTAKES])
+def test_every_mistake_is_named_with_its_place(read, good, bad, message):
+    assert good in GOOD
+    with pytest.raises(InvalidParameterError, match=message) as caught:
+        read(GOOD.replace(good, bad, 1))
+    assert "study.toml" in str(caught.value)
+
+
+def test_tables_that_are_missing(read):
+    for name in ["dataset", "experiment"]:
+        start = GOOD.index(f"[{name}]")
+        end = GOOD.find("\n\n", start)
+        with pytest.raises(InvalidParameterError, match=rf"{name} is missing\.$"):
+            read(GOOD[:start] + GOOD[end:])
+    with pytest.raises(InvalidParameterError, match=r"strategies is missing\.$"):
+        read(GOOD[GOOD.index("[dataset]") :])
+    with pytest.raises(InvalidParameterError, match=r"strategies must be a list of at least one n"):
+        read(re.sub(r"strategies = \[.*?\n\]", "strategies = []", GOOD, flags=re.DOTALL))
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(InvalidParameterError, match=r"There is no file '.*missing\.toml'"):
+        read_study(tmp_path / "missing.toml")
