@@ -193,16 +193,17 @@ def other_group_distances(X: Any, labels: Any) -> np.ndarray | Tensor:
     owner = "other_group_distances"
     values = as_matrix("X", X, owner)
     order, sizes = _by_label(labels, len(values), values.device, owner)
-    # ‖x − y‖² = −2 (⟨x, y⟩ − ‖x‖²/2 − ‖y‖²/2), the whole as one product of longer rows
-    left, right = _lengthened(centered(values[order]), 0.0)
-    highest = torch.full((len(values),), -torch.inf, dtype=values.dtype, device=values.device)
+    rows = centered(values[order])
+    X, half = rows.right, 0.5 * rows.norms
+    # the largest ⟨x, y⟩ − ‖x‖²/2 − ‖y‖²/2, which is −‖x − y‖²/2
+    highest = torch.full_like(half, -torch.inf)
     bounds = np.cumsum([0, *sizes])
     for start, stop in pairwise(bounds.tolist()):
         for a in _tiles(start, stop, values.device):
             for b in _tiles(stop, len(values), values.device):
-                product = left[a] @ right[b].T
-                torch.maximum(highest[a], product.amax(1), out=highest[a])
-                torch.maximum(highest[b], product.amax(0), out=highest[b])
+                tile = torch.addmm(half[b], X[a], X[b].T, beta=-1).sub_(half[a][:, None])
+                torch.maximum(highest[a], tile.amax(1), out=highest[a])
+                torch.maximum(highest[b], tile.amax(0), out=highest[b])
     found = torch.empty_like(highest)
     found[order] = (-2 * highest).clamp_min_(0).sqrt_()
     return found if isinstance(X, Tensor) else found.numpy()
@@ -274,40 +275,44 @@ class _Graph:
 
     def __init__(self, rows: Rows, radius: float, sizes: list[int]) -> None:
         device = rows.right.device
-        self._norms, self._radius = rows.norms, radius
+        self._rows, self._radius = rows, radius
         self._slack = _ROUNDING * torch.finfo(rows.right.dtype).eps
-        self._left, self._right = _lengthened(rows, self._slack)
-        self._threshold = -0.5 * radius * radius
-        # Rows that may be within the radius of a row of another group.
-        self._mixed = torch.arange(len(rows) if len(sizes) > 1 else 0, device=device)
+        self._half = 0.5 * (1 - self._slack) * rows.norms
         self._bounds = np.cumsum([0, *sizes])
         self._group = torch.repeat_interleave(
             torch.arange(len(sizes), device=device), torch.tensor(sizes, device=device)
         )
-        self._covered = torch.zeros(len(rows), dtype=torch.bool, device=device)
-        self.degrees = torch.zeros(len(rows), dtype=torch.int64, device=device)
+        self._covered = torch.zeros_like(self._group, dtype=torch.bool)
+        self.degrees = torch.zeros_like(self._group)
+        self._mix(torch.full_like(self._covered, len(sizes) > 1))
 
     def mix(self, distances: Tensor) -> None:
         """Use the distances to the nearest row of another group."""
-        rounding = 4 * self._slack * float(self._norms.max())
-        near = distances.double().square() <= (_SURELY_PURE * self._radius) ** 2 + rounding
-        self._mixed = torch.nonzero(near).flatten()
+        rounding = 4 * self._slack * float(self._rows.norms.max())
+        near = (_SURELY_PURE * self._radius) ** 2 + rounding
+        self._mix(distances.double().square() <= near)
+
+    def _mix(self, mixed: Tensor) -> None:
+        """Keep which rows may be within the radius of a row of another group."""
+        self._is_mixed, self._mixed = mixed, torch.nonzero(mixed).flatten()
+        self._mixed_group = self._group[self._mixed]
 
     def cover_by(self, centers: Rows) -> None:
         """Cover what is in the balls of further centers."""
-        left, _ = _lengthened(centers, self._slack)
-        for a in _tiles(0, len(left), left.device):
-            for b in _tiles(0, len(self._right), left.device):
-                self._covered[b] |= self._within(left[a], self._right[b]).any(0)
+        half = 0.5 * (1 - self._slack) * centers.norms
+        for a in _tiles(0, len(centers), half.device):
+            for b in _tiles(0, len(self._rows), half.device):
+                near = self._near(centers.right[a], half[a], self._rows.right[b], self._half[b])
+                self._covered[b] |= near.any(0)
 
     def count(self) -> None:
         """Count all degrees, each pair of rows being compared once."""
         uncovered = ~self._covered
         for start, stop in pairwise(self._bounds.tolist()):
-            tiles = list(_tiles(start, stop, uncovered.device))
+            tiles = _tiles(start, stop, uncovered.device)
             for i, a in enumerate(tiles):
                 for b in tiles[i:]:
-                    near = self._within(self._left[a], self._right[b])
+                    near = self._within(a, b)
                     self.degrees[a] += (near & uncovered[b]).sum(1)
                     if a != b:
                         self.degrees[b] += (near & uncovered[a][:, None]).sum(0)
@@ -315,28 +320,49 @@ class _Graph:
 
     def pick(self, row: int) -> None:
         """Cover a row's ball, and lower the degrees of the rows whose balls held what it holds."""
-        near = self._within(self._left[row : row + 1], self._right)[0]
-        new = torch.nonzero(near & ~self._covered).flatten()
+        this, group = slice(row, row + 1), int(self._group[row])
+        own = self._slice(group)
+        new = own.start + torch.nonzero(self._within(this, own)[0] & ~self._covered[own]).flatten()
+        self._cover(new, group)
+        if bool(self._is_mixed[row]):
+            others = self._mixed[(self._mixed_group != group) & ~self._covered[self._mixed]]
+            beyond = others[self._within(this, others)[0]]
+            for group in self._group[beyond].unique().tolist():
+                self._cover(beyond[self._group[beyond] == group], group)
+
+    def _cover(self, new: Tensor, group: int) -> None:
+        """Cover some rows of one group."""
         self._covered[new] = True
-        for group in self._group[new].unique().tolist():
-            start, stop = int(self._bounds[group]), int(self._bounds[group + 1])
-            for few in new[self._group[new] == group].split(_tile(new.device)):
-                right = self._right[few]
-                for a in _tiles(start, stop, new.device):
-                    self.degrees[a] -= self._within(self._left[a], right).sum(1)
+        own, size = self._slice(group), _tile(new.device)
+        for few in new.split(size):
+            for a in _tiles(own.start, own.stop, new.device):
+                self.degrees[a] -= self._within(a, few).sum(1)
         self._count_across(new, -1)
 
     def _count_across(self, new: Tensor, sign: int) -> None:
         """Count rows of other groups; only mixed ones are near any."""
-        new = new[torch.isin(new, self._mixed)]
-        for few in new.split(_tile(new.device)):
-            for some in self._mixed.split(_tile(new.device)):
-                near = self._within(self._left[some], self._right[few])
-                near &= self._group[some][:, None] != self._group[few]
+        new = new[self._is_mixed[new]]
+        if not len(new):
+            return
+        size = _tile(new.device)
+        for some, groups in zip(
+            self._mixed.split(size), self._mixed_group.split(size), strict=True
+        ):
+            for few in new.split(size):
+                near = self._within(some, few) & (groups[:, None] != self._group[few])
                 self.degrees[some] += sign * near.sum(1)
 
-    def _within(self, left: Tensor, right: Tensor) -> Tensor:
-        return left @ right.T >= self._threshold
+    def _slice(self, group: int) -> slice:
+        return slice(int(self._bounds[group]), int(self._bounds[group + 1]))
+
+    def _within(self, a: slice | Tensor, b: slice | Tensor) -> Tensor:
+        X = self._rows.right
+        return self._near(X[a], self._half[a], X[b], self._half[b])
+
+    def _near(self, X: Tensor, half_x: Tensor, Y: Tensor, half_y: Tensor) -> Tensor:
+        """Return whether ‖x − y‖ ≤ radius: ⟨x, y⟩ − ‖y‖²/2 ≥ ‖x‖²/2 − radius²/2."""
+        bound = half_x - 0.5 * self._radius * self._radius
+        return torch.addmm(half_y, X, Y.T, beta=-1) >= bound[:, None]
 
 
 def _by_label(labels: Any, N: int, device: torch.device, owner: str) -> tuple[Tensor, list[int]]:
@@ -346,13 +372,6 @@ def _by_label(labels: Any, N: int, device: torch.device, owner: str) -> tuple[Te
         raise invalid("labels", owner, f"one int for each of the {N} samples", labels)
     order = values.argsort(stable=True)
     return order.to(device), values.unique(return_counts=True)[1].tolist()
-
-
-def _lengthened(rows: Rows, slack: float) -> tuple[Tensor, Tensor]:
-    """Return [x, −‖x‖²/2, 1] and [x, 1, −‖x‖²/2]: their products are −‖x − y‖²/2."""
-    norms = (-0.5 + 0.5 * slack) * rows.norms[:, None]
-    ones = torch.ones_like(norms)
-    return torch.cat([rows.right, norms, ones], 1), torch.cat([rows.right, ones, norms], 1)
 
 
 def _tile(device: torch.device) -> int:

@@ -15,7 +15,7 @@ from skactive.selection._rows import Rows, as_centers, as_matrix, centered
 
 _OWNER = "k_center_greedy"
 # How many of the farthest samples a round looks at, to begin with and at most.
-_FEW, _MANY = 8, 256
+_FEW, _MANY = 32, 256
 
 
 def k_center_greedy(X: Any, n: int, *, centers: Any = None, random_state: Any = None) -> np.ndarray:

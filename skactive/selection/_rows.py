@@ -14,6 +14,8 @@ from skactive._validation import invalid
 
 # Intermediate results have about this many numbers.
 _BLOCK = 2**20
+# Centers that all rows are compared with at a time.
+_CENTERS = 256
 
 
 class Rows:
@@ -84,8 +86,8 @@ class Rows:
 
     def lower(self, nearest: Tensor, centers: Rows) -> None:
         """Lower squared distances to the nearest center, (N,), by those to further centers."""
-        for some in blocks(len(centers), 256 * (1 + self.right.shape[1])):
-            few = centers.take(some)
+        for start in range(0, len(centers), _CENTERS):
+            few = centers.take(slice(start, start + _CENTERS))
             for block in blocks(len(self), len(few)):
                 found = self.take(block).squared_distances(few).amin(1)
                 torch.minimum(nearest[block], found, out=nearest[block])

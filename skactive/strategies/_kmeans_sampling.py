@@ -64,7 +64,7 @@ class KMeansSampling(EmbeddingStrategy):
     ) -> Selection:
         pool = self._embed(estimator, X_pool, None)[0].cpu().numpy()
         draw = generator(self.random_state, self)
-        model = cluster(pool, n_instances, draw, None)
+        model = cluster(pool, n_instances, draw)
         sizes = np.bincount(model.labels_, minlength=n_instances)
         picks, gains = [], []
         for k in np.argsort(-sizes, kind="stable"):

@@ -119,7 +119,7 @@ class ProbCover(EmbeddingStrategy):
         """Return δ by purity, and the clusters of the pool with the distances between them."""
         everything = pool if labelled is None else torch.cat([pool, labelled])
         n_clusters = min(self._count_clusters(estimator, y), len(everything))
-        found = cluster(everything.cpu().numpy(), n_clusters, draw, None).labels_
+        found = cluster(everything.cpu().numpy(), n_clusters, draw).labels_
         distances = other_group_distances(everything, found)
         delta = purity_radius(distances, self.alpha)
         return delta, (found[: len(pool)], distances[: len(pool)])

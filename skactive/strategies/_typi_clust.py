@@ -15,7 +15,7 @@ from skactive.strategies._base import Selection
 from skactive.strategies._clusters import cluster
 from skactive.strategies._embeddings import EmbeddingStrategy
 
-# Up to so many clusters by k-means on all samples, more in mini-batches, as the published code.
+# More clusters are found in mini-batches, as in the published code.
 _EXACT_CLUSTERS = 50
 
 
@@ -43,7 +43,8 @@ class TypiClust(EmbeddingStrategy):
     n_neighbors : int, default=20
         K.
     max_clusters : int, default=500
-        The most clusters. More than 50 are found by k-means in mini-batches.
+        The most clusters. More than 50, in more than 5000 samples, are found by k-means in
+        mini-batches.
     too_small : int, default=5
         Clusters of so many samples or fewer are passed over, while others have samples left.
     batch_size : int, default=256

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from skactive import KMeansSampling
+from skactive.selection import kmeans_plusplus
 
 RNG = np.random.default_rng(0)
 CENTERS = RNG.normal(size=(6, 4)) * 20
@@ -28,8 +29,8 @@ def test_the_nearest_of_each_cluster_the_largest_first():
 
 def test_against_scikit_learn_on_data_without_clusters():
     rows = RNG.normal(size=(200, 5))
-    seed = int(np.random.default_rng(3).integers(2**31))
-    model = KMeans(40, n_init=1, random_state=seed).fit(rows)
+    seeds = rows[kmeans_plusplus(rows, 40, random_state=np.random.default_rng(3))]
+    model = KMeans(40, init=seeds, n_init=1).fit(rows)
     expected = set()
     for k in range(40):
         members = np.flatnonzero(model.labels_ == k)

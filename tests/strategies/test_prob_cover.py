@@ -7,6 +7,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
 from skactive import CNNClassifier, ProbCover
+from skactive.selection import kmeans_plusplus
 from tests.selection.test_coverage import naive
 
 X, Y = load_digits(return_X_y=True)
@@ -31,8 +32,8 @@ def test_picks_are_those_of_the_algorithm(normalize, alpha):
     found = query.select(None, POOL, 30, X_labelled=LABELLED)
     seen = normalized if normalize else same
     everything = seen(np.concatenate([POOL, LABELLED]))
-    seed = int(np.random.default_rng(5).integers(2**31))
-    labels = KMeans(10, n_init=1, random_state=seed).fit(everything).labels_
+    seeds = everything[kmeans_plusplus(everything, 10, random_state=np.random.default_rng(5))]
+    labels = KMeans(10, init=seeds, n_init=1).fit(everything).labels_
     distances, other = cdist(everything, everything), labels[:, None] != labels
     # the largest of all radii at which the balls are pure enough
     pure = [r for r in np.unique(distances) if

@@ -6,6 +6,7 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from skactive import TypiClust
+from skactive.selection import kmeans_plusplus
 
 RNG = np.random.default_rng(0)
 
@@ -59,9 +60,10 @@ def test_picks_are_those_of_the_published_loop(normalize, n):
         None, pool, n, X_labelled=labelled
     )
     seen = normalized if normalize else same
-    seed = int(np.random.default_rng(5).integers(2**31))
-    model = KMeans(len(labelled) + n, n_init=1, random_state=seed)
-    labels = model.fit(np.concatenate([seen(pool), seen(labelled)])).labels_
+    everything = np.concatenate([seen(pool), seen(labelled)])
+    k = len(labelled) + n
+    seeds = everything[kmeans_plusplus(everything, k, random_state=np.random.default_rng(5))]
+    labels = KMeans(k, init=seeds, n_init=1).fit(everything).labels_
     assert found.indices.tolist() == naive(seen(pool), seen(labelled), labels, n)
     assert found.utilities is None
 
@@ -91,6 +93,9 @@ def test_many_clusters_are_found_in_mini_batches(monkeypatch):
         lambda k, **kwargs: made.append(k) or MiniBatchKMeans(k, **kwargs),
     )  # fmt: skip
     X = RNG.normal(size=(700, 4))
+    assert len(TypiClust(embeddings=same, random_state=0).select(None, X, 60).indices) == 60
+    assert not made  # one mini-batch would be all
+    monkeypatch.setattr(_clusters, "_MINI_BATCH", 600)
     for n, clusters in [(50, []), (51, [51]), (600, [51, 500])]:
         found = TypiClust(embeddings=same, random_state=0).select(None, X, n)
         assert len(set(found.indices.tolist())) == n

@@ -1,0 +1,177 @@
+"""Query strategies against scikit-activeml: seconds and memory, cell by cell of a grid.
+
+Each measurement is written to strategies.jsonl as it ends, and found there by a run that is started
+again: `python -m benchmarks strategies --only BADGE` does a part, a later run the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks._report import row
+
+STRATEGIES = ["BADGE", "CoreSet", "KMeansSampling", "ProbCover", "TypiClust"]
+WITHOUT_PEER = {"KMeansSampling": "scikit-activeml has none"}
+SIDES = ["skactive", "scikit-activeml"]
+POOLS, WIDTHS, CLASSES = (1_000, 4_000, 16_000, 64_000), (64, 256, 512), (10, 100)
+QUICK_POOLS, QUICK_WIDTHS, QUICK_CLASSES = (1_000,), (64,), (10,)
+# Where a measurement is stopped.
+MINUTES, GIGABYTES = 10, 12
+RESULTS = Path(__file__).parent / "results" / "strategies.jsonl"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A strategy, and the sizes of its problem.
+
+    Attributes
+    ----------
+    strategy : str
+        Its name.
+    N, D, C : int
+        Samples, width of the embeddings, classes.
+    """
+
+    strategy: str
+    N: int
+    D: int
+    C: int
+
+    def __str__(self) -> str:
+        return f"{self.strategy}, N = {self.N}, D = {self.D}, C = {self.C}"
+
+
+def grid(quick: bool = False) -> list[Cell]:
+    """Return all cells, the small ones first."""
+    sizes = (QUICK_POOLS, QUICK_WIDTHS, QUICK_CLASSES) if quick else (POOLS, WIDTHS, CLASSES)
+    return [
+        Cell(strategy, N, D, C)
+        for N in sizes[0] for D in sizes[1] for C in sizes[2] for strategy in STRATEGIES
+    ]  # fmt: skip
+
+
+def load(file: Path) -> dict[tuple[Cell, str], dict[str, Any]]:
+    """Return the measurements in a file of results; none if there is no such file."""
+    if not file.exists():
+        return {}
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {
+        (Cell(line["strategy"], line["N"], line["D"], line["C"]), line["side"]): line
+        for line in lines
+    }
+
+
+def missing(found: dict[tuple[Cell, str], dict[str, Any]], cells: list[Cell]) -> list[str]:
+    """Name the measurements of some cells that are not there."""
+    return [f"{cell}: {side}" for cell in cells for side in SIDES if (cell, side) not in found]
+
+
+def measure(quick: bool, folder: Path, only: str = "") -> list[dict[str, Any]]:
+    """Measure what is missing of the cells whose name contains `only`; return their rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "strategies.jsonl"
+    cells = [cell for cell in grid(quick) if only in str(cell)]
+    found = load(file)
+    for cell in cells:
+        for side in SIDES:
+            if (cell, side) in found:
+                continue
+            result = measured(cell, side)
+            line = {**asdict(cell), "side": side, **result}
+            print(f"{cell}, {side}: {_words(line)}", file=sys.stderr, flush=True)
+            with file.open("a", encoding="utf-8") as results:
+                results.write(json.dumps(line) + "\n")
+            found[cell, side] = line
+    return list(rows(found, cells))
+
+
+def measured(cell: Cell, side: str) -> dict[str, Any]:
+    """Run one measurement in its process, on one thread; say so if it was stopped."""
+    if side != "skactive" and cell.strategy in WITHOUT_PEER:
+        return {"stopped": WITHOUT_PEER[cell.strategy]}
+    command = [sys.executable, "-m", "benchmarks._cell", cell.strategy, side]
+    sizes = [str(size) for size in astuple(cell)[1:]]
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    process = subprocess.Popen(
+        [*command, *sizes], env={**os.environ, **one_thread}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    start, stopped = time.monotonic(), ""
+    while process.poll() is None and not stopped:
+        time.sleep(0.02)
+        if time.monotonic() - start > 60 * MINUTES:
+            stopped = f"after {MINUTES} minutes"
+        elif _in_use(process.pid) > GIGABYTES * 1024:
+            stopped = f"at {GIGABYTES} GB"
+    if stopped:
+        process.kill()
+    out, error = process.communicate()
+    if not stopped and "MemoryError" in error.rstrip().rpartition("\n")[2]:
+        stopped = f"at {GIGABYTES} GB"  # NumPy asked for more than there is
+    if stopped:
+        return {"stopped": stopped}
+    if process.returncode:
+        raise RuntimeError(f"The measurement of {cell}, {side} failed:\n{error}")
+    return json.loads(out)
+
+
+def _in_use(pid: int) -> float:
+    """Return the memory in use by a process in MB, 0 once it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    return sum(int(s.split()[1]) for s in status.splitlines() if s.startswith("VmRSS:")) / 1024
+
+
+def rows(
+    found: dict[tuple[Cell, str], dict[str, Any]], cells: list[Cell]
+) -> Iterator[dict[str, Any]]:
+    """Return two rows a cell: how many times less time and memory than the peer needs.
+
+    Where the peer was stopped they are bounds from below: of the time, if that stopped it, or of
+    the memory. The other row then has our own figure.
+    """
+    for cell in cells:
+        own, peer = found[cell, SIDES[0]], found[cell, SIDES[1]]
+        text = f"{cell}: {_words(own)}; peer {_words(peer)}"
+        seconds, megabytes = peer.get("seconds"), peer.get("megabytes")
+        if "minutes" in peer.get("stopped", ""):
+            seconds = 60 * MINUTES
+        elif "GB" in peer.get("stopped", ""):
+            megabytes = 1024 * GIGABYTES
+        faster, lighter = _targets(cell)
+        yield _ratio(f"{text}; time", "s", own["seconds"], seconds, faster)
+        # less than 1 MB cannot be told from what the interpreter needs
+        yield _ratio(f"{cell}: memory", "MB", max(own["megabytes"], 1.0), megabytes, lighter)
+
+
+def _ratio(
+    what: str, unit: str, own: float, peer: float | None, target: float | None
+) -> dict[str, Any]:
+    if peer is None:
+        return row(what, unit, own, None, "lower")
+    return row(what, "×", peer / own, target, "higher")
+
+
+def _targets(cell: Cell) -> tuple[float, float | None]:
+    """Return how many times less time and memory there should be."""
+    if cell.strategy == "BADGE":
+        return (200.0 if cell.C == 100 else 50.0), 10.0
+    return (10.0, 10.0) if cell.strategy == "ProbCover" else (1.0, None)
+
+
+def _words(line: dict[str, Any]) -> str:
+    if "stopped" in line:
+        text: str = line["stopped"]
+        return text if text in WITHOUT_PEER.values() else f"stopped {text}"
+    repeated = f", {line['repeated']} picks repeated" if line["repeated"] else ""
+    return f"{line['seconds']:.3g} s, {line['megabytes']:.0f} MB{repeated}"
