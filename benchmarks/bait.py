@@ -1,0 +1,90 @@
+"""BAIT: a pick against the published loop on dense factors, and a whole pool."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks._report import interleaved, median, row, seconds
+from benchmarks.selection import peak_memory, problem
+from skactive.gradients import head_factors
+from skactive.selection import greedy_fisher
+
+# The published loop works on so many samples at once: its intermediate results would be three
+# times as large as the dense factors.
+_AT_ONCE = 1000
+
+
+def published_pick(V: Tensor, W: Tensor, I_U: Tensor) -> Tensor:
+    """One pick of the published loop: all gains anew, the best sample, Woodbury."""
+    eye = torch.eye(V.shape[1])
+    gains = []
+    for some in V.split(_AT_ONCE):
+        VW = some @ W
+        A, B = VW @ some.mT, (VW @ I_U) @ VW.mT
+        gains.append(torch.linalg.solve(eye + A, B).diagonal(dim1=1, dim2=2).sum(1))
+    V_s = V[int(torch.cat(gains).argmax())]
+    WV = W @ V_s.T
+    return W - WV @ torch.linalg.solve(eye + V_s @ WV, WV.T)
+
+
+def against_published(quick: bool) -> list[dict[str, Any]]:
+    """Seconds a pick; those of greedy_fisher with its set-up shared out among the picks."""
+    N, D, n = (2_000, 32, 20) if quick else (16_000, 128, 100)
+    factors = problem(N, 10, D)
+    V = factors.dense()
+    I_U = factors.gram().float() / N
+    state = {"W": torch.eye(V.shape[2])}
+
+    def published() -> None:
+        state["W"] = published_pick(V, state["W"], I_U)
+
+    times = interleaved(
+        {"published": published, "ours": lambda: greedy_fisher(factors, n)}, 1 if quick else 2
+    )
+    loop, pick = median(times["published"]), median(times["ours"]) / n
+    size = f"N = {N}, D = {D}, C = 10"
+    return [
+        row(f"published loop on dense factors, a pick, {size}", "s", loop, None, "lower"),
+        row(f"greedy_fisher, a pick of {n}, set-up included", "s", pick, None, "lower"),
+        row("published / greedy_fisher", "×", loop / pick, None if quick else 100.0, "higher"),
+    ]
+
+
+def _whole_pool(
+    N: int, C: int, D: int, n: int, oversample: float, threads: int
+) -> tuple[float, float]:
+    """Seconds of a whole query, from the samples on, and the process's peak memory in MB."""
+    torch.set_num_threads(threads)
+    draw = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    X, net = torch.randn(N, D, generator=draw).relu_(), nn.Linear(D, C)
+    nn.init.normal_(net.weight, std=3 * D**-0.5)  # predictions that are neither flat nor certain
+    took = seconds(lambda: greedy_fisher(head_factors(net, X), n, oversample=oversample))
+    return took, peak_memory()
+
+
+def whole_pool(quick: bool, oversample: float) -> list[dict[str, Any]]:
+    """Run in a process of its own, so that the peak memory is this run's."""
+    N, C, D, n = (4_000, 10, 32, 40) if quick else (50_000, 10, 512, 1000)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        arguments = (N, C, D, n, oversample, torch.get_num_threads())
+        took, peak = executor.submit(_whole_pool, *arguments).result()
+    size = f"whole pool, N = {N}, D = {D}, C = {C}, B = {n}, oversample = {oversample:g}"
+    limits = (None, None) if quick else (600.0, 3000.0)
+    return [
+        row(size, "s", took, limits[0], "lower"),
+        row("peak memory of that process, interpreter, torch and samples included", "MB", peak,
+            limits[1], "lower"),
+    ]  # fmt: skip
+
+
+def measure(quick: bool) -> list[dict[str, Any]]:
+    rows = against_published(quick)
+    for oversample in (1.0, 2.0):
+        rows += whole_pool(quick, oversample)
+    return rows
