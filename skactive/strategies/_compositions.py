@@ -56,35 +56,37 @@ class Composition(QueryStrategy):
     _entries_parameter: ClassVar[str]
     _must: ClassVar[str]
 
-    def _members(self) -> dict[str, QueryStrategy]:
-        """Return the strategies by name; what has the wrong form is left out, for later checks."""
+    def _named(self) -> list[tuple[str, QueryStrategy]]:
+        """Return names and strategies; what is neither is left out, and found by `_check`."""
         entries = getattr(self, self._entries_parameter)
         found = [_parse(entry) for entry in entries] if isinstance(entries, (list, tuple)) else []
-        automatic = Counter(_automatic(s) for name, s in found if name is None and s is not None)
-        members: dict[str, QueryStrategy] = {}
+        automatic = Counter(_automatic(s) for name, s in found if s is not None and name is None)
         counted: Counter[str] = Counter()
+        named = []
         for name, strategy in found:
             if strategy is None:
                 continue
             if name is None:
                 name = _automatic(strategy)
-                if automatic[name] > 1:
-                    counted[name] += 1
-                    name = f"{name}-{counted[name]}"
-            members[name] = strategy
-        return members
+                counted[name] += 1
+                name += f"-{counted[name]}" if automatic[name] > 1 else ""
+            named.append((name, strategy))
+        return named
 
-    def _check_names(self) -> None:
-        parameter, members = self._entries_parameter, self._members()
+    def _check(self) -> list[QueryStrategy]:
+        """Return the strategies, or raise if the list or a name in it is not what it must be."""
+        parameter, named = self._entries_parameter, self._named()
         entries = getattr(self, parameter)
-        for name in members:
+        if not named or len(named) < len(entries):
+            raise invalid(parameter, self, self._must, entries)
+        names = [name for name, _ in named]
+        if len(set(names)) < len(names):
+            raise invalid(parameter, self, "a list of different names", names)
+        for name in names:
             if "__" in name or name in self._get_param_names():
                 must = "a list of names without '__', none of them a parameter of the whole"
                 raise invalid(parameter, self, must, name)
-        if not entries or len(members) < len(entries):
-            names = [_parse(entry)[0] for entry in entries]
-            got = entries if len(set(names) - {None}) == len(names) or None in names else names
-            raise invalid(parameter, self, self._must, got)
+        return [strategy for _, strategy in named]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, and those of the members as `name__parameter`.
@@ -100,11 +102,10 @@ class Composition(QueryStrategy):
             The parameters.
         """
         params: dict[str, Any] = super().get_params(deep=False)
-        if deep:
-            for name, member in self._members().items():
-                params[name] = member
-                inner = member.get_params(deep=True)
-                params.update({f"{name}__{key}": value for key, value in inner.items()})
+        for name, member in self._named() if deep else []:
+            params[name] = member
+            inner = member.get_params(deep=True)
+            params.update({f"{name}__{key}": value for key, value in inner.items()})
         return params
 
     def set_params(self, **params: Any) -> Composition:
@@ -120,31 +121,32 @@ class Composition(QueryStrategy):
         object
             The strategy itself.
         """
-        own = {key: value for key, value in params.items() if key in self._get_param_names()}
-        for key, value in own.items():
-            setattr(self, key, value)
-        replaced = {key: params[key] for key in params.keys() - own.keys() if "__" not in key}
+        replaced: dict[str, Any] = {}
         inner: dict[str, dict[str, Any]] = {}
-        for key in params.keys() - own.keys() - replaced.keys():
-            name, _, parameter = key.partition("__")
-            inner.setdefault(name, {})[parameter] = params[key]
-        names = list(self._members())
-        if replaced or inner:
-            self._check_names()
+        for key, value in params.items():
+            name, separator, parameter = key.partition("__")
+            if separator:
+                inner.setdefault(name, {})[parameter] = value
+            elif key in self._get_param_names():
+                setattr(self, key, value)
+            else:
+                replaced[key] = value
+        if not replaced and not inner:
+            return self
+        self._check()
+        names = [name for name, _ in self._named()]
         for name in [*replaced, *inner]:
             if name not in names:
-                must = (
-                    f"one of {[*self._get_param_names(), *names]}, or name__parameter of a member"
-                )
+                known = [*self._get_param_names(), *names]
+                must = f"one of {known}, or name__parameter of a member"
                 raise invalid("params", f"{type(self).__name__}.set_params", must, name)
         if replaced:  # in a new list, for another strategy may share the old one
             entries = getattr(self, self._entries_parameter)
             new = [_replaced(e, replaced.get(n)) for e, n in zip(entries, names, strict=True)]
             setattr(self, self._entries_parameter, new)
-        # under the old names: a replaced member may have another class
-        members = dict(zip(names, self._members().values(), strict=True))
-        for name, values in inner.items():
-            members[name].set_params(**values)
+        # by the old names: a member that was replaced may have another class
+        for name, member in zip(names, self._check(), strict=True):
+            member.set_params(**inner.get(name, {}))
         return self
 
 

@@ -70,7 +70,7 @@ class Hybrid(Composition):
     _entries_parameter: ClassVar[str] = "strategies"
     _must: ClassVar[str] = (
         "a list of one strategy or more, such as [Entropy(), Margin()], or of pairs (name, "
-        "strategy) with different names"
+        "strategy)"
     )
 
     def __init__(
@@ -86,8 +86,7 @@ class Hybrid(Composition):
     def _select(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
-        self._check_names()
-        members, _ = seeded(self._members().values(), self.random_state, self)
+        members, _ = seeded(self._check(), self.random_state, self)
         left = np.arange(n_rows(X_pool))
         indices, gains = [], []
         for member, count in zip(members, self._counts(n_instances), strict=True):

@@ -55,7 +55,7 @@ class Switch(Composition):
     _entries_parameter: ClassVar[str] = "phases"
     _must: ClassVar[str] = (
         "a list of pairs (strategy, until_labels), such as [(Random(), 100), (Entropy(), None)], "
-        "or of triples (name, strategy, until_labels) with different names"
+        "or of triples (name, strategy, until_labels)"
     )
 
     def __init__(self, phases: Sequence[Any], random_state: Any = None) -> None:
@@ -65,8 +65,7 @@ class Switch(Composition):
     def _select(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
-        self._check_names()
-        members, _ = seeded(self._members().values(), self.random_state, self)
+        members, _ = seeded(self._check(), self.random_state, self)
         labelled = y_labelled if X_labelled is None else X_labelled
         n_labelled = 0 if labelled is None else n_rows(labelled)
         phase = sum(n_labelled >= limit for limit in self._limits())
