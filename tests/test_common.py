@@ -31,7 +31,7 @@ from torch import nn
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 import skactive
-from skactive import CNNClassifier, Entropy, LPLClassifier, Random, estimators, strategies
+from skactive import CNNClassifier, Entropy, LPLClassifier, Margin, Random, estimators, strategies
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies import QueryStrategy
 from skactive.strategies._monte_carlo import MonteCarloStrategy
@@ -63,7 +63,7 @@ NEEDS_PREDICT_LOSS = {
 # is named in messages about the pool and the estimator.
 MADE_OF = {
     "ClassBalanced": lambda: {"strategy": Entropy(batch_size=4)},
-    "Hybrid": lambda: {"strategies": [Entropy(batch_size=4), Random()]},
+    "Hybrid": lambda: {"strategies": [Entropy(batch_size=4), Margin(batch_size=4)]},
     "Subsample": lambda: {"strategy": Entropy(batch_size=4)},
     "Switch": lambda: {"phases": [(Entropy(batch_size=4), 1000), (Random(), None)]},
 }

@@ -15,8 +15,8 @@ from skactive.selection._picks import Picks
 
 _OWNER = "batch_bald"
 
-# Intermediate results have about so many numbers.
-_BLOCK = 2**22
+# Intermediate results have about so many numbers: on a CPU as many as its caches hold.
+_BLOCK, _BLOCK_ON_CPU = 2**25, 2**19
 # How many candidates are looked at first; then twice as many, and so on.
 _FIRST = 32
 
@@ -62,7 +62,9 @@ def batch_bald(
 
     Notes
     -----
-    Memory beyond `log_probs` is that of n_samples · (T + C) numbers, and blocks of bounded size.
+    T draws tell at most log T nats. Where the gains have summed up to that, rounding picks the rest
+    of the batch. A sample that is looked at costs O(n_samples · T · C); memory beyond `log_probs`
+    is a few times n_samples · T numbers, and blocks of bounded size.
 
     References
     ----------
@@ -166,18 +168,21 @@ class Configurations:
 
     def entropies(self, log_p: Tensor, index: Tensor) -> Tensor:
         """Return H(y | y_1, …, y_m) of some samples, of shape (len(index),)."""
-        T, C = log_p.shape[1:]
-        out = log_p.new_zeros(len(index))
-        rows = max(1, min(len(self.posterior), _BLOCK // C))
-        columns = max(1, _BLOCK // (rows * C))
-        columns = max(1, min(columns, _BLOCK // (T * C)))
+        (S, T), C = self.posterior.shape, log_p.shape[2]
+        block = _BLOCK_ON_CPU if log_p.device.type == "cpu" else _BLOCK
+        rows = min(S, max(1, block // (16 * C)))
+        columns = max(1, block // (max(rows, T) * C))
+        tiny = torch.finfo(log_p.dtype).tiny
+        out = log_p.new_empty(len(index))
         for start in range(0, len(index), columns):
             here = slice(start, start + columns)
             p = log_p[index[here]].exp().transpose(0, 1).reshape(T, -1)  # (T, n·C)
-            for first in range(0, len(self.posterior), rows):
+            total = p.new_zeros(p.shape[1])
+            for first in range(0, S, rows):
                 some = slice(first, first + rows)
-                given = torch.special.entr(self.posterior[some] @ p).view(-1, p.shape[1] // C, C)
-                out[here] += self.probability[some] @ given.sum(2)
+                given = (self.posterior[some] @ p).clamp_min_(tiny)  # p(y | y_1, …, y_m)
+                total -= self.probability[some] @ given.log().mul_(given)
+            out[here] = total.view(-1, C).sum(1)
         return out
 
     def with_label_of(
@@ -238,7 +243,7 @@ def _check(log_probs: Any) -> Tensor:
     must = "logarithms of distributions, floats of shape (N, T, C) that sum to 1 over C"
     if log_p.ndim != 3 or not log_p.is_floating_point() or min(log_p.shape) < 1:
         raise invalid("log_probs", _OWNER, must, log_probs)
-    for part in log_p.split(max(1, _BLOCK // log_p[0].numel())):
+    for part in log_p.split(max(1, _BLOCK_ON_CPU // log_p[0].numel())):
         if not bool((part.logsumexp(2).abs() < 1e-3).all()):
             raise invalid("log_probs", _OWNER, must, log_probs, "Pass what log_softmax returns.")
     return log_p
@@ -246,5 +251,5 @@ def _check(log_probs: Any) -> Tensor:
 
 def _conditional_entropies(log_p: Tensor) -> Tensor:
     """(1/T) Σ_t H(y | θ_t) of each sample, (N,)."""
-    parts = log_p.split(max(1, _BLOCK // log_p[0].numel()))
+    parts = log_p.split(max(1, _BLOCK_ON_CPU // log_p[0].numel()))
     return torch.cat([torch.special.entr(part.exp()).sum(2).mean(1) for part in parts])

@@ -42,8 +42,10 @@ class BatchBALD(MonteCarloStrategy):
 
     Notes
     -----
-    N·T·C probabilities are kept in float32: 200 MB for 50,000 samples, 100 passes
-    and 10 classes. `Subsample(BatchBALD(), 10_000)` bounds them.
+    T draws tell at most log T nats, which bounds the sum of the `gains`: a batch that reaches it
+    needs more passes. N·T·C probabilities are kept in float32, 200 MB for 50,000 samples, 100
+    passes and 10 classes, and a pick costs up to O(N·n_samples·T·C). On a CPU take fewer of each:
+    `Subsample(BatchBALD(n_samples=5_000), 5_000)`.
 
     References
     ----------

@@ -108,7 +108,7 @@ def test_certain_predictions_and_classes_that_some_draws_do_not_know():
 def test_blocks_do_not_matter(monkeypatch):
     log_p = problem(40, 5, 3)
     expected = batch_bald_steps(log_p, 6, n_samples=30, random_state=0)
-    monkeypatch.setattr("skactive.selection._batch_bald._BLOCK", 50)
+    monkeypatch.setattr("skactive.selection._batch_bald._BLOCK_ON_CPU", 200)
     found = batch_bald_steps(log_p, 6, n_samples=30, random_state=0)
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_allclose(found.gains, expected.gains, rtol=1e-12)
