@@ -119,9 +119,8 @@ def batch_bald_steps(
     N = len(log_p)
     n = check_count("n", _OWNER, n, high=N, high_is="the samples")
     n_samples = check_count("n_samples", _OWNER, n_samples)
-    draw = torch.Generator().manual_seed(
-        int(seed_sequence(random_state, _OWNER).generate_state(1, np.uint64)[0] >> 1)
-    )
+    seed = seed_sequence(random_state, _OWNER).generate_state(1)[0]
+    draw = torch.Generator().manual_seed(int(seed))
     conditional = _conditional_entropies(log_p)
     equal = 64 * torch.finfo(log_p.dtype).eps
     bounds = torch.full_like(conditional, torch.inf)
