@@ -110,6 +110,7 @@ class LearningLoss(SubsetStrategy):
         if not has_network(fitted) or same_device(where, module_device(fitted.module_)):
             return fitted
         fitted = copy.deepcopy(fitted)
-        for network in (fitted.module_, fitted.loss_module_):
-            network.to(where)
+        for name in ("module_", "loss_module_"):
+            if hasattr(fitted, name):
+                getattr(fitted, name).to(where)
         return fitted

@@ -448,6 +448,18 @@ def test_a_frozen_network_stays_frozen(data):
     assert clf.history_[-1, "train_ranking_loss"] < clf.history_[0, "train_ranking_loss"]
 
 
+def test_set_params_of_the_net_reach_module_and_optimizer(data):
+    clf = make(loss_module_lr=0.01).fit(*data)
+    net = clf.net_.set_params(loss_module__dim=5)
+    assert clf.loss_module_.joined.in_features == 15
+    of_module = net.optimizer_.param_groups[1]
+    assert [id(p) for p in of_module["params"]] == [id(p) for p in net.loss_module_.parameters()]
+    assert of_module["lr"] == 0.01
+    net.set_params(optimizer__momentum=0.5)
+    assert [group["momentum"] for group in net.optimizer_.param_groups] == [0.5, 0.5]
+    assert clf.partial_fit(*data).predict_loss(data[0]).shape == (90,)
+
+
 def test_stored_and_loaded(data):
     clf = make(warm_start=True).fit(*data)
     for again in (pickle.loads(pickle.dumps(clf)), copy.deepcopy(clf)):
