@@ -2,7 +2,8 @@
 
 First a small CNN learns from 500 images of Fashion-MNIST, jointly with a module that learns to
 predict its losses. Then LPLGrad asks for the images whose entropy has the largest gradient. Last,
-both in rounds: from 20 labels on, LPLGrad against Random. Takes less than a minute.
+both in rounds: from 20 labels on, LPLGrad against Random, which is ahead on so few labels (see
+docs/lplgrad.md). Takes less than a minute.
 
     python examples/lplgrad.py --out out/lplgrad
 """
