@@ -14,7 +14,8 @@ from benchmarks._report import write
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("name", choices=["selection", "factors", "strategies", "bait"])
+    names = ["selection", "factors", "query", "strategies", "bait"]
+    parser.add_argument("name", choices=names)
     parser.add_argument("--quick", action="store_true", help="small sizes, without targets")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the results")

@@ -85,6 +85,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
         {
             "plain": lambda: plain(n_diagonal),
             "diagonal": lambda: diagonal_fisher(net, X[:n_diagonal]),
+            "sampled": lambda: diagonal_fisher(net, X[:n_diagonal], labels=1, random_state=0),
         },
         1 if quick else 3,
     )  # fmt: skip
@@ -93,4 +94,6 @@ def measure(quick: bool) -> list[dict[str, Any]]:
         row(f"diagonal of {n_diagonal} images", "s", median(times["diagonal"]), None, "lower")
     )
     rows.append(row("diagonal / pass over the same", "×", ratio, None, "lower"))
+    ratio = median(times["sampled"]) / median(times["diagonal"])
+    rows.append(row("diagonal of one drawn label / of all", "×", ratio, None, "lower"))
     return rows

@@ -1,0 +1,147 @@
+"""A mask: how much of each layer it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skactive._torch import unwrap
+from skactive._validation import invalid
+from skactive.plotting._style import axes_or_new, style
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_OWNER = "FisherMaskDisplay.from_mask"
+# So many bars are named one by one at most; beyond, every few.
+_MOST_NAMES = 80
+
+
+class FisherMaskDisplay:
+    """How much of each parameter tensor a mask keeps.
+
+    Make it with `from_mask`.
+
+    Parameters
+    ----------
+    names : list of str
+        The tensors' names, in the order of the network.
+    kept : ndarray of int, of shape (n_tensors,)
+        How many parameters of each the mask keeps.
+    sizes : ndarray of int, of shape (n_tensors,)
+        How many each has.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes with the bars.
+    figure_ : matplotlib Figure
+        The figure with the axes.
+    bars_ : matplotlib BarContainer
+        The bars, a tensor each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from matplotlib.figure import Figure
+    >>> from skactive.plotting import FisherMaskDisplay
+    >>> module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1, bias=False))
+    >>> display = FisherMaskDisplay.from_mask(
+    ...     torch.tensor([1, 4, 8, 9]), module, ax=Figure().subplots())
+    >>> dict(zip(display.names, display.kept.tolist()))
+    {'0.weight': 2, '0.bias': 0, '1.weight': 2}
+    """
+
+    def __init__(self, *, names: Sequence[str], kept: np.ndarray, sizes: np.ndarray) -> None:
+        self.names = names
+        self.kept = kept
+        self.sizes = sizes
+
+    @classmethod
+    def from_mask(cls, mask: Any, module: nn.Module, *, ax: Any = None) -> FisherMaskDisplay:
+        """Draw how much of each tensor of a network a mask keeps.
+
+        Parameters
+        ----------
+        mask : array or tensor of int, of shape (k,)
+            Flat positions among the trainable parameters, as `FisherMask.choose_mask` and
+            `skactive.gradients.parameter_mask` return them.
+        module : torch.nn.Module
+            The network, such as the `module_` of a fitted `CNNClassifier`.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        FisherMaskDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the mask is not one of this network.
+        """
+        trainable = {n: p for n, p in unwrap(module).named_parameters() if p.requires_grad}
+        sizes = np.array([p.numel() for p in trainable.values()], dtype=np.int64)
+        P = int(sizes.sum())
+        positions = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask)
+        good = positions.ndim == 1 and len(positions) > 0 and positions.dtype.kind in "iu"
+        if not good or positions.min() < 0 or positions.max() >= P:
+            raise invalid(
+                "mask", _OWNER, f"flat positions from 0 to {P - 1}, at least one", mask,
+                "Pass the mask of this network, as FisherMask.choose_mask returns it.",
+            )  # fmt: skip
+        bounds = np.concatenate([[0], sizes.cumsum()])
+        kept = np.histogram(positions, bounds)[0]
+        return cls(names=list(trainable), kept=kept, sizes=sizes).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> FisherMaskDisplay:
+        """Draw a bar a tensor, from the input to the output: the share of it that is kept.
+
+        The share is on a logarithmic scale, since the last layer is often kept whole, and a
+        thousandth of others. Beside each bar stands how many parameters that are.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        FisherMaskDisplay
+            The display itself.
+        """
+        n = len(self.names)
+        self.ax_, self.figure_ = axes_or_new(ax, (7.5, 1.0 + 0.19 * min(n, _MOST_NAMES)))
+        share = np.asarray(self.kept) / np.asarray(self.sizes)
+        lowest = 10.0 ** np.floor(np.log10(share[share > 0].min() / 1.5)) if share.any() else 0.1
+        at = np.arange(n)
+        self.bars_ = self.ax_.barh(
+            at, np.maximum(share - lowest, 0), left=lowest, height=0.7, color=style(0).color
+        )
+        self.ax_.set_xscale("log")
+        self.ax_.set_xlim(lowest, 1)
+        if n <= _MOST_NAMES:
+            for i, (kept, size) in enumerate(zip(self.kept, self.sizes, strict=True)):
+                self.ax_.annotate(
+                    f"{kept:,} of {size:,}", (1, i), xytext=(5, 0), textcoords="offset points",
+                    va="center", fontsize=7, color="black" if kept else "0.6",
+                    annotation_clip=False,
+                )  # fmt: skip
+        step = -(-n // _MOST_NAMES)
+        self.ax_.set_yticks(at[::step], list(self.names)[::step], fontsize=7)
+        self.ax_.set_ylim(n - 0.4, -0.6)  # the input is at the top
+        total, P = int(np.sum(self.kept)), int(np.sum(self.sizes))
+        self.ax_.set_xlabel(f"share of the tensor that is kept ({total:,} of {P:,} in all)")
+        self.ax_.xaxis.set_major_formatter(_percent)
+        self.ax_.grid(axis="x", color="0.9", linewidth=0.8)
+        self.ax_.set_axisbelow(True)
+        self.ax_.tick_params(axis="y", length=0)
+        self.ax_.spines[["top", "right", "left"]].set_visible(False)
+        return self
+
+
+def _percent(share: float, _: float) -> str:
+    return f"{100 * share:g} %"
