@@ -55,7 +55,7 @@ class FisherMask(QueryStrategy):
         k itself, in place of a fraction.
     mask : {"global", "layerwise", "relative", "random", "head"}, default="global"
         How to choose the parameters, see `skactive.gradients.parameter_mask`. "head" is the last
-        layer alone, and takes no fraction.
+        layer alone, as in `BAIT`, and takes no fraction.
     weighting : {"probability", "uniform"}, default="probability"
         Whether I(x) carries p_c, as the formula has it, or not, as the published code.
     n_samples : int, default=1024

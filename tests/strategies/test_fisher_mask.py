@@ -10,7 +10,7 @@ from sklearn.base import clone
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from skactive import CNNClassifier, FisherMask
+from skactive import BAIT, CNNClassifier, FisherMask
 from skactive.exceptions import TwoStageWarning, UnsupportedEstimatorError
 from skactive.gradients import diagonal_fisher, find_head, parameter_mask
 from tests import oracles
@@ -342,6 +342,8 @@ def test_the_last_layer_alone(fitted):
     V = V[:, :, -n_last:].numpy()
     expected = oracles.published_greedy(V, 6, np.arange(48), np.arange(48, 60))
     assert found.indices.tolist() == expected
+    bait = BAIT(oversample=1.0).select(clf, X[12:], 6, X_labelled=X[:12])
+    assert bait.indices.tolist() == expected
 
 
 @pytest.mark.parametrize("kind", ["global", "layerwise", "relative", "random", "head"])
