@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from skactive._torch import module_device, scoring
 from skactive._validation import Description, invalid
@@ -122,7 +123,12 @@ def find_taps(whole: ClassifierNetwork, names: Sequence[str] | None, owner: obje
     if names is None and isinstance(network, tuple(NETWORKS.values())):
         names = [f"stages.{name}" for name, _ in network.get_submodule("stages").named_children()]
     if names is None:
-        outputs, logits = _watch(whole, [name for name, _ in network.named_modules() if name])
+        layers = [
+            name
+            for name, layer in network.named_modules()
+            if name and not isinstance(layer, _DropoutNd)  # what it passes on, another returned
+        ]
+        outputs, logits = _watch(whole, layers)
         chosen = _last_of_each_resolution(outputs, logits)
         if not chosen:
             raise invalid(

@@ -114,7 +114,7 @@ def test_torchvisions_networks(name):
 
 def test_rows():
     X = np.random.default_rng(0).normal(size=(12, 5))
-    clf = fit(X=X, module_params={"width": 7})
+    clf = fit(X=X, module_params={"width": 7, "dropout": 0.5})  # what is left of them is no feature
     assert clf.feature_layers_ == ["hidden"]
     assert clf.net_.taps.channels == (7,)
     assert {p.dtype for p in clf.loss_module_.parameters()} == {torch.float64}
