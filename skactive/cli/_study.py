@@ -225,9 +225,18 @@ def _instance(section: Section, known: Mapping[str, Any], default: Any = ...) ->
     given = {}
     for name in list(section.rest):
         if name in parameters:
-            given[name] = section.rest.pop(name)
+            given[name] = _inner(section, name, section.rest.pop(name), known)
     section.done(["class", *parameters])
     return _make(section, kind, given)
+
+
+def _inner(section: Section, place: str, value: Any, known: Mapping[str, Any]) -> Any:
+    """Make the strategies that a strategy is made of: tables with a class, also within lists."""
+    if isinstance(value, dict) and "class" in value:
+        return _instance(Section(section.file, f"{section.place}.{place}", value), known)
+    if isinstance(value, list):
+        return [_inner(section, f"{place}[{i}]", item, known) for i, item in enumerate(value, 1)]
+    return value
 
 
 def _make(section: Section, kind: Any, given: Mapping[str, Any]) -> Any:

@@ -80,6 +80,28 @@ def test_tables_of_strategies_are_as_good_as_a_list(read):
     assert list(study.strategies) == ["Random", "Margin"]
 
 
+def test_strategies_made_of_others(read):
+    inner = '[{ class = "Margin" }, { class = "FisherMask", fraction = 0.5 }]'
+    study = read(
+        GOOD.replace(
+            '"Random",',
+            f'{{ class = "Hybrid", strategies = {inner} }}, '
+            '{ class = "Subsample", n = 100, strategy = { class = "Entropy" } },',
+        )
+    )
+    hybrid, subsample = (study.strategies[n] for n in ("Hybrid", "Subsample"))
+    assert [type(s).__name__ for s in hybrid.strategies] == ["Margin", "FisherMask"]
+    assert hybrid.strategies[1].fraction == 0.5
+    assert type(subsample.strategy).__name__ == "Entropy"
+    wrong = GOOD.replace(
+        '"Random",',
+        '{ class = "Hybrid", strategies = [{ class = "Margin" }, { class = "Best" }] },',
+    )
+    message = r"strategies\[1\]\.strategies\[2\]\.class must be one of .* Got 'Best'"
+    with pytest.raises(InvalidParameterError, match=message):
+        read(wrong)
+
+
 def test_the_pool_is_drawn_by_the_seed(read):
     first, again = read(GOOD), read(GOOD)
     np.testing.assert_array_equal(first.data.X_train, again.data.X_train)
