@@ -2,6 +2,8 @@
 # make test    run all tests
 # make lint    style, docstrings and types
 # make doctest run the examples in the docstrings
+# make study   the committed experiment: all strategies, two pools, five seeds (an hour, two cores)
+# make study-smoke  the same in small, a minute or two
 # make matrix  the modAL tests on 0.4.1 and 0.4.2.1, with skactive's mends and without
 # make oldest  the core tests on the oldest versions that pyproject.toml allows
 # make wheel   build the wheel, and import it elsewhere with its data
@@ -12,7 +14,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= skactive-demo
 
-.PHONY: demo test lint doctest matrix oldest wheel
+.PHONY: demo test lint doctest study study-smoke matrix oldest wheel
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -28,6 +30,16 @@ lint: $(VENV)/.installed-dev
 
 doctest: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --doctest-modules skactive
+
+STUDY ?= out/study
+study: $(VENV)/.installed-stats
+	$(BIN)/skactive run benchmarks/study/balanced.toml --out $(STUDY)/balanced
+	$(BIN)/skactive run benchmarks/study/imbalanced.toml --out $(STUDY)/imbalanced
+	$(BIN)/skactive report $(STUDY)/balanced $(STUDY)/imbalanced --output $(STUDY)/report.html
+
+study-smoke: $(VENV)/.installed-stats
+	$(BIN)/skactive run benchmarks/study/smoke.toml --out $(STUDY)/smoke
+	$(BIN)/skactive report $(STUDY)/smoke
 
 matrix: $(VENV)/.installed-test
 	$(BIN)/python tests/modal_matrix.py

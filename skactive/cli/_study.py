@@ -231,7 +231,12 @@ def _instance(section: Section, known: Mapping[str, Any], default: Any = ...) ->
 
 
 def _inner(section: Section, place: str, value: Any, known: Mapping[str, Any]) -> Any:
-    """Make the strategies that a strategy is made of: tables with a class, also within lists."""
+    """Make the strategies that a strategy is made of: tables with a class, also within lists.
+
+    TOML has no null: "none" stands for None.
+    """
+    if value == "none":
+        return None
     if isinstance(value, dict) and "class" in value:
         return _instance(Section(section.file, f"{section.place}.{place}", value), known)
     if isinstance(value, list):

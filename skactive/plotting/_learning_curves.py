@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skactive.experiments import Results
 
 _MOST_TICKS = 12
+_MOST_BANDS = 7  # more of them hide each other
 
 
 class LearningCurvesDisplay:
@@ -137,7 +138,7 @@ class LearningCurvesDisplay:
         return display.plot(ax=ax)
 
     def plot(self, ax: Any = None) -> LearningCurvesDisplay:
-        """Draw the mean over the seeds, and the bands.
+        """Draw the mean over the seeds, and the bands, if there are not too many to tell apart.
 
         Parameters
         ----------
@@ -151,7 +152,7 @@ class LearningCurvesDisplay:
         """
         self.ax_, self.figure_ = axes_or_new(ax, (6.4, 4.4))
         self.lines_ = []
-        n_seeds = 0
+        n_seeds, with_bands = 0, len(self.scores) <= _MOST_BANDS
         for i, (name, scores) in enumerate(self.scores.items()):
             x, mean = self.n_labelled[name], np.nanmean(scores, axis=0)
             n_seeds = max(n_seeds, len(scores))
@@ -160,14 +161,16 @@ class LearningCurvesDisplay:
                 x, mean, color=color, marker=marker, linestyle=linestyle, markersize=5, label=name
             )
             self.lines_.append(line)
-            low, high = _one_sd(scores) if self.bands is None else self.bands[name]
-            self.ax_.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+            if with_bands:
+                low, high = _one_sd(scores) if self.bands is None else self.bands[name]
+                self.ax_.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
         budgets = sorted({int(n) for of_strategy in self.n_labelled.values() for n in of_strategy})
         if len(budgets) <= _MOST_TICKS:
             self.ax_.set_xticks(budgets)
         self.ax_.set_xlabel("labelled images")
         self.ax_.set_ylabel(self.score_name)
         band = "mean ± sd" if self.band_name == "sd" else f"mean, {self.band_name}"
+        band = band if with_bands else "mean"
         title = f"{band} over {n_seeds} seeds" if n_seeds > 1 else "one seed"
         legend(self.ax_, title, len(self.scores))
         tidy(self.ax_)

@@ -92,7 +92,7 @@ class PenaltyMatrixDisplay:
             The display itself.
         """
         names = [str(name) for name in self.matrix.columns]
-        side = 1.6 + 0.55 * len(names)
+        side = 1.8 + 0.42 * len(names)
         self.ax_, self.figure_ = axes_or_new(ax, (side + 0.6, side + 0.4))
         values = self.matrix.to_numpy(dtype=float)
         shown = np.where(np.eye(len(names), dtype=bool), np.nan, values)

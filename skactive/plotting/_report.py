@@ -110,7 +110,7 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
     for metric, interval in [("accuracy", "bootstrap"), ("balanced_accuracy", "sd")]:
         if results.frame[metric].notna().any():
             yield _figure(
-                (6.8, 4.4),
+                _size(results, 6.8, 4.4),
                 LearningCurvesDisplay.from_results, results, metric=metric, interval=interval,
             )  # fmt: skip
     yield "<h3>At the last number of labels</h3>"
@@ -120,9 +120,9 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
         yield _table(_efficiency(results, baseline))
         yield '<p class="note">∞: its curve never gets there.</p>'
     yield "<h3>Time</h3>"
-    yield _figure((6.8, 4.0), TimeAccuracyDisplay.from_results, results)
+    yield _figure(_size(results, 6.8, 4.0), TimeAccuracyDisplay.from_results, results)
     yield "<h3>Calibration</h3>"
-    yield _figure((6.2, 4.6), CalibrationCurvesDisplay.from_results, results)
+    yield _figure(_size(results, 6.2, 4.6), CalibrationCurvesDisplay.from_results, results)
     yield "<h3>What was asked for</h3>"
     n_strategies = len(strategy_names(results))
     yield _figure(
@@ -136,6 +136,12 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
                 QueriedImagesDisplay.from_results, results, data.X_train, y=data.y_train,
                 class_names=classes, strategy=name, n_images=8, n_rounds=8,
             )  # fmt: skip
+
+
+def _size(results: Results, width: float, height: float) -> tuple[float, float]:
+    """Make room for the legend beside the axes that many strategies get."""
+    many = len(strategy_names(results)) > 7
+    return (width + 2.0, height + 0.6) if many else (width, height)
 
 
 def _last(results: Results) -> pd.DataFrame:
@@ -166,7 +172,7 @@ def _efficiency(results: Results, baseline: str) -> pd.DataFrame:
 def _comparisons(results: Results, n_datasets: int) -> Iterator[str]:
     over = "dataset" if n_datasets > 1 else "seed"
     blocks = "data sets" if n_datasets > 1 else "seeds of the one data set"
-    side = 2.2 + 0.55 * len(strategy_names(results))
+    side = 2.4 + 0.42 * len(strategy_names(results))
     yield "<h3>Paired t-tests at each number of labels</h3>"
     yield _figure((side + 0.6, side), PenaltyMatrixDisplay.from_results, results)
     yield (
@@ -179,10 +185,22 @@ def _comparisons(results: Results, n_datasets: int) -> Iterator[str]:
         CriticalDifferenceDisplay.from_results, results, over=over,
     )  # fmt: skip
     yield f"<h3>Wilcoxon's signed-rank tests over the {blocks}, with Holm's correction</h3>"
-    yield _try(lambda: _table(results.wilcoxon(over=over)))
+    yield _try(lambda: _tests(results.wilcoxon(over=over)))
     yield (
         '<p class="note">Areas under the budget curves are compared. With n blocks no p is below '
         "2 / 2ⁿ, whatever the difference.</p>"
+    )
+
+
+def _tests(table: pd.DataFrame) -> str:
+    """Say how many pairs differ; the table of all of them unfolds."""
+    table = table.sort_values("p", kind="stable", ignore_index=True)
+    n_different = int((table["p_holm"] < 0.05).sum())
+    shown = "" if len(table) > 20 else " open"
+    return (
+        f"<p>{n_different} of {len(table)} pairs differ at the level 0.05.</p>"
+        f"<details{shown}><summary>All pairs, the smallest p first</summary>{_table(table)}"
+        "</details>"
     )
 
 

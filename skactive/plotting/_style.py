@@ -96,9 +96,8 @@ def heat_map(
         for j, value in enumerate(row):
             if value == value:  # not NaN
                 shade = "white" if value > 0.6 * top else "black"
-                ax.text(
-                    j, i, f"{value:.{digits}f}", ha="center", va="center", color=shade, fontsize=8
-                )
+                text = "0" if value == 0 else f"{value:.{digits}f}"
+                ax.text(j, i, text, ha="center", va="center", color=shade, fontsize=8)
     ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(length=0)

@@ -26,6 +26,7 @@ seed = 3
 
 [estimator]
 module = "small_cnn"
+lr_schedule = "none"
 max_epochs = 1
 module_params = { width = 4 }
 
@@ -64,6 +65,7 @@ def test_what_a_file_makes(read):
     assert (own.max_epochs, own.module_params) == (2, {"width": 4})  # the rest is the common one's
     assert isinstance(study.estimator, CNNClassifier)
     assert study.estimator.max_epochs == 1
+    assert study.estimator.lr_schedule is None
     assert study.estimator.classes == own.classes == list(range(10))
     assert study.data.X_train.shape == (500, 28, 28)
     assert study.data.X_test.shape == (100, 28, 28)

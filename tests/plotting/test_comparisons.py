@@ -59,7 +59,7 @@ def test_penalties_are_drawn_with_the_means_of_the_columns(tmp_path):
     assert display.matrix.loc["margin", "random"] == 0.5
     drawn = display.ax_.images[0].get_array()
     np.testing.assert_allclose(drawn.filled(-1), [[-1, 0.5], [0, -1], [0, 0.5]])
-    assert [text.get_text() for text in display.ax_.texts] == ["0.50", "0.00", "0.00", "0.50"]
+    assert [text.get_text() for text in display.ax_.texts] == ["0.50", "0", "0", "0.50"]
     assert [label.get_text() for label in display.ax_.get_xticklabels()] == ["margin", "random"]
     display.figure_.savefig(tmp_path / "penalties.png")
     assert display.figure_ is display.ax_.figure
