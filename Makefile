@@ -45,7 +45,7 @@ matrix: $(VENV)/.installed-test
 	$(BIN)/python tests/modal_matrix.py
 
 OLDEST := scikit-learn==1.6.0 skorch==1.2.0 numpy==1.26.4 pandas==2.2.0 scipy==1.11.4 \
-	joblib==1.4.2 pytz tzdata
+	joblib==1.4.2 pillow==10.4.0 pytz tzdata
 oldest: $(VENV)/.installed-test
 	test -d .venv-oldest || $(BIN)/python -m pip install --quiet --no-deps \
 		--target .venv-oldest $(OLDEST)

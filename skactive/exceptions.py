@@ -5,6 +5,8 @@ __all__ = [
     "DatasetError",
     "ResultsMismatchError",
     "TwoStageWarning",
+    "UnreadableFileError",
+    "UnreadableFileWarning",
     "UnsupportedEstimatorError",
 ]
 
@@ -19,6 +21,14 @@ class DatasetError(OSError):
 
 class ResultsMismatchError(ValueError):
     """Stored results come from another configuration than the one to be continued."""
+
+
+class UnreadableFileError(OSError):
+    """An image file cannot be read; the message names it."""
+
+
+class UnreadableFileWarning(UserWarning):
+    """Files of a pool cannot be read, and are never chosen."""
 
 
 class BatchSizeWarning(UserWarning):

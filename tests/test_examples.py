@@ -5,6 +5,9 @@ import runpy
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from skactive.datasets import load_fashion_mnist
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 
@@ -68,11 +71,17 @@ def test_the_readme_and_the_example_agree(path):
 def test_the_readmes_examples_run(tmp_path, monkeypatch):
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     monkeypatch.chdir(tmp_path)
-    scope = {}
-    for block in blocks:
-        exec(block, scope)
+    data = load_fashion_mnist()
+    Path("photos").mkdir()
+    for i, image in enumerate(data.X_train[:120]):
+        Image.fromarray(image).save(f"photos/{i:03}.jpg")
+    scope = {"labels": data.y_train[:50]}
+    exec(blocks[0], scope)
     assert scope["learner"].score(scope["data"].X_test, scope["data"].y_test) > 0.5
+    for block in blocks[1:]:
+        exec(block, scope)
+    assert len(set(scope["to_label"])) == 50
     assert set(scope["results"].frame["strategy"]) == {"FisherMask", "Entropy", "Random"}
     assert (tmp_path / "curves.png").stat().st_size > 10_000

@@ -15,6 +15,8 @@ from sklearn.utils._param_validation import Interval
 from skactive._modal import query_result
 from skactive._torch import check_not_iterable_dataset, n_rows
 from skactive._validation import check_count, invalid
+from skactive.strategies._readable import readable_positions
+from skactive.strategies._sub_pool import SubPool
 
 BATCH_CONSTRAINTS: dict[str, list] = {
     "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -119,6 +121,12 @@ class QueryStrategy(BaseEstimator, ABC):
             If the estimator is not fitted.
         UnsupportedEstimatorError
             If the strategy cannot use this kind of estimator.
+
+        Warns
+        -----
+        UnreadableFileWarning
+            If the estimator is a Pipeline that begins with an `ImageReader(errors="skip")`, and
+            there are files that it cannot read. They are not chosen, and their utilities are NaN.
         """
         self._validate_params()
         check_not_iterable_dataset("X_pool", self, X_pool)
@@ -137,7 +145,23 @@ class QueryStrategy(BaseEstimator, ABC):
             "n_instances", self, n_instances, high=n_pool, high_is="the size of the pool",
             remedy="Ask for fewer, or pass a larger pool.",
         )  # fmt: skip
-        return self._select(estimator, X_pool, n_instances, X_labelled, y_labelled)
+        # Embeddings may come from a Pipeline of their own.
+        sources = (estimator, getattr(self, "embeddings", None))
+        positions = readable_positions(sources, X_pool, self)
+        if positions is None:
+            return self._select(estimator, X_pool, n_instances, X_labelled, y_labelled)
+        check_count(
+            "n_instances", self, n_instances, high=len(positions),
+            high_is="the files of the pool that can be read",
+            remedy="Ask for fewer, or pass a larger pool.",
+        )  # fmt: skip
+        part = SubPool(X_pool, positions, readable=True)
+        found = self._select(estimator, part, n_instances, X_labelled, y_labelled)
+        utilities = None
+        if found.utilities is not None:
+            utilities = np.full(n_pool, np.nan)
+            utilities[positions] = found.utilities
+        return Selection(positions[found.indices], utilities, found.gains)
 
     @abstractmethod
     def _select(

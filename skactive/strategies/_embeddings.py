@@ -28,6 +28,7 @@ from skactive._validation import Description, describe, invalid, owner_name
 from skactive.gradients import head_inputs
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import PoolInputs, PoolNetwork
+from skactive.strategies._sub_pool import SubPool
 
 EMBEDDING_CONSTRAINTS: dict[str, list] = {
     **BATCH_CONSTRAINTS,
@@ -127,12 +128,14 @@ class EmbeddingStrategy(QueryStrategy):
         return _normalized(pool), None if labelled is None else _normalized(labelled)
 
     def _read(self, estimator: Any, X_pool: Any, X_labelled: Any) -> tuple[Tensor, Tensor | None]:
-        if isinstance(X_pool, _Given):
-            device = X_pool.values.device
+        given = X_pool.X if isinstance(X_pool, SubPool) else X_pool
+        if isinstance(given, _Given):
+            device = given.values.device
             if self.device is not None:
                 device = resolve_device(self.device, self)
+            pool = given.values if given is X_pool else given.values[X_pool.positions]
             labelled = None if X_labelled is None else X_labelled.values.to(device)
-            return X_pool.values.to(device), labelled
+            return pool.to(device), labelled
         parts = [("X_pool", X_pool)]
         if X_labelled is not None:
             parts.append(("X_labelled", X_labelled))
@@ -186,6 +189,7 @@ class _Given:
     """Embeddings that stand for samples, with their number checked."""
 
     def __init__(self, name: str, values: Any, samples: Any, owner: object) -> None:
+        self.samples = samples
         n = n_rows(samples)
         shape: tuple[int, ...] = getattr(values, "shape", ())
         if len(shape) < 2 or shape[0] != n:

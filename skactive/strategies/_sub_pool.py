@@ -18,11 +18,14 @@ class SubPool:
         The pool.
     positions : ndarray of int
         Which of its samples, in this order.
+    readable : bool, default=False
+        Whether the files that cannot be read have been left out; so they are of a part of a part.
     """
 
-    def __init__(self, X: Any, positions: np.ndarray) -> None:
+    def __init__(self, X: Any, positions: np.ndarray, readable: bool = False) -> None:
         self.X: Any = X.X if isinstance(X, SubPool) else X
         self.positions: np.ndarray = in_pool(X, positions)
+        self.readable: bool = readable or (isinstance(X, SubPool) and X.readable)
 
     def __len__(self) -> int:
         return len(self.positions)

@@ -1,0 +1,281 @@
+"""Image files as arrays: the first step of a Pipeline whose samples are paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from joblib import Parallel, delayed
+from PIL import Image, ImageOps
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import StrOptions
+
+from skactive._validation import Description, invalid
+from skactive.exceptions import UnreadableFileError
+
+
+class ImageReader(TransformerMixin, BaseEstimator):
+    """Read image files: paths in, uint8 images out.
+
+    As the first step of a Pipeline it makes an array of paths a pool, which then need not fit into
+    memory: strategies send it through the Pipeline batch by batch. It learns nothing from data,
+    and works without `fit`.
+
+    Every format that Pillow opens is read. Images are turned upright as their EXIF orientation
+    says; of animations the first frame is taken, of 16-bit grey values the high byte. Transparency
+    is dropped.
+
+    Parameters
+    ----------
+    size : tuple of (int, int) or None, default=None
+        Height and width in pixels that every image is resized to, bilinearly with antialiasing;
+        proportions are not kept. JPEGs of more than twice that are decoded at a half, a quarter or
+        an eighth, which is several times as fast, before they are resized. With None the images
+        keep their size, which must be the same for all.
+    mode : {"RGB", "L"}, default="RGB"
+        Colour, or grey values.
+    errors : {"raise", "skip"}, default="raise"
+        What a query does about files that cannot be read. With "skip", every strategy of skactive
+        looks for them before it chooses, warns of them, and chooses from the others as if they
+        were not there. That decodes the whole pool once more at each query; to do it only once,
+        take them out beforehand with `readable`. Everywhere else, in `fit`, `teach` and `predict`,
+        a file that cannot be read is an error in either case: there is no image that could stand
+        for it.
+    n_jobs : int or None, default=None
+        Threads that read, as in scikit-learn: None is 1, and -1 one for each processor. Pillow
+        decodes without holding Python's global lock.
+
+    See Also
+    --------
+    skactive.exceptions.UnreadableFileError : What is raised, with the name of the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from skactive import ImageReader
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("a.png", "b.png"):
+    ...     Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(folder / name)
+    >>> paths = sorted(folder.glob("*.png"))
+    >>> ImageReader(size=(32, 32)).transform(paths).shape
+    (2, 32, 32, 3)
+
+    A Pipeline that takes paths, for modAL's `ActiveLearner` and for strategies:
+
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skactive import CNNClassifier, Margin
+    >>> clf = make_pipeline(
+    ...     ImageReader(size=(16, 16)), CNNClassifier(classes=[0, 1], max_epochs=1)
+    ... ).fit(paths, [0, 1])
+    >>> Margin().select(clf, paths, n_instances=1).indices.shape
+    (1,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "size": [tuple, list, None],
+        "mode": [StrOptions({"RGB", "L"})],
+        "errors": [StrOptions({"raise", "skip"})],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        size: tuple[int, int] | None = None,
+        mode: str = "RGB",
+        errors: str = "raise",
+        n_jobs: int | None = None,
+    ) -> None:
+        self.size = size
+        self.mode = mode
+        self.errors = errors
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any = None) -> ImageReader:
+        """Check the parameters, and that X are paths; no file is opened.
+
+        Parameters
+        ----------
+        X : sequence of str or os.PathLike
+            The files.
+        y : object, default=None
+            Not looked at.
+
+        Returns
+        -------
+        ImageReader
+            The reader itself.
+        """
+        self._checked(X)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Read the files.
+
+        Parameters
+        ----------
+        X : sequence of N str or os.PathLike
+            The files: a list, a one-dimensional array or a pandas Series.
+
+        Returns
+        -------
+        ndarray of shape (N, H, W, 3) or (N, H, W), uint8
+            The images; without the last axis for grey values.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not what it must be, or X is no sequence of paths.
+        UnreadableFileError
+            If a file cannot be read, or `size` is None and its image differs in size from the
+            first one; names it.
+        """
+        paths = self._checked(X)
+        if not paths:
+            raise invalid("X", self, "at least one path", X)
+        images = np.empty((len(paths), *self._shape(paths)), np.uint8)
+
+        def read(i: int) -> None:
+            image = read_image(paths[i], self.size, self.mode)
+            if image.shape != images.shape[1:]:
+                raise ValueError(
+                    f"its image has the shape {image.shape}, and that of {paths[0]!r} has "
+                    f"{images.shape[1:]}; size=(height, width) makes them alike"
+                )
+            images[i] = image
+
+        self._raise_first(self._attempt_each(read, range(len(paths))), paths)
+        return images
+
+    def readable(self, X: Any) -> np.ndarray:
+        """Tell which files can be read, by decoding them; JPEGs at an eighth of their size.
+
+        Parameters
+        ----------
+        X : sequence of N str or os.PathLike
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (N,), bool
+            True where `transform` can read a file. Whether the images agree in size is not looked
+            at.
+        """
+        paths = self._checked(X)
+        # As small as can be: what is asked is whether it can be read, and in the same way.
+        errors = self._attempt_each(lambda path: read_image(path, (1, 1), self.mode), paths)
+        return np.array([error is None for error in errors], dtype=bool)
+
+    def _attempt_each(self, read: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Call `read` with each item, in threads, and return what each raises, or None."""
+        threads = Parallel(n_jobs=self.n_jobs, require="sharedmem")
+        return list(threads(delayed(_failure)(read, item) for item in items))
+
+    def _shape(self, paths: list[str]) -> tuple[int, ...]:
+        """Return the shape of every image."""
+        if self.size is not None:
+            height, width = self.size
+            return (height, width, 3) if self.mode == "RGB" else (height, width)
+        first: list[np.ndarray] = []
+        error = _failure(lambda path: first.append(read_image(path, None, self.mode)), paths[0])
+        self._raise_first([error], paths[:1])
+        return first[0].shape
+
+    def _checked(self, X: Any) -> list[str]:
+        """Check the parameters and return the paths."""
+        self._validate_params()
+        size = self.size
+        whole = size is None or all(isinstance(s, Integral) and s >= 1 for s in size)
+        if not whole or (size is not None and len(size) != 2):
+            raise invalid("size", self, "two ints of at least 1, height and width, or None", size)
+        must, a_list = "a sequence of paths of image files", isinstance(X, (list, tuple))
+        if isinstance(X, (str, bytes, os.PathLike)):
+            remedy = "For the files of a folder pass sorted(Path(folder).glob('*.jpg'))."
+            raise invalid("X", self, must, X, remedy)
+        if not a_list and len(getattr(X, "shape", ())) != 1:
+            remedy = "Pass a list or a one-dimensional array of paths; of a DataFrame, the column."
+            raise invalid("X", self, must, X, remedy)
+        paths = list(X)
+        for i, path in enumerate(paths):
+            if not isinstance(path, (str, bytes, os.PathLike)):
+                raise invalid("X", self, must, Description(f"{path!r} at position {i}"))
+        return [os.fsdecode(path) for path in paths]
+
+    def _raise_first(self, errors: list[Exception | None], paths: list[str]) -> None:
+        broken = [i for i, error in enumerate(errors) if error is not None]
+        if not broken:
+            return
+        error, path = errors[broken[0]], paths[broken[0]]
+        count = "" if len(paths) == 1 else f" {len(broken)} of {len(paths)} files, first"
+        if self.errors == "raise":
+            remedy = "errors='skip' lets queries pass over such files of a pool"
+        else:
+            remedy = "errors='skip' passes over files of a pool only, and here each is needed"
+        raise UnreadableFileError(
+            f"ImageReader cannot read{count} {path!r}: {str(error) or repr(error)}. Remove or "
+            f"replace what cannot be read; {remedy}."
+        ) from error
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.requires_fit = False
+        return tags
+
+
+def read_image(path: str, size: tuple[int, int] | None, mode: str) -> np.ndarray:
+    """Read one file.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    size : tuple of (int, int) or None
+        Height and width; None as it is.
+    mode : {"RGB", "L"}
+        Colour, or grey values.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3) or (H, W), uint8
+        The image.
+    """
+    with Image.open(path) as image:
+        if size is not None:  # no smaller than twice what is asked for, upright or not
+            image.draft(None, (2 * max(size), 2 * max(size)))
+        ImageOps.exif_transpose(image, in_place=True)
+        converted = _converted(image, mode)
+        if size is not None:
+            converted = converted.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        return np.asarray(converted)
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith("I;16"):  # Pillow would clip them at 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in {"I", "F"}:
+        raise ValueError("its pixels are 32-bit numbers, whose range is not known")
+    image.load()
+    image.info.pop("transparency", None)  # of a palette; Pillow warns where it drops it itself
+    return image.convert(mode)
+
+
+def _failure(function: Callable[[Any], Any], item: Any) -> Exception | None:
+    """Return what a call raises, or None."""
+    try:
+        function(item)
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder raises whatever it stumbles over in broken bytes
+        return error
+    return None
