@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skactive.plotting._style import axes_or_new, heat_map, strategy_names
+from skactive.plotting._style import axes_or_new, check_queried, heat_map, strategy_names
 
 if TYPE_CHECKING:
     from skactive.experiments import Results
@@ -78,8 +78,13 @@ class ClassBalanceDisplay:
         -------
         ClassBalanceDisplay
             The display, drawn.
+
+        Raises
+        ------
+        InvalidParameterError
+            If nothing was asked for.
         """
-        results = results.on(dataset)
+        results = check_queried(results.on(dataset), "ClassBalanceDisplay")
         names = strategy_names(results)
         # Recall is known of every class of the test data, asked for or not.
         known = {c for column in ("queried_classes", "recall") for of in results.frame[column]
@@ -110,7 +115,7 @@ class ClassBalanceDisplay:
         """
         n_rows, n_columns = self.shares.shape
         self.ax_, self.figure_ = axes_or_new(ax, (2 + 0.55 * n_columns, 1.4 + 0.32 * n_rows))
-        top = max(float(self.shares.max()), 1e-9)
-        heat_map(self.ax_, self.shares, list(self.strategies), list(self.classes), top=top)
+        rows, columns = list(self.strategies), list(self.classes)
+        heat_map(self.ax_, self.shares, rows, columns, top=float(self.shares.max()))
         self.ax_.set_title("classes of the images that were asked for, shares", fontsize=9)
         return self

@@ -9,7 +9,7 @@ import numpy as np
 
 from skactive._torch import take_rows
 from skactive._validation import check_count, invalid
-from skactive.plotting._style import axes_or_new
+from skactive.plotting._style import axes_or_new, check_queried
 
 if TYPE_CHECKING:
     from skactive.experiments import Results
@@ -193,9 +193,8 @@ class QueriedImagesDisplay:
 
 def _one_run(results: Results, strategy: str | None, seed: int | None) -> tuple[Any, str, int]:
     """Return the rounds of one run that queried something, its strategy and its seed."""
+    results = check_queried(results, _OWNER)
     frame = results.frame[results.frame["queried"].map(len) > 0]
-    if frame.empty:
-        raise invalid("results", _OWNER, "results with at least one query", results)
     names = list(dict.fromkeys(frame["strategy"]))
     if strategy is None:
         strategy = names[0]

@@ -56,6 +56,13 @@ def check_metric(metric: Any, results: Results, owner: str) -> str:
     return metric
 
 
+def check_queried(results: Results, owner: str) -> Results:
+    """Return results in which something was asked for, or raise."""
+    if not results.frame["queried"].map(len).any():
+        raise invalid("results", owner, "results with at least one query", results)
+    return results
+
+
 def metric_title(metric: str) -> str:
     """Return what an axis calls a measurement."""
     return _TITLES.get(metric, metric.replace("_", " "))

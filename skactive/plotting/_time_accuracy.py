@@ -10,6 +10,7 @@ import numpy as np
 from skactive.plotting._style import (
     axes_or_new,
     check_metric,
+    check_queried,
     legend,
     metric_title,
     strategy_names,
@@ -99,9 +100,14 @@ class TimeAccuracyDisplay:
         -------
         TimeAccuracyDisplay
             The display, drawn.
+
+        Raises
+        ------
+        InvalidParameterError
+            If nothing was asked for.
         """
         metric = check_metric(metric, results, "TimeAccuracyDisplay.from_results")
-        results = results.on(dataset)
+        results = check_queried(results.on(dataset), "TimeAccuracyDisplay")
         names = strategy_names(results)
         areas = results.aubc(metric).groupby("strategy")["aubc"]
         seconds = results.frame.groupby("strategy")["query_seconds"].mean()

@@ -1,11 +1,13 @@
 """Strategies that come with an estimator of their own."""
 
 import json
+from typing import ClassVar
 
 import pandas as pd
 import pytest
+import torch
 
-from skactive import CNNClassifier
+from skactive import CNNClassifier, LPLClassifier
 from skactive._validation import InvalidParameterError
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments import Results, run_experiment
@@ -94,3 +96,31 @@ def test_wrong_pairs(strategies, message):
 def test_classes_that_one_of_the_estimators_is_not_told_of():
     with pytest.warns(UserWarning, match=r"classes=None lacks \[0, 1"):
         run({"own": (CNNClassifier(max_epochs=1), Unsure())}, n_rounds=0, seeds=1)
+
+
+def test_a_network_trained_jointly_starts_from_the_same_weights_and_order():
+    settings = {"max_epochs": 1, "lr": 1e-30, "module_params": {"width": 2}, "weight_decay": 0.0}
+    arms = {
+        "plain": Keeps(),
+        "jointly": (LPLClassifier("small_cnn", classes=range(10), **settings), Keeps()),
+    }
+    network = CNNClassifier("small_cnn", classes=range(10), **settings)
+    Keeps.networks.clear()
+    run(arms, network, n_rounds=1, seeds=1)
+    plain, jointly = Keeps.networks
+    # Nothing is learnt at this rate: these are the initial weights, and BatchNorm's statistics of
+    # the batches, in their order.
+    assert plain.keys() <= jointly.keys()
+    for name, value in plain.items():
+        torch.testing.assert_close(jointly[name], value, rtol=0, atol=1e-20)
+
+
+class Keeps(Shuffled):
+    """Keeps the networks that it is given."""
+
+    networks: ClassVar[list] = []
+
+    def select(self, estimator, *args, **kwargs):
+        state = estimator.module_.network.state_dict()
+        self.networks.append({name: value.clone() for name, value in state.items()})
+        return super().select(estimator, *args, **kwargs)

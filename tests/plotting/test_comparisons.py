@@ -202,6 +202,14 @@ def test_images_of_some_rounds_of_one_of_several_data_sets():
             r"'n_labelled' .* one of 10, 20, 30\. Got 15",
         ),
         (
+            lambda: ClassBalanceDisplay.from_results(Results([{**RECORDS[0], "queried": []}])),
+            r"'results' parameter of ClassBalanceDisplay .* with at least one query\. Got <Results",
+        ),
+        (
+            lambda: TimeAccuracyDisplay.from_results(Results([{**RECORDS[0], "queried": []}])),
+            r"'results' parameter of TimeAccuracyDisplay .* with at least one query\. Got <Results",
+        ),
+        (
             lambda: CriticalDifferenceDisplay.from_results(RESULTS),
             r"at least 2 blocks that all of them finished",
         ),
