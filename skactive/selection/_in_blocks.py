@@ -88,6 +88,13 @@ def greedy_fisher_in_blocks(
     InvalidParameterError
         If the blocks are smaller than the batch, or a parameter is out of range.
 
+    Notes
+    -----
+    Measured on 6,400 samples, C = 10, k = 680, for batches of 100 (benchmarks/query.py): with 2 to
+    8 blocks the objective ends 0 to 0.3 % above that of the selection in one stage, with 16 blocks
+    1.3 %; a random batch ends 60 % above. Where a block has no room for 4n samples the loss is
+    larger: a quarter, in the tests, with room for 2.2n.
+
     References
     ----------
     .. [1] B. Mirzasoleiman et al., "Distributed Submodular Maximization", arXiv 1411.0541, whose
