@@ -20,6 +20,8 @@ _OWNER = "greedy_fisher_in_blocks"
 # How many samples pass the first stage, for each that is picked in the end, if so many fit. What
 # this costs in objective is in benchmarks/query.py.
 _SURVIVORS = 4
+# C × C matrices a sample that are held at once, at most: A and B, as they are and put together.
+_MATRICES_EACH = 4
 # k × k matrices in float64 that are held at once, at most: in the setting up, I_U, the labelled
 # samples' information, W, Q, and two intermediate results.
 _MATRICES = 6
@@ -31,9 +33,12 @@ def matrix_bytes(k: int) -> int:
 
 
 def sample_bytes(factors: FisherFactors) -> int:
-    """Return how much memory a sample takes in a greedy selection, in bytes: V, A and B."""
+    """Return how much memory a sample takes in a greedy selection, in bytes: V, A and B.
+
+    Twice as much where factors in float32 are too ill-scaled, and are taken to float64.
+    """
     _, C, _ = factors.shape
-    return (factors.numbers_each + 2 * C**2) * factors.dtype.itemsize
+    return (factors.numbers_each + _MATRICES_EACH * C**2) * factors.dtype.itemsize
 
 
 def greedy_fisher_in_blocks(

@@ -72,7 +72,7 @@ class FisherMask(QueryStrategy):
     subset : int or None, default=None
         Consider only so many samples of the pool, drawn at random; None is all.
     max_memory : float or None, default=None
-        How many bytes the selection may take: 3C² + D + C·k' numbers a sample of the pool, with D
+        How many bytes the selection may take: 5C² + D + C·k' numbers a sample of the pool, with D
         the width of the last layer and k' the parameters of the mask outside of it, and six k×k
         matrices in float64. Where that is too little, the selection has two stages, with a
         `TwoStageWarning`, see `skactive.selection.greedy_fisher_in_blocks`. Up to 0.2 GB of
@@ -296,7 +296,7 @@ class FisherMask(QueryStrategy):
                 "Lower fraction or n_parameters, or raise max_memory.",
             )  # fmt: skip
         C = len(network.classes)
-        if n_pool * 8 * (C * k + k + 3 * C**2) <= left:  # enough even if nothing is structured
+        if n_pool * 8 * (C * k + k + 5 * C**2) <= left:  # enough even if nothing is structured
             return n_pool
         each = sample_bytes(factors_of(np.arange(1)))
         size = int(left // each)

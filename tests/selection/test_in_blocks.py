@@ -159,17 +159,17 @@ MEASURED = """
     import numpy as np, torch
     from skactive._factors import ConcatenatedFactors, DenseFactors, KroneckerFactors
     from skactive.selection import greedy_fisher_in_blocks, matrix_bytes, sample_bytes
-    N, labelled, block, dense = {N}, {labelled}, {block}, {dense}
+    N, labelled, block, C, D, dense = {N}, {labelled}, {block}, {C}, {D}, {dense}
     torch.set_num_threads(1)
 
     def factors_of(positions):
         n, draw = len(positions), torch.Generator().manual_seed(int(positions[0]))
-        last = KroneckerFactors(torch.randn(n, 10, 10, generator=draw) / 10,
-                                torch.randn(n, 150, generator=draw))
+        last = KroneckerFactors(torch.randn(n, C, C, generator=draw) / 10,
+                                torch.randn(n, D, generator=draw))
         if not dense:
             return last
-        rest = DenseFactors(torch.randn(n, 10, dense, generator=draw))
-        order = torch.arange(1500 + dense)
+        rest = DenseFactors(torch.randn(n, C, dense, generator=draw))
+        order = torch.arange(C * D + dense)
         return ConcatenatedFactors([rest, last], [order[:dense], order[dense:]])
 
     def peak():
@@ -190,22 +190,28 @@ MEASURED = """
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
-    ("N", "labelled", "block", "dense"),
-    [(60, 20, 60, 600), (60, 20, 30, 600), (20_000, 2_000, 20_000, 150), (20_000, 0, 5_000, 150)],
+    ("N", "labelled", "block", "C", "D", "dense"),
+    [
+        (60, 20, 60, 10, 150, 600),
+        (60, 20, 30, 10, 150, 600),
+        (20_000, 2_000, 20_000, 10, 150, 150),
+        (20_000, 0, 5_000, 10, 150, 150),
+        (15_000, 500, 15_000, 40, 20, 0),
+    ],
 )
-def test_peak_memory_is_what_is_estimated(N, labelled, block, dense):
+def test_peak_memory_is_what_is_estimated(N, labelled, block, C, D, dense):
     """What is counted, and at most 0.2 GB of intermediate results."""
-    script = MEASURED.format(N=N, labelled=labelled, block=block, dense=dense)
+    script = MEASURED.format(N=N, labelled=labelled, block=block, C=C, D=D, dense=dense)
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True
     )
-    k, numbers_each = 1500 + dense, 10 * 10 + 150 + 10 * dense
-    counted = matrix_bytes(k) + block * 4 * (numbers_each + 2 * 10**2)
+    k, numbers_each = C * D + dense, C * C + D + C * dense
+    counted = matrix_bytes(k) + block * 4 * (numbers_each + 4 * C**2)
     assert 0.8 * counted <= int(ran.stdout) <= counted + 2e8
 
 
 def test_bytes_of_a_sample_and_of_the_matrices():
     last = KroneckerFactors(torch.ones(3, 4, 4), torch.ones(3, 9))
-    assert sample_bytes(last) == 4 * (4 * 4 + 9 + 2 * 4 * 4)
-    assert sample_bytes(DenseFactors(torch.ones(3, 4, 5).double())) == 8 * (4 * 5 + 2 * 4 * 4)
+    assert sample_bytes(last) == 4 * (4 * 4 + 9 + 4 * 4 * 4)
+    assert sample_bytes(DenseFactors(torch.ones(3, 4, 5).double())) == 8 * (4 * 5 + 4 * 4 * 4)
     assert matrix_bytes(1000) == 48_000_000
