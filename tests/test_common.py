@@ -35,10 +35,13 @@ import skactive
 from skactive import (
     CNNClassifier,
     Entropy,
+    Hybrid,
     ImageReader,
     LPLClassifier,
     Margin,
     Random,
+    Selection,
+    Subsample,
     estimators,
     strategies,
 )
@@ -233,6 +236,28 @@ def test_indices(cls, n, fitted):
 @every_strategy
 def test_a_pool_of_one(cls, fitted):
     assert select(cls, fitted, pool=POOL[:1], n=1).indices.tolist() == [0]
+
+
+@every_strategy
+def test_inside_of_others(cls, fitted):
+    """On a part of the pool, and on what another one left of it."""
+    labelled = {"X_labelled": X_TRAIN, "y_labelled": Y_TRAIN}
+    part = Subsample(make(cls), 6, random_state=0).select(fitted, POOL, 3, **labelled)
+    check_indices(part.indices, 3, 10)
+    alone = make(cls).select(fitted, POOL[np.arange(10) != 4], 3, **labelled).indices
+    four = Subsample(make(cls), 6).set_params(strategy__random_state=1)
+    check_indices(four.select(fitted, POOL, 3, **labelled).indices, 3, 10)
+    rest = Hybrid([Fourth(), make(cls)], shares=[1, 3]).select(fitted, POOL, 4, **labelled).indices
+    assert rest.tolist() == [4, *(alone + (alone >= 4))]
+
+
+class Fourth(QueryStrategy):
+    """Wants the sample at position 4."""
+
+    random_state = None
+
+    def _select(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
+        return Selection(np.array([4]), None, np.zeros(1))
 
 
 @every_strategy
