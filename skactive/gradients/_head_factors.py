@@ -51,7 +51,7 @@ def head_factors(
 
     References
     ----------
-    .. [1] BAIT, arXiv 2106.09675, section 4.
+    .. [1] BAIT, arXiv 2106.09675, section 3.
 
     Examples
     --------

@@ -68,7 +68,7 @@ def batch_bald(
 
     References
     ----------
-    .. [1] BatchBALD, arXiv 1906.08158, sections 3.2 and 3.3, and algorithm 1.
+    .. [1] BatchBALD, arXiv 1906.08158, section 3 and algorithm 1.
 
     Examples
     --------

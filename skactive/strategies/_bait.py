@@ -46,13 +46,12 @@ class BAIT(QueryStrategy):
 
     Notes
     -----
-    With D the width of h, N·(C² + D) numbers are kept and a few matrices of C·D × C·D; a pick costs
-    O(N·C²·D·C) less what `skactive.selection.greedy_fisher` saves. `Subsample(BAIT(), n)` bounds
-    both. In a large network, `FisherMask` also takes the best parameters elsewhere.
+    With D the width of h, N·(C² + D) numbers are kept, and a few matrices of C·D × C·D in float64;
+    a pick costs O(N·C²·(C + D)). `Subsample(BAIT(), n)` bounds N.
 
     References
     ----------
-    BAIT, arXiv 2106.09675, algorithm 1, and section 4 for the last layer.
+    BAIT, arXiv 2106.09675, algorithm 1.
 
     Examples
     --------

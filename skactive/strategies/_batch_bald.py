@@ -49,7 +49,7 @@ class BatchBALD(MonteCarloStrategy):
 
     References
     ----------
-    BatchBALD, arXiv 1906.08158, algorithm 1, and section 3.3 for the draws.
+    BatchBALD, arXiv 1906.08158, section 3 and algorithm 1.
 
     Examples
     --------

@@ -11,12 +11,11 @@ from skactive.strategies._probabilities import entropies
 class MeanEntropy(MonteCarloUtility):
     """Choose the samples on which each draw of the network is uncertain by itself.
 
-    The utility is the mean of the entropies, (1/T) Σ_t H(p_t), in nats, from 0 to log C,
-    over T draws of the predicted distribution: passes of one network with its dropout on,
-    the same masks for all samples in a pass; or the members of a Committee, or of a list of fitted
-    estimators given to `select`. See `BALD`.
-    It is what would stay uncertain if the weights were known; `PredictiveEntropy` is the entropy of
-    the mean, and `BALD` the difference of the two.
+    The utility is the mean of the entropies, (1/T) Σ_t H(p_t), in nats, from 0 to log C, over T
+    draws of the predicted distribution: passes of one network with its dropout on, the same masks
+    for all samples in a pass, or the members of a Committee, or of a list of fitted estimators
+    given to `select`; see `BALD`. It is what would stay uncertain if the weights were known.
+    `PredictiveEntropy` is the entropy of the mean, and `BALD` the difference of the two.
 
     Parameters
     ----------

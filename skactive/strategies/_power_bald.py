@@ -34,7 +34,7 @@ class PowerBALD(MonteCarloUtility):
 
     References
     ----------
-    Stochastic batch acquisition, arXiv 2106.12059, section 3, power acquisition.
+    Stochastic batch acquisition, arXiv 2106.12059, the power acquisition function, β = 1.
 
     Examples
     --------

@@ -11,11 +11,10 @@ from skactive.strategies._probabilities import entropies
 class PredictiveEntropy(MonteCarloUtility):
     """Choose the samples whose averaged prediction has the highest entropy.
 
-    The utility is H(p̄) = −Σ_c p̄_c log p̄_c with p̄ = (1/T) Σ_t p_t, in nats, from 0 to log C,
-    over T draws of the predicted distribution: passes of one network with its dropout on,
-    the same masks for all samples in a pass; or the members of a Committee, or of a list of fitted
-    estimators given to `select`. See `BALD`.
-    It is the sum of what `BALD` and `MeanEntropy` measure.
+    The utility is H(p̄) = −Σ_c p̄_c log p̄_c with p̄ = (1/T) Σ_t p_t, in nats, from 0 to log C, over
+    T draws of the predicted distribution: passes of one network with its dropout on, the same masks
+    for all samples in a pass, or the members of a Committee, or of a list of fitted estimators
+    given to `select`; see `BALD`. It is the sum of what `BALD` and `MeanEntropy` measure.
 
     Parameters
     ----------

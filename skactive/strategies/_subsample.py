@@ -38,7 +38,7 @@ class Subsample(QueryStrategy):
 
     References
     ----------
-    LPLgrad, arXiv 2411.15217, and Learning Loss, arXiv 1905.03677, section 4, which score a random
+    LPLgrad, arXiv 2411.15217, and Learning Loss, arXiv 1905.03677, which score a random
     10,000 of the pool.
 
     Examples

@@ -14,10 +14,10 @@ from skactive.strategies._probabilities import split_off_best
 class VariationRatio(MonteCarloUtility):
     """Choose the samples on which the fewest draws of the network vote for the winning class.
 
-    The utility is 1 − max_c f_c, with f_c the share of the votes for class c
-    over T draws of the predicted distribution: passes of one network with its dropout on,
-    the same masks for all samples in a pass; or the members of a Committee, or of a list of fitted
-    estimators given to `select`. See `BALD`.
+    The utility is 1 − max_c f_c, with f_c the share of the votes for class c of T draws of the
+    predicted distribution: passes of one network with its dropout on, the same masks for all
+    samples in a pass, or the members of a Committee, or of a list of fitted estimators given to
+    `select`; see `BALD`.
 
     Parameters
     ----------
