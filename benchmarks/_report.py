@@ -7,6 +7,8 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,25 @@ def interleaved(functions: dict[str, Callable[[], Any]], repeats: int) -> dict[s
         for name, function in functions.items():
             times[name].append(seconds(function))
     return times
+
+
+def _with_threads(function: Callable[..., Any], threads: int, *arguments: Any) -> Any:
+    torch.set_num_threads(threads)
+    return function(*arguments)
+
+
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a function in a process of its own, so that the peak memory is this run's."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        threads = torch.get_num_threads()
+        return executor.submit(_with_threads, function, threads, *arguments).result()
+
+
+def peak_memory() -> float:
+    """Peak memory of the process in MB; `ru_maxrss` would count that of its parent."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        (line,) = [line for line in status if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
 
 
 def row(what: str, unit: str, value: float, target: float | None, better: str) -> dict[str, Any]:

@@ -6,44 +6,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from benchmarks._networks import NARROW, resnet18
 from benchmarks._report import interleaved, median, row
 from skactive.gradients import diagonal_fisher, fisher_factors
-
-
-class Block(nn.Module):
-    """A basic block of ResNet."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outputs)
-        self.shortcut = nn.Sequential()
-        if stride > 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the block's feature maps."""
-        y = F.relu(self.norm1(self.conv1(x)))
-        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
-
-
-def narrow_resnet18() -> nn.Sequential:
-    """ResNet-18 of widths 16-32-64-128, the last layer without bias: 701,456 parameters."""
-    torch.manual_seed(0)
-    layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
-    inputs = 16
-    for width, stride in ((16, 1), (32, 2), (64, 2), (128, 2)):
-        layers += [Block(inputs, width, stride), Block(width, width, 1)]
-        inputs = width
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10, bias=False)
-    )
 
 
 def spread_mask(P: int, last: int, k: int) -> Tensor:
@@ -54,7 +21,7 @@ def spread_mask(P: int, last: int, k: int) -> Tensor:
 
 def measure(quick: bool) -> list[dict[str, Any]]:
     n, n_diagonal = (256, 64) if quick else (5500, 1024)
-    net = narrow_resnet18().eval()
+    net = resnet18(NARROW, bias=False).eval()
     P = sum(p.numel() for p in net.parameters())
     X, y = torch.randn(n, 3, 32, 32), torch.randint(10, (n,))
     mask = spread_mask(P, 1280, 1402)

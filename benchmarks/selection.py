@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks._report import interleaved, median, row, seconds
+from benchmarks._report import alone, interleaved, median, peak_memory, row, seconds
 from skactive.gradients import ConcatenatedFactors, DenseFactors, FisherFactors, KroneckerFactors
 from skactive.selection import greedy_fisher
 
@@ -69,43 +67,29 @@ def against_published(quick: bool) -> list[dict[str, Any]]:
     return rows
 
 
-def peak_memory() -> float:
-    """Peak memory of the process in MB; `ru_maxrss` would count that of its parent."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        (line,) = [line for line in status if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
-
-
-def _pool(N: int, C: int, D: int, n: int, threads: int) -> tuple[float, float]:
+def pool(N: int, C: int, D: int, n: int) -> tuple[float, float]:
     """Seconds a pick, set-up included, and the process's peak memory in MB."""
-    torch.set_num_threads(threads)
     factors = problem(N, C, D)
     took = seconds(lambda: greedy_fisher(factors, n)) / n
     return took, peak_memory()
-
-
-def pool(*arguments: int) -> tuple[float, float]:
-    """Run in a process of its own, so that the peak memory is this run's."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        return executor.submit(_pool, *arguments, torch.get_num_threads()).result()
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:
     rows = against_published(quick)
     n = 20 if quick else 100
     N = 5_000 if quick else 50_000
-    took, peak = pool(N, 10, 128, n)
+    took, peak = alone(pool, N, 10, 128, n)
     rows.append(row(f"a pick, N = {N}, C = 10, D = 128, {n} picks", "s", took,
                     None if quick else 0.08, "lower"))  # fmt: skip
     rows.append(row("peak memory of that process, interpreter and torch included", "MB", peak,
                     None if quick else 1000, "lower"))  # fmt: skip
     for N in (1_000, 4_000) if quick else (1_000, 10_000, 50_000, 200_000):
-        took, peak = pool(N, 10, 64, 20)
+        took, peak = alone(pool, N, 10, 64, 20)
         rows.append(row(f"a pick per 1,000 samples, N = {N}, C = 10, D = 64, 20 picks", "ms",
                         took / N * 1e6, None, "lower"))  # fmt: skip
         rows.append(row(f"peak memory, N = {N}", "MB", peak, None, "lower"))
     N = 1_000 if quick else 4_000
-    took, peak = pool(N, 100, 16, 5)
+    took, peak = alone(pool, N, 100, 16, 5)
     rows.append(row(f"a pick, N = {N}, C = 100, D = 16", "s", took, None, "lower"))
     rows.append(row("peak memory of that process", "MB", peak, None, "lower"))
     return rows

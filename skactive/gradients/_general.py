@@ -127,10 +127,12 @@ def loop_gradients(
             logits = network.run(X[i : i + 1])
             kept: dict[str, list[Tensor]] = {name: [] for name in names}
             for row in rows[i]:
-                gradients = torch.autograd.grad(
-                    logits, list(parameters.values()), row[None], retain_graph=True,
-                    materialize_grads=True, allow_unused=True,
-                )  # fmt: skip
+                gradients = tuple(torch.zeros_like(p) for p in parameters.values())
+                if logits.requires_grad:  # else none of the parameters is used
+                    gradients = torch.autograd.grad(
+                        logits, list(parameters.values()), row[None], retain_graph=True,
+                        materialize_grads=True, allow_unused=True,
+                    )  # fmt: skip
                 for name, gradient in zip(names, gradients, strict=True):
                     kept[name].append(reduce(name, gradient.flatten()))
         finally:

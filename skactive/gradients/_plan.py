@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skactive._torch import n_rows, take_rows
-from skactive.gradients._general import Reduce, func_gradients
+from skactive.gradients._general import Reduce, func_gradients, loop_gradients
 from skactive.gradients._geometry import Geometry, geometry_of
 from skactive.gradients._network import Network
 from skactive.gradients._takers import Taker
@@ -195,31 +195,23 @@ def _check(
     Returned are the names that agree, what is kept of the plain gradients (N, ...) and the rows of
     the logits that were used (N, C).
     """
-    parameters = {name: network.module.get_parameter(name) for name in wanted}
-    plain: dict[str, list[Tensor]] = {name: [] for name in wanted}
-    good = set()
     with Tape(network, takers, None) as tape:
-        try:
-            for parameter in parameters.values():
-                parameter.requires_grad_(True)
-            n, C = tape.forward(X).shape
-            rows = torch.arange(1, n * C + 1, dtype=network.dtype).cos().view(n, C).to(X.device)
-            for i in range(n):
-                only_i = torch.zeros_like(rows)
-                only_i[i] = rows[i]
-                gradients = tape.plain(only_i, list(parameters.values()))
-                for name, gradient in zip(wanted, gradients, strict=True):
-                    plain[name].append(reduce(name, gradient.flatten()))
-            tape.plain(rows, list(parameters.values()))
-        finally:
-            for parameter in parameters.values():
-                parameter.requires_grad_(False)
-        reference = {name: torch.stack(kept) for name, kept in plain.items()}
-        for layer, names in layers.items():
-            for own, name in names.items():
-                if _agree(takers[layer].taken(own), takers[layer].expected(reference[name])):
-                    good.add(name)
-    return good, reference, rows
+        n, C = tape.forward(X).shape
+        rows = torch.arange(1, n * C + 1, dtype=network.dtype).cos().view(n, C).to(X.device)
+        tape.pull(rows, last=True)
+        taken = {
+            name: (takers[layer], takers[layer].taken(own))
+            for layer, names in layers.items() for own, name in names.items()
+        }  # fmt: skip
+    kept: dict[str, list[Tensor]] = {name: [] for name in wanted}
+    for name, _, values in loop_gradients(network, list(wanted), X, rows[:, None], reduce):
+        kept[name].append(values[0, 0])
+    plain = {name: torch.stack(values) for name, values in kept.items()}
+    good = {
+        name for name, (taker, values) in taken.items()
+        if _agree(values, taker.expected(plain[name]))
+    }  # fmt: skip
+    return good, plain, rows
 
 
 def _check_func(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -112,37 +112,15 @@ class Tape:
         last : bool, default=False
             Whether the graph may be freed on the way.
         """
-        self.plain(rows, [], last)
-
-    def plain(self, rows: Tensor, parameters: Sequence[Tensor], last: bool = False) -> list[Tensor]:
-        """Do what `pull` does, and return autograd's own gradients of some parameters.
-
-        Parameters
-        ----------
-        rows : torch.Tensor of shape (N, C)
-            The combinations.
-        parameters : sequence of torch.Tensor
-            Parameters that require gradients.
-        last : bool, default=False
-            As for `pull`.
-
-        Returns
-        -------
-        list of torch.Tensor
-            Their gradients, summed over the samples.
-        """
         self._taken = set()
-        gradients = [torch.zeros_like(parameter) for parameter in parameters]
         if self.logits.requires_grad:
-            _, *gradients = torch.autograd.grad(
-                self.logits, [self._probe, *parameters], rows, retain_graph=not last,
-                allow_unused=True, materialize_grads=True,
-            )  # fmt: skip
+            torch.autograd.grad(
+                self.logits, self._probe, rows, retain_graph=not last, allow_unused=True
+            )
         if self.head is not None:
             self._take(self.head, rows)
         for layer in self.takers.keys() - self._taken:  # not on the way to the logits
             self._take(layer, rows.new_zeros(self._shapes[layer][0]))
-        return gradients
 
     def release(self) -> None:
         """Forget the batch and its graph."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from skactive._torch import unwrap
 from skactive.gradients import _diagonal, _fisher_factors, diagonal_fisher, fisher_factors
-from tests.cases import Case, all_cases
+from tests.cases import CASES, Case, all_cases
 from tests.gradients.spies import Spy
 from tests.oracles import naive_diagonal, naive_rows
 
@@ -58,3 +58,10 @@ def test_diagonal(case: Case, spy):
     module, X = case.build()
     close(diagonal_fisher(module, X, batch_size=3), naive_diagonal(unwrap(module), X.clone()))
     spy.check(case.general)
+
+
+def test_a_mask_on_parameters_that_are_never_used(spy):
+    module, X = CASES["never called"].build()
+    got = fisher_factors(module, X, torch.arange(4))
+    assert torch.equal(got.dense(), torch.zeros(5, 3, 4, dtype=torch.float64))
+    spy.check(frozenset({"spare.weight"}))
