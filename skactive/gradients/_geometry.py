@@ -154,27 +154,36 @@ class Conv2dGeometry(Geometry):
     def _input_product_cost(self, a: Tensor, positions: int) -> int:
         left, right, top, bottom = self.layer._reversed_padding_repeated_twice
         pixels = (a.shape[2] + top + bottom) * (a.shape[3] + left + right)
-        offsets = self.layer.kernel_size[0] * self.layer.kernel_size[1]
-        return pixels**2 * (self.patch_size // offsets) + _ADDITION * offsets * positions**2
+        height, width = self.layer.kernel_size
+        inputs = self.patch_size // (height * width)
+        return pixels**2 * inputs + _ADDITION * (height + width) * positions**2
 
     def patch_products(self, a: Tensor, n: int) -> Tensor:
         padded = self._pad(a)
-        _, _, height, width, tall, wide = self._windows(padded).shape
+        tall, wide = self._windows(padded).shape[4:]
         T = tall * wide
         if super().product_cost(a, T) <= self._input_product_cost(a, T):
             return super().patch_products(a, n)
         # (PᵀP)[t, t'] = Σ_uv (aᵀa)[st + (u, v), st' + (u, v)]: the products of the input's own
-        # positions are made once, and not for each offset of the kernel.
+        # positions are made once, not for each offset of the kernel, and added up along one axis
+        # after the other.
         pixels = padded.reshape(n, self.n_groups, -1, padded[0, 0].numel())
         products = (pixels.mT @ pixels).view(n, self.n_groups, *padded.shape[2:] * 2)
-        (down, right), (apart_v, apart_h) = self.layer.stride, self.layer.dilation
-        total = a.new_zeros(n, self.n_groups, tall, wide, tall, wide)
-        for u in range(0, height * apart_v, apart_v):
-            rows = slice(u, u + (tall - 1) * down + 1, down)
-            for v in range(0, width * apart_h, apart_h):
-                columns = slice(v, v + (wide - 1) * right + 1, right)
-                total += products[:, :, rows, columns, rows, columns]
-        return total.view(n, self.n_groups, T, T)
+        for axis, length in ((0, tall), (1, wide)):
+            offsets = range(self.layer.kernel_size[axis])
+            moved = [self._moved(products, axis, offset, length) for offset in offsets]
+            products = moved[0].clone()
+            for term in moved[1:]:
+                products += term
+        return products.view(n, self.n_groups, T, T)
+
+    def _moved(self, products: Tensor, axis: int, offset: int, length: int) -> Tensor:
+        """Move both positions of (N, G, tall, wide, tall, wide) products along an axis."""
+        stride, start = self.layer.stride[axis], offset * self.layer.dilation[axis]
+        moved = slice(start, start + (length - 1) * stride + 1, stride)
+        if axis == 0:
+            return products[:, :, moved, :, moved]
+        return products[:, :, :, moved, :, moved]
 
 
 class BatchNormGeometry(Geometry):

@@ -23,7 +23,7 @@ _NORMS = ("layer_sum", "global")
 
 # On a CPU a batch is run in parts whose layers' inputs hold about this many numbers: what one
 # layer writes is then still in the cache when the next one reads it.
-_PART = 2**23
+_PART = 2**25
 
 
 def gradient_norms(
