@@ -22,6 +22,11 @@ _ADDITION = 16
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
+def _square_sums(values: Tensor) -> Tensor:
+    """Return the sum of each sample's squares, (N,); the values are overwritten."""
+    return values.flatten(1).square_().sum(1)
+
+
 class Geometry(ABC):
     """The patches and outputs of one layer.
 
@@ -55,9 +60,9 @@ class Geometry(ABC):
     def patches(self, a: Tensor, n: int) -> Tensor:
         """Return P, (N, G, d, T); it may be a view of the input."""
 
-    def gradients(self, a: Tensor, delta: Tensor, n: int) -> Tensor:
-        """Return the weight gradients δPᵀ, (N, G, O/G, d), from δ as (N, G, O/G, T)."""
-        return delta @ self.patches(a, n).mT
+    def squared_norms(self, a: Tensor, delta: Tensor, n: int) -> Tensor:
+        """Return ‖δPᵀ‖², (N,), by forming δPᵀ; from δ as (N, G, O/G, T)."""
+        return _square_sums(delta @ self.patches(a, n).mT)
 
     def patch_products(self, a: Tensor, n: int) -> Tensor:
         """Return PᵀP, (N, G, T, T)."""
@@ -137,6 +142,21 @@ class Conv2dGeometry(Geometry):
         windows = self._windows(self._pad(a))
         return windows.reshape(n, self.n_groups, self.patch_size, -1)
 
+    def squared_norms(self, a: Tensor, delta: Tensor, n: int) -> Tensor:
+        # One row of the kernel at a time: with the windows side by side along a row, those of the
+        # next row of the kernel are the same numbers, moved by a row (a view, at stride 1).
+        (height, width), (down, right) = self.layer.kernel_size, self.layer.stride
+        (apart_v, apart_h), padded = self.layer.dilation, self._pad(a)
+        beside = padded.unfold(3, apart_h * (width - 1) + 1, right)[..., ::apart_h]
+        beside = beside.permute(0, 1, 4, 2, 3).contiguous()  # (N, I, width, padded tall, wide)
+        tall = (padded.shape[2] - apart_v * (height - 1) - 1) // down + 1
+        total = a.new_zeros(n)
+        for start in range(0, height * apart_v, apart_v):
+            moved = beside[:, :, :, start : start + (tall - 1) * down + 1 : down]
+            rows = moved.reshape(n, self.n_groups, -1, delta.shape[3])
+            total += _square_sums(delta @ rows.mT)
+        return total
+
     def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
         height, width = self.layer.kernel_size
         windows = self._windows(self._pad(a))
@@ -203,12 +223,12 @@ class BatchNormGeometry(Geometry):
     def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
         return self._normalise(a.reshape(n, self.n_outputs, -1)[:, index], index)
 
-    def gradients(self, a: Tensor, delta: Tensor, n: int) -> Tensor:
+    def squared_norms(self, a: Tensor, delta: Tensor, n: int) -> Tensor:
         # Σ δ (a − μ) / σ = (Σ δa − μ Σ δ) / σ, without the normalised input
         sums = (delta * a.reshape(delta.shape)).sum(3, keepdim=True)
         mean, variance = self.layer.running_mean, self.layer.running_var
         centred = sums - mean[:, None, None] * delta.sum(3, keepdim=True)
-        return centred * (variance + self.layer.eps).rsqrt()[:, None, None]
+        return _square_sums(centred * (variance + self.layer.eps).rsqrt()[:, None, None])
 
     def _normalise(self, a: Tensor, channels: Tensor | slice) -> Tensor:
         mean, variance = self.layer.running_mean[channels], self.layer.running_var[channels]

@@ -244,8 +244,7 @@ class NormTaker(Taker):
                 products = (delta.mT @ delta).mul_(geometry.patch_products(a, n))
                 parts.append(products.flatten(1).sum(1).clamp_(min=0))
             else:
-                gradients = geometry.gradients(a, delta, n)
-                parts.append(gradients.flatten(1).square_().sum(1))
+                parts.append(geometry.squared_norms(a, delta, n))
         return torch.cat(parts)
 
     def taken(self, name: str) -> Tensor:
