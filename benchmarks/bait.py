@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks._report import interleaved, median, row, seconds
-from benchmarks.selection import peak_memory, problem
+from benchmarks._report import alone, interleaved, median, peak_memory, row, seconds
+from benchmarks.selection import problem
 from skactive.gradients import head_factors
 from skactive.selection import greedy_fisher
 
@@ -55,11 +53,8 @@ def against_published(quick: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _whole_pool(
-    N: int, C: int, D: int, n: int, oversample: float, threads: int
-) -> tuple[float, float]:
+def _whole_pool(N: int, C: int, D: int, n: int, oversample: float) -> tuple[float, float]:
     """Seconds of a whole query, from the samples on, and the process's peak memory in MB."""
-    torch.set_num_threads(threads)
     draw = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     X, net = torch.randn(N, D, generator=draw).relu_(), nn.Linear(D, C)
@@ -69,11 +64,8 @@ def _whole_pool(
 
 
 def whole_pool(quick: bool, oversample: float) -> list[dict[str, Any]]:
-    """Run in a process of its own, so that the peak memory is this run's."""
     N, C, D, n = (4_000, 10, 32, 40) if quick else (50_000, 10, 512, 1000)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        arguments = (N, C, D, n, oversample, torch.get_num_threads())
-        took, peak = executor.submit(_whole_pool, *arguments).result()
+    took, peak = alone(_whole_pool, N, C, D, n, oversample)
     size = f"whole pool, N = {N}, D = {D}, C = {C}, B = {n}, oversample = {oversample:g}"
     limits = (None, None) if quick else (600.0, 3000.0)
     return [

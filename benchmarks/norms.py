@@ -72,7 +72,7 @@ def peak_of(name: str, way: str, n: int) -> float:
 
 
 def on_cpu(name: str, quick: bool) -> list[dict[str, Any]]:
-    n, few, repeats = (32, 2, 1) if quick else (4096 if name.startswith("n") else 1024, 24, 5)
+    n, few, repeats = (16, 2, 1) if quick else (4096 if name.startswith("n") else 1024, 24, 5)
     net, X = prepared(name, n)
     torch.testing.assert_close(gradient_norms(net, X[:2]), published(net, X[:2]), rtol=1e-3, atol=0)
     plain(net, X[:few], 256)
