@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -289,8 +290,7 @@ class _Graph:
     def mix(self, distances: Tensor) -> None:
         """Use the distances to the nearest row of another group."""
         rounding = 4 * self._slack * float(self._rows.norms.max())
-        near = (_SURELY_PURE * self._radius) ** 2 + rounding
-        self._mix(distances.double().square() <= near)
+        self._mix(distances <= math.hypot(_SURELY_PURE * self._radius, rounding**0.5))
 
     def _mix(self, mixed: Tensor) -> None:
         """Keep which rows may be within the radius of a row of another group."""

@@ -14,7 +14,7 @@ from skactive.selection._rows import Rows, as_matrix, centered, squared_norms
 
 _OWNER = "kmeans_plusplus"
 # How many samples a round proposes, to begin with and at most.
-_FEW, _MANY = 32, 256
+_FEW, _MANY = 64, 256
 
 
 def kmeans_plusplus(
