@@ -238,18 +238,9 @@ def test_a_pool_of_one(cls, fitted):
     assert select(cls, fitted, pool=POOL[:1], n=1).indices.tolist() == [0]
 
 
-# What is known to be wrong, each with its reason; strict, so that mending it is noticed.
-WRONG_INSIDE = {
-    "BAIT": "greedy_fisher picks a sample twice where it is given no more than 8 candidates",
-}
-
-
 @every_strategy
-def test_inside_of_others(cls, fitted, request):
+def test_inside_of_others(cls, fitted):
     """On a part of the pool, and on what another one left of it."""
-    if cls.__name__ in WRONG_INSIDE:
-        reason = WRONG_INSIDE[cls.__name__]
-        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
     labelled = {"X_labelled": X_TRAIN, "y_labelled": Y_TRAIN}
     part = Subsample(make(cls), 6, random_state=0).select(fitted, POOL, 3, **labelled)
     check_indices(part.indices, 3, 10)

@@ -307,6 +307,7 @@ class _Forward:
         """Return the best sample left, by exact gain."""
         gains = self._gains.masked_fill(~self._left, -torch.inf)
         short = _first_largest(gains, _RESCORED, _EQUAL_UPDATED)
+        short = short[self._left[short]]  # where there are few samples it holds all of them
         values = gains[short]
         # Those clearly below the best need no rescoring: below by more than gains have erred.
         clear = values.max() - _SAFETY * self._error

@@ -169,6 +169,17 @@ def test_all_candidates_are_picked_and_a_pool_of_one():
     np.testing.assert_array_equal(greedy_fisher(V[:1], 1), [0])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("N", [2, 5, 8, 9, 12])
+def test_no_sample_twice_where_there_are_few(N, dtype):
+    V = factors_of("random", dtype, N=N + 20)
+    labelled = np.arange(N, N + 20)
+    for n in range(1, N + 1):
+        picks = greedy_fisher(V, n, labelled=labelled)
+        expected = published_greedy(V.dense().double().numpy(), n, np.arange(N), labelled)
+        np.testing.assert_array_equal(picks, expected)
+
+
 def test_few_candidates_among_many():
     V = factors_of("random", torch.float64, N=60).dense().numpy()
     candidates = np.array([50, 3, 17, 30, 8])
