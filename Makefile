@@ -4,6 +4,8 @@
 # make doctest run the examples in the docstrings
 # make study   the committed experiment: all strategies, two pools, five seeds (an hour, two cores)
 # make study-smoke  the same in small, a minute or two
+# make docs    the site, in docs/_build/html; its gallery computes less than it could, and is quick
+# make docs-full   the same with the gallery as readers shall see it, about ten minutes
 # make matrix  the modAL tests on 0.4.1 and 0.4.2.1, with skactive's mends and without
 # make oldest  the core tests on the oldest versions that pyproject.toml allows
 # make wheel   build the wheel, and import it elsewhere with its data
@@ -14,7 +16,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= skactive-demo
 
-.PHONY: demo test lint doctest study study-smoke matrix oldest wheel
+.PHONY: demo test lint doctest docs docs-full study study-smoke matrix oldest wheel
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -40,6 +42,17 @@ study: $(VENV)/.installed-stats
 study-smoke: $(VENV)/.installed-stats
 	$(BIN)/skactive run benchmarks/study/smoke.toml --out $(STUDY)/smoke
 	$(BIN)/skactive report $(STUDY)/smoke
+
+# Warnings are errors. External links are not followed; all others are checked.
+SPHINX := $(BIN)/python -m sphinx -W --keep-going -q -b html
+docs: $(VENV)/.installed-docs
+	SKACTIVE_SMOKE=1 $(SPHINX) docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
+
+docs-full: $(VENV)/.installed-docs
+	rm -rf docs/_build docs/auto_examples docs/api
+	$(SPHINX) docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
 
 matrix: $(VENV)/.installed-test
 	$(BIN)/python tests/modal_matrix.py

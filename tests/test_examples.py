@@ -1,15 +1,19 @@
 """Examples run, and print what they promise."""
 
+import ast
 import re
 import runpy
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
 from skactive.datasets import load_fashion_mnist
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+ROOT = Path(__file__).parent.parent
+GALLERY = sorted((ROOT / "examples").glob("plot_*.py"))
+EXAMPLES = sorted(set((ROOT / "examples").glob("*.py")) - set(GALLERY))
 
 
 def test_quickstart(capsys):
@@ -65,6 +69,35 @@ def test_lplgrad_ablation(tmp_path, monkeypatch, capsys):
 def test_the_readme_and_the_example_agree(path):
     readme = (path.parent.parent / "README.md").read_text(encoding="utf-8")
     assert f"examples/{path.name}" in readme
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.stem)
+def test_an_example_of_the_gallery_ends_in_a_picture(path, monkeypatch):
+    monkeypatch.setenv("SKACTIVE_SMOKE", "1")
+    shown = []
+    monkeypatch.setattr(plt, "show", lambda: shown.extend(plt.get_fignums()))
+    plt.close("all")
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+        for number in set(shown):
+            plt.figure(number).canvas.draw()
+    finally:
+        plt.close("all")
+    assert shown
+
+
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.stem)
+def test_an_example_of_the_gallery_has_a_title_and_can_be_shrunk(path):
+    source = path.read_text(encoding="utf-8")
+    title, line, *_ = ast.get_docstring(ast.parse(source)).splitlines()
+    assert line == "=" * len(title)
+    assert "SMOKE else" in source or "if SMOKE" in source
+    assert source.count('SMOKE = bool(os.environ.get("SKACTIVE_SMOKE"))') == 1
+
+
+def test_the_readme_leads_to_the_gallery():
+    assert "examples/plot_" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -257,7 +257,7 @@ class Results:
         metric : str, default="accuracy"
             The measurement.
         alpha : float, default=0.05
-            The level of each test; with five seeds, |t| > 2.776.
+            The level of each test; with five seeds, t > 2.776 or t < −2.776.
         budgets : {"all", "doubling"}, default="all"
             At which budgets to compare: after every query, or after queries 1, 2, 4, 8, ..., where
             the many late budgets, which are much alike, weigh less.

@@ -53,6 +53,7 @@ def parameter_mask(
           of it; takes no fraction.
         - "random": any k parameters.
         - "head": the last layer alone, as BAIT has it; takes no fraction.
+
         Ties go to the lower position.
     fraction : float or "auto", default="auto"
         k = ⌊fraction · P⌋. "auto" is max(⌊0.002 · P⌋, ⌈1.1 · last layer⌉), at most P, since 0.002,

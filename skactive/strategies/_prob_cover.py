@@ -24,8 +24,8 @@ from skactive.strategies._networks import open_learner
 class ProbCover(EmbeddingStrategy):
     """Choose samples whose balls of radius δ hold most of the pool that no label's ball holds yet.
 
-    Greedily, each pick is the x ∈ U that covers the most: |{x' ∈ U : ‖h(x) − h(x')‖ ≤ δ, x' not
-    covered}|, with h the embeddings, and balls of labelled samples and of earlier picks covered.
+    Greedily, each pick is the x ∈ U that covers the most: the x' ∈ U with ‖h(x) − h(x')‖ ≤ δ that
+    are not covered yet, with h the embeddings; balls of labelled samples and of earlier picks are.
     Once everything is covered, samples are drawn at random. Meant for the first rounds, with
     embeddings that did not need labels.
 
