@@ -14,7 +14,7 @@ from benchmarks._report import write
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    names = ["selection", "factors", "norms", "query", "strategies", "bait"]
+    names = ["selection", "factors", "norms", "query", "strategies", "bait", "pools"]
     parser.add_argument("name", choices=names)
     parser.add_argument("--quick", action="store_true", help="small sizes, without targets")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

@@ -64,7 +64,8 @@ class BADGE(QueryStrategy):
         network = PoolNetwork(estimator, self, self.device)
         network.check(X_pool)
         samples = PoolInputs(network, ("X_pool", X_pool, np.arange(n_rows(X_pool))))
-        found = head_inputs(network.module, samples, batch_size=self.batch_size)
+        with samples.counted():
+            found = head_inputs(network.module, samples, batch_size=self.batch_size)
         picks = kmeans_plusplus_steps(
             (_residuals(found.logits), found.inputs), n_instances,
             first="largest", random_state=self.random_state,

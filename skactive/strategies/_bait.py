@@ -96,8 +96,10 @@ class BAIT(QueryStrategy):
         if X_labelled is not None and n_rows(X_labelled):
             parts.append(("X_labelled", X_labelled, np.arange(n_rows(X_labelled))))
         samples = PoolInputs(network, *parts)
+        with samples.counted():
+            factors = head_factors(network.module, samples, batch_size=self.batch_size)
         result = greedy_fisher_steps(
-            head_factors(network.module, samples, batch_size=self.batch_size), n_instances,
+            factors, n_instances,
             candidates=np.arange(N), labelled=np.arange(N, len(samples)),
             regularization=self.regularization, oversample=self.oversample,
         )  # fmt: skip

@@ -28,6 +28,7 @@ from skactive._validation import Description, describe, invalid, owner_name
 from skactive.gradients import head_inputs
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import PoolInputs, PoolNetwork
+from skactive.strategies._progress import shown
 from skactive.strategies._sub_pool import SubPool
 
 EMBEDDING_CONSTRAINTS: dict[str, list] = {
@@ -143,7 +144,8 @@ class EmbeddingStrategy(QueryStrategy):
             network = PoolNetwork(estimator, self, self.device)
             network.check(X_pool)
             samples = PoolInputs(network, *((name, X, np.arange(n_rows(X))) for name, X in parts))
-            found = head_inputs(network.module, samples, batch_size=self.batch_size).inputs
+            with samples.counted():
+                found = head_inputs(network.module, samples, batch_size=self.batch_size).inputs
         else:
             embed = self._embedder()
             found = torch.cat([self._apply(embed, name, X) for name, X in parts])
@@ -177,7 +179,7 @@ class EmbeddingStrategy(QueryStrategy):
             return rows
 
         found: Tensor | None = None
-        for block, rows in map_batches(compute, X, self.batch_size):
+        for block, rows in shown(self, n_rows(X), map_batches(compute, X, self.batch_size)):
             if found is None:
                 found = rows.new_empty(n_rows(X), rows.shape[1])
             found[block] = rows

@@ -29,7 +29,9 @@ class GradientLengthStrategy(SubsetStrategy):
         network = PoolNetwork(estimator, self, self.device)
         network.check(X_pool)
         samples = PoolInputs(network, ("X_pool", X_pool, positions))
-        norms = gradient_norms(
-            network.module, samples, score=self.score, norm=self.norm, batch_size=self.batch_size
-        )
+        with samples.counted():
+            norms = gradient_norms(
+                network.module, samples, score=self.score, norm=self.norm,
+                batch_size=self.batch_size,
+            )  # fmt: skip
         return norms.cpu().double().numpy()

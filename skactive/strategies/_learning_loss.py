@@ -25,6 +25,7 @@ from skactive.strategies._networks import (
     single_learner,
     transform,
 )
+from skactive.strategies._progress import shown
 from skactive.strategies._subset import SubsetStrategy
 
 
@@ -91,7 +92,8 @@ class LearningLoss(SubsetStrategy):
                 check_finite(as_tensor(block), self, "X_pool", rows)
             return np.asarray(fitted.predict_loss(block), dtype=np.float64)
 
-        parts = [part for _, part in map_batches(losses, positions, self.batch_size)]
+        batches = map_batches(losses, positions, self.batch_size)
+        parts = [part for _, part in shown(self, len(positions), batches)]
         predicted = np.concatenate(parts)
         if not np.isfinite(predicted).all():
             first = positions[np.flatnonzero(~np.isfinite(predicted))[0]]

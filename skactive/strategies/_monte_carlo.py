@@ -20,6 +20,7 @@ from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selectio
 from skactive.strategies._dropout import DropoutNetwork
 from skactive.strategies._networks import PoolNetwork, check_two_classes, committee_members
 from skactive.strategies._probabilities import member_log_probabilities
+from skactive.strategies._progress import shown
 from skactive.strategies._sub_pool import in_pool
 
 
@@ -98,7 +99,8 @@ class MonteCarloStrategy(QueryStrategy):
                     own[:] = torch.log_softmax(logits.to("cpu", torch.float64), 1).numpy()
                 return log_p
 
-            for block, log_p in map_batches(forward, X, self.batch_size):
+            batches = map_batches(forward, X, self.batch_size)
+            for block, log_p in shown(self, n_rows(X), batches):
                 use(block, log_p)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from skactive._torch import (
     as_tensor,
@@ -27,6 +29,7 @@ from skactive._torch import (
 )
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
+from skactive.strategies._progress import progress_bar, shown
 from skactive.strategies._sub_pool import in_pool
 
 
@@ -197,7 +200,8 @@ class PoolNetwork:
 
         out = np.empty((n_rows(X), len(self.classes)))
         with scoring(self.scored), torch.inference_mode():
-            for block, part in map_batches(forward, X, batch_size):
+            batches = map_batches(forward, X, batch_size)
+            for block, part in shown(self.owner, n_rows(X), batches):
                 out[block] = part.numpy()
         return out
 
@@ -266,11 +270,29 @@ class PoolInputs:
     def __init__(self, network: PoolNetwork, *parts: tuple[str, Any, np.ndarray]) -> None:
         self.network = network
         self.parts = parts
+        self._bar: tqdm | None = None
+
+    @contextmanager
+    def counted(self) -> Iterator[PoolInputs]:
+        """Show a progress bar of what is read inside the block, if it takes long.
+
+        Yields
+        ------
+        PoolInputs
+            The same samples.
+        """
+        with progress_bar(owner_name(self.network.owner), "sample", len(self), True) as bar:
+            self._bar = bar
+            try:
+                yield self
+            finally:
+                self._bar = None
 
     def __len__(self) -> int:
         return sum(len(positions) for _, _, positions in self.parts)
 
     def __getitem__(self, index: slice | np.ndarray) -> Tensor:
+        batch = isinstance(index, slice)  # and not the few samples of a check
         if isinstance(index, slice):
             index = np.arange(*index.indices(len(self)))
         wanted = np.asarray(index)
@@ -283,6 +305,8 @@ class PoolInputs:
                 blocks.append(self.network.inputs(take_rows(X, rows), where, parameter))
                 order.append(here)
             start += len(positions)
+        if batch and self._bar is not None and wanted[-1] >= self._bar.n:  # read for the first time
+            self._bar.update(int(wanted[-1]) + 1 - self._bar.n)
         inverse = np.argsort(np.concatenate(order))
         return torch.cat(blocks)[torch.as_tensor(inverse, device=self.network.device)]
 

@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skactive._torch import n_rows, take_rows
-from skactive._validation import Description, invalid
+from skactive._validation import Description, invalid, owner_name
 from skactive.exceptions import UnreadableFileWarning
+from skactive.strategies._progress import progress_bar
 from skactive.strategies._sub_pool import SubPool
 
 _AT_ONCE = 4096
@@ -53,8 +54,14 @@ def readable_positions(learner: Any, X_pool: Any, owner: object) -> np.ndarray |
         return None
     samples = getattr(X_pool, "samples", X_pool)
     n_pool = n_rows(X_pool)
-    blocks = (slice(i, min(i + _AT_ONCE, n_pool)) for i in range(0, n_pool, _AT_ONCE))
-    mask = np.concatenate([reader.readable(take_rows(samples, block)) for block in blocks])
+    mask = np.empty(n_pool, dtype=bool)
+    with progress_bar(
+        f"{owner_name(owner)}: looking for broken files", "file", n_pool, True
+    ) as bar:
+        for start in range(0, n_pool, _AT_ONCE):
+            block = slice(start, min(start + _AT_ONCE, n_pool))
+            mask[block] = reader.readable(take_rows(samples, block))
+            bar.update(block.stop - block.start)
     positions, broken = np.flatnonzero(mask), np.flatnonzero(~mask)
     if not len(positions):
         got = Description(f"{n_pool} that cannot be read")
