@@ -46,7 +46,7 @@ STORED = {
     "KMeansSampling": 4 * WIDTH,
     "BAIT": 4 * (3 * CLASSES**2 + WIDTH),
 }
-QUICK = ["Margin", "GradientNorm", "BALD", "BADGE", "CoreSet"]
+QUICK = ["Margin", "GradientNorm", "BADGE"]
 PARAMS: dict[str, dict[str, Any]] = {
     "LearningLoss": {"subset": None},
     "LPLGrad": {"subset": None},
@@ -117,8 +117,8 @@ def _query(name: str, path: Path, threads: int) -> tuple[float, float, float]:
     return quarter, whole, peak.value
 
 
-def import_seconds() -> float:
-    """CPU seconds that skactive adds to importing what it is made of; median of three."""
+def import_seconds(repeats: int) -> float:
+    """CPU seconds that skactive adds to importing what it is made of, in processes of their own."""
     code = (
         "import time, torch, skorch, sklearn, modAL.models; start = time.process_time(); "
         "import skactive; print(time.process_time() - start)"
@@ -126,13 +126,13 @@ def import_seconds() -> float:
     run = [sys.executable, "-c", code]
     return median([
         float(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
-        for _ in range(3)
+        for _ in range(repeats)
     ])  # fmt: skip
 
 
 def measure(quick: bool, only: str = "") -> list[dict[str, Any]]:
     rows = [row("import skactive, beyond torch, skorch, scikit-learn and modAL", "s (CPU)",
-                import_seconds(), 0.3, "lower")]  # fmt: skip
+                import_seconds(1 if quick else 5), 0.3, "lower")]  # fmt: skip
     N = 20_000 if quick else 1_000_000
     names = QUICK if quick else [*STORED, "FisherMask"]
     with tempfile.TemporaryDirectory() as folder:
