@@ -117,22 +117,28 @@ def _query(name: str, path: Path, threads: int) -> tuple[float, float, float]:
     return quarter, whole, peak.value
 
 
-def import_seconds(repeats: int) -> float:
-    """CPU seconds that skactive adds to importing what it is made of, in processes of their own."""
+def import_seconds(repeats: int) -> tuple[float, float]:
+    """CPU seconds of importing what skactive is made of, and of skactive after it; medians."""
     code = (
         "import time, torch, skorch, sklearn, modAL.models; start = time.process_time(); "
-        "import skactive; print(time.process_time() - start)"
+        "import skactive; print(start, time.process_time() - start)"
     )
     run = [sys.executable, "-c", code]
-    return median([
-        float(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
-        for _ in range(repeats)
-    ])  # fmt: skip
+    found = []
+    for _ in range(repeats):
+        out = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+        found.append([float(value) for value in out.split()])
+    before, added = zip(*found, strict=True)
+    return median(list(before)), median(list(added))
 
 
 def measure(quick: bool, only: str = "") -> list[dict[str, Any]]:
-    rows = [row("import skactive, beyond torch, skorch, scikit-learn and modAL", "s (CPU)",
-                import_seconds(1 if quick else 5), 0.3, "lower")]  # fmt: skip
+    before, added = import_seconds(1 if quick else 5)
+    rows = [
+        row("import skactive after torch, skorch, scikit-learn and modAL", "s (CPU)", added, 0.3,
+            "lower"),
+        row("import skactive / import of these", "×", added / before, None, "lower"),
+    ]  # fmt: skip
     N = 20_000 if quick else 1_000_000
     names = QUICK if quick else [*STORED, "FisherMask"]
     with tempfile.TemporaryDirectory() as folder:
