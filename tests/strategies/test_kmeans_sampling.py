@@ -31,13 +31,13 @@ def test_against_scikit_learn_on_data_without_clusters():
     rows = RNG.normal(size=(200, 5))
     seeds = rows[kmeans_plusplus(rows, 40, random_state=np.random.default_rng(3))]
     model = KMeans(40, init=seeds, n_init=1).fit(rows)
-    expected = set()
+    found = KMeansSampling(embeddings=same, random_state=3).select(None, rows, 40).indices
     for k in range(40):
         members = np.flatnonzero(model.labels_ == k)
         away = np.linalg.norm(rows[members] - model.cluster_centers_[k], axis=1)
-        expected.add(int(members[away.argmin()]))
-    found = KMeansSampling(embeddings=same, random_state=3).select(None, rows, 40)
-    assert set(found.indices.tolist()) == expected
+        (picked,) = np.flatnonzero(np.isin(members, found))
+        # both of two members are equally near to their mean, up to rounding
+        assert away[picked] <= away.min() * (1 + 1e-12)
 
 
 def test_fewer_distinct_samples_than_are_asked_for():
