@@ -21,7 +21,6 @@ version = release = skactive.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
@@ -29,6 +28,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "api_pages",
+    "mathml",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build"]
@@ -79,13 +79,15 @@ if os.environ.get("SKACTIVE_SMOKE"):
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skactive"
-html_static_path = []
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "skactive"},
     "header_links_before_dropdown": 6,
     "show_toc_level": 2,
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "strategies": [], "comparison": []},
 }
-html_sidebars = {"index": [], "install": [], "quickstart": [], "faq": [], "changelog": []}
+html_sidebars = {"*": []}  # pages at the top have no others around them
