@@ -69,13 +69,17 @@ def pages():
 
 
 def write_pages(app, config):
-    """Write the pages into `api/`, those that changed only, so that Sphinx reads no other anew."""
+    """Write into `api/` the pages that changed, so that Sphinx reads no other anew."""
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
     for name, text in pages().items():
         path = folder / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+    public = {path for _, _, paths in sections() for path in paths}
+    for page in (folder / "generated").glob("*.rst"):
+        if page.stem not in public:  # of a name that is gone
+            page.unlink()
 
 
 def setup(app):
