@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from benchmarks._report import alone, interleaved, median, peak_memory, row, seconds
 from benchmarks.selection import problem
 from skactive.gradients import head_factors
+from skactive.gradients._softmax import class_rows
 from skactive.selection import greedy_fisher
 
 # The published loop works on so many samples at once: its intermediate results would be three
@@ -34,7 +35,7 @@ def against_published(quick: bool) -> list[dict[str, Any]]:
     """Seconds a pick; those of greedy_fisher with its set-up shared out among the picks."""
     N, D, n = (2_000, 32, 20) if quick else (16_000, 128, 100)
     factors = problem(N, 10, D)
-    V = factors.dense()
+    V = problem(N, 10, D, rows=class_rows).dense()
     I_U = factors.gram().float() / N
     state = {"W": torch.eye(V.shape[2])}
 

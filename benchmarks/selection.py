@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,14 +10,19 @@ from torch import Tensor
 
 from benchmarks._report import alone, interleaved, median, peak_memory, row, seconds
 from skactive.gradients import ConcatenatedFactors, DenseFactors, FisherFactors, KroneckerFactors
+from skactive.gradients._softmax import class_rows, reduced_rows
 from skactive.selection import greedy_fisher
 
 
-def problem(N: int, C: int, D: int, elsewhere: int = 0) -> FisherFactors:
-    """Factors of a last layer on D features, and of some weights elsewhere; float32."""
+def problem(
+    N: int, C: int, D: int, elsewhere: int = 0, rows: Callable[[Tensor], Tensor] = reduced_rows
+) -> FisherFactors:
+    """Factors of a last layer on D features, and of some weights elsewhere; float32.
+
+    In C − 1 rows, as FisherMask and BAIT have them, or in C, as the published code.
+    """
     draw = torch.Generator().manual_seed(0)
-    p = (2 * torch.randn(N, C, generator=draw)).softmax(1)
-    S = p.sqrt()[:, :, None] * (torch.eye(C) - p[:, None])
+    S = rows(2 * torch.randn(N, C, generator=draw))
     last = KroneckerFactors(S, torch.randn(N, D, generator=draw).relu_())
     if not elsewhere:
         return last
@@ -40,8 +46,8 @@ def published_step(V: Tensor, W: Tensor, I_U: Tensor) -> Tensor:
 def against_published(quick: bool) -> list[dict[str, Any]]:
     N, n = (500, 20) if quick else (2000, 100)
     factors = problem(N, 10, 128, 122)
-    V = factors.dense()
-    dense = DenseFactors(V)
+    V = problem(N, 10, 128, 122, class_rows).dense()
+    dense = DenseFactors(factors.dense())
     I_U = factors.gram().float() / N
     state = {"W": torch.eye(V.shape[2])}
 

@@ -17,7 +17,7 @@ from skactive.gradients._geometry import Geometry
 from skactive.gradients._mask import trainable_parameters
 from skactive.gradients._network import Network, lend_network
 from skactive.gradients._plan import Plan, Seen, make_plan
-from skactive.gradients._softmax import class_rows
+from skactive.gradients._softmax import class_rows, reduced_rows
 from skactive.gradients._takers import SquareTaker
 from skactive.gradients._tape import Tape
 
@@ -37,8 +37,8 @@ def diagonal_fisher(
     """Diagonal of the Fisher information matrix, averaged over samples.
 
     d_j = mean_x Σ_c p_c(x) (∂_j log p_c(x))², with p the network's own softmax: no label of the
-    samples is used. One forward and C backward passes a batch; each layer squares its own
-    per-sample gradients. With s labels drawn from p(x) for each sample, in place of all C, it is an
+    samples is used. One forward and C − 1 backward passes a batch; each layer squares its
+    own per-sample gradients. With s labels drawn from p(x) for each sample, in place of all C, it is an
     unbiased estimate, mean_x 1/s Σ_i (∂_j log p_{c_i}(x))², by s backward passes.
 
     Parameters
@@ -150,7 +150,7 @@ def _block_sums(
             if start == 0:
                 network.check_alone(first, logits)
             rows = (
-                class_rows(logits) if draws is None
+                reduced_rows(logits) if draws is None
                 else _drawn_rows(logits, draws[start : start + len(some)])
             )  # fmt: skip
             takers = [taker for taker in plan.takers.values() if isinstance(taker, SquareTaker)]

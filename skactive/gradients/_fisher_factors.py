@@ -16,7 +16,7 @@ from skactive.gradients._geometry import Geometry
 from skactive.gradients._mask import split_mask, trainable_parameters
 from skactive.gradients._network import Network, lend_network
 from skactive.gradients._plan import Plan, Seen, make_plan
-from skactive.gradients._softmax import class_rows
+from skactive.gradients._softmax import class_rows, reduced_rows
 from skactive.gradients._takers import EntryTaker, OuterTaker, Taker
 from skactive.gradients._tape import Tape
 
@@ -47,8 +47,10 @@ def fisher_factors(
     mask : array or tensor of int, of shape (k,)
         Increasing flat positions among the trainable parameters, in `module.parameters()` order,
         as `parameter_mask` returns them.
-    weighting : {"probability", "uniform"}, default="probability"
-        Whether row c carries √p_c, as the formula has it, or not, as the published code.
+    weighting : {"probability", "uniform", "reduced"}, default="probability"
+        Whether row c carries √p_c, as the formula has it, or not, as the published code. "reduced"
+        gives C − 1 other rows, of the same V(x)ᵀ V(x) as "probability", whose C rows depend on each
+        other: all that a selection needs, by one backward pass less.
     batch_size : int, default=256
         Samples a batch.
     device : str, torch.device or None, default=None
@@ -58,7 +60,7 @@ def fisher_factors(
     Returns
     -------
     FisherFactors
-        V, (N, C, k), in the order of the mask: with `matmul`, `rows`, `gram`, `quadratic` and
+        V, (N, C, k) or (N, C − 1, k), in the order of the mask: with `matmul`, `rows`, `gram`, `quadratic` and
         `dense`.
 
     Raises
@@ -86,8 +88,8 @@ def fisher_factors(
     """
     owner = "fisher_factors"
     batch_size = check_count("batch_size", owner, batch_size)
-    if weighting not in ("probability", "uniform"):
-        raise invalid("weighting", owner, "'probability' or 'uniform'", weighting)
+    if weighting not in ("probability", "uniform", "reduced"):
+        raise invalid("weighting", owner, "'probability', 'uniform' or 'reduced'", weighting)
     wanted, columns = split_mask(mask, trainable_parameters(unwrap(module), owner), owner)
     with lend_network(module, X, device, owner) as network:
 
@@ -177,7 +179,7 @@ def _batch(
         logits = tape.forward(X)
         network.check_finite(logits)
         network.check_alone(X[:1], logits)
-        rows = class_rows(logits, weighting)
+        rows = reduced_rows(logits) if weighting == "reduced" else class_rows(logits, weighting)
         n, C, _ = rows.shape
         dense = rows.new_empty(n, C, layout.size)
         batch = {"dense": dense}

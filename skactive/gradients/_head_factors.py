@@ -10,7 +10,7 @@ from torch import nn
 
 from skactive._factors import KroneckerFactors
 from skactive.gradients._head_inputs import head_inputs
-from skactive.gradients._softmax import class_rows
+from skactive.gradients._softmax import reduced_rows
 
 
 def head_factors(
@@ -22,9 +22,10 @@ def head_factors(
 ) -> KroneckerFactors:
     """Factors V(x) of the Fisher information I(x) = V(x)ᵀ V(x) on the layer that makes the logits.
 
-    V(x) = S ⊗ h(x), with row c of S being √p_c (e_c − p) and h(x) the layer's input, followed by a
-    1 where it has a bias. These are the numbers of `fisher_factors` on the mask of that layer, the
-    bias after each output's weights, and no gradients are computed.
+    V(x) = R ⊗ h(x), with h(x) the layer's input, followed by a 1 where it has a bias, and R of
+    C − 1 rows with RᵀR = diag(p) − p pᵀ. These are the numbers of `fisher_factors` on the mask of
+    that layer with weighting="reduced", the bias after each output's weights, and no gradients are
+    computed.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def head_factors(
     Returns
     -------
     KroneckerFactors
-        V, of shape (N, C, C·D), in C² + D numbers a sample; D counts the 1.
+        V, of shape (N, C − 1, C·D), in C² − C + D numbers a sample; D counts the 1.
 
     Raises
     ------
@@ -65,4 +66,4 @@ def head_factors(
     """
     found = head_inputs(module, X, batch_size=batch_size, device=device)
     h = F.pad(found.inputs, (0, 1), value=1.0) if found.bias else found.inputs
-    return KroneckerFactors(class_rows(found.logits), h)
+    return KroneckerFactors(reduced_rows(found.logits), h)

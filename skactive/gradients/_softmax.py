@@ -41,6 +41,44 @@ def class_rows(logits: Tensor, weighting: str = "probability") -> Tensor:
     return rows if weighting == "uniform" else p.sqrt()[:, :, None] * rows
 
 
+def reduced_rows(logits: Tensor) -> Tensor:
+    """Return C − 1 rows R with RᵀR = diag(p) − p pᵀ, which has that rank.
+
+    Row c, with t_c = Σ_{j≥c} p_j the probability of class c or a later one, is
+
+        √(p_c t_{c+1} / t_c) (e_c − Σ_{j>c} p_j/t_{c+1} e_j),
+
+    from drawing the label class by class: c or a later one? It has one row less than `class_rows`,
+    and nothing cancels.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (N, C)
+        The logits.
+
+    Returns
+    -------
+    torch.Tensor of shape (N, C - 1, C)
+        R.
+
+    Examples
+    --------
+    >>> import torch
+    >>> R = reduced_rows(torch.zeros(1, 2))
+    >>> (R.mT @ R).mul(4).round()  # diag(p) − p pᵀ, times 4
+    tensor([[[ 1., -1.],
+             [-1.,  1.]]])
+    """
+    p = logits.log_softmax(1).exp()
+    C = p.shape[1]
+    from_here = p.flip(1).cumsum(1).flip(1)  # t_1, …, t_C
+    here, later = from_here[:, :-1], from_here[:, 1:]
+    shares = p[:, None, :] / torch.where(later > 0, later, 1)[:, :, None]  # (N, C - 1, C)
+    rows = torch.eye(C, dtype=p.dtype, device=p.device)[:-1] - shares.triu(1)
+    scale = (p[:, :-1] * (later / torch.where(here > 0, here, 1))).sqrt()
+    return scale[:, :, None] * rows
+
+
 def predicted_row(logits: Tensor) -> Tensor:
     """Return e_ŷ − p for the predicted label ŷ, so that its gradient is that of log p_ŷ.
 

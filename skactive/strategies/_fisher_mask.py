@@ -225,6 +225,7 @@ class FisherMask(QueryStrategy):
             parts.append(("X_labelled", X_labelled, np.arange(n_rows(X_labelled))))
         samples = PoolInputs(network, *parts)
         n_pool = len(candidates)
+        rows = "reduced" if self.weighting == "probability" else self.weighting
 
         def factors_of(positions: np.ndarray) -> FisherFactors:
             name = "X_pool" if positions[0] < n_pool else "X_labelled"
@@ -234,7 +235,7 @@ class FisherMask(QueryStrategy):
             ):
                 return fisher_factors(
                     network.module, _Read(samples, positions, bar.update), mask,
-                    weighting=self.weighting, batch_size=self.batch_size,
+                    weighting=rows, batch_size=self.batch_size,
                 )  # fmt: skip
 
         block_size = self._block_size(network, n_pool, n_instances, len(mask), factors_of)

@@ -8,6 +8,7 @@ from torch import nn
 
 from skactive._torch import unwrap
 from skactive.gradients import _diagonal, _fisher_factors, diagonal_fisher, fisher_factors
+from skactive.gradients._softmax import class_rows, reduced_rows
 from tests.cases import CASES, Case, all_cases
 from tests.gradients.spies import Spy
 from tests.oracles import naive_diagonal, naive_rows
@@ -38,6 +39,29 @@ def test_factors_on_all_parameters(case: Case, weighting, spy):
     close(got.dense(), V)
     assert torch.equal(X, before)
     spy.check(case.general)
+
+
+@pytest.mark.parametrize("case", all_cases())
+def test_reduced_factors_have_the_same_information(case: Case):
+    module, X = case.build()
+    V = naive_rows(unwrap(module), X.clone())
+    R = fisher_factors(module, X, whole(module), weighting="reduced", batch_size=3).dense()
+    assert R.shape == (len(V), V.shape[1] - 1, V.shape[2])
+    for n in range(len(V)):
+        close(R[n].T @ R[n], V[n].T @ V[n])
+
+
+def test_reduced_rows_where_the_network_is_confident():
+    logits = torch.tensor([[0.0, 60.0, 3.0], [60.0, 0.0, 1.0], [0.0, 1.0, 40.0], [0.0, 0.0, 0.0]])
+    for values in (logits, logits.flip(1)):
+        S, R = class_rows(values.double()), reduced_rows(values.double())
+        found, expected = R.mT @ R, S.mT @ S
+        sizes = expected.diagonal(dim1=1, dim2=2).sqrt()
+        error = (found - expected).abs() / (sizes[:, :, None] * sizes[:, None])
+        assert error.max() < 1e-14
+        torch.testing.assert_close(reduced_rows(values), R.float(), rtol=1e-6, atol=0)
+    saturated = reduced_rows(torch.tensor([[0.0, 1e9, 0.0], [1e9, 0.0, 0.0], [0.0, 0.0, 1e9]]))
+    assert torch.equal(saturated, torch.zeros(3, 2, 3))
 
 
 @pytest.mark.parametrize("case", all_cases())

@@ -317,7 +317,9 @@ def test_message_for_masks(mask):
 
 
 def test_message_for_weighting():
-    with pytest.raises(ValueError, match=r"'weighting'.*'probability' or 'uniform'.*Got 'sqrt'"):
+    with pytest.raises(
+        ValueError, match=r"'weighting'.*'probability', 'uniform' or 'reduced'.*Got 'sqrt'"
+    ):
         fisher_factors(LINEAR, rows(), [0], weighting="sqrt")
 
 
