@@ -38,8 +38,8 @@ def diagonal_fisher(
 
     d_j = mean_x Σ_c p_c(x) (∂_j log p_c(x))², with p the network's own softmax: no label of the
     samples is used. One forward and C − 1 backward passes a batch; each layer squares its
-    own per-sample gradients. With s labels drawn from p(x) for each sample, in place of all C, it is an
-    unbiased estimate, mean_x 1/s Σ_i (∂_j log p_{c_i}(x))², by s backward passes.
+    own per-sample gradients. With s labels drawn from p(x) for each sample, in place of all C, it
+    is an unbiased estimate, mean_x 1/s Σ_i (∂_j log p_{c_i}(x))², by s backward passes.
 
     Parameters
     ----------

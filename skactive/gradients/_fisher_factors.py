@@ -60,8 +60,8 @@ def fisher_factors(
     Returns
     -------
     FisherFactors
-        V, (N, C, k) or (N, C − 1, k), in the order of the mask: with `matmul`, `rows`, `gram`, `quadratic` and
-        `dense`.
+        V, (N, C, k) or (N, C − 1, k), in the order of the mask: with `matmul`, `rows`, `gram`,
+        `quadratic` and `dense`.
 
     Raises
     ------
