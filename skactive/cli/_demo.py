@@ -30,7 +30,7 @@ _AS_OPTIONS = {
     'subset="4k"': "--dataset is fashion-mnist-4k",
     "another out=": "another --out",
 }
-_FAVOURITES = ("FisherMask", "LPLGrad", "Margin", "Entropy", "Random")
+_FAVOURITES = ("FisherMask", "Margin", "Entropy", "Random")
 # What is meant for a network that is trained jointly with a loss-prediction module.
 _JOINTLY = ("LPLGrad", "LearningLoss")
 
