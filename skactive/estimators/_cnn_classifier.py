@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, cast
@@ -39,7 +39,7 @@ from skactive.estimators._inputs import InputFormat, channel_statistics, infer_f
 from skactive.estimators._labels import check_weight, class_factors, encode_labels, hold_out
 from skactive.estimators._make_net import OPTIMIZERS, Seeds, make_net
 from skactive.estimators._nested_params import NestedParams
-from skactive.estimators._net import ArrayDataset, Net
+from skactive.estimators._net import ArrayDataset, Net, hooks_guarded
 
 NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
 
@@ -477,7 +477,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             check_finite(block, self, where=start)
             return network(block.to(device)).cpu()
 
-        with scoring(self.module_), torch.inference_mode():
+        guarded = hooks_guarded() if self.compile else nullcontext()
+        with scoring(self.module_), torch.inference_mode(), guarded:
             parts = [part for _, part in map_batches(outputs, X, batch_size=256)]
         if not parts:
             raise ValueError(NO_SAMPLE)

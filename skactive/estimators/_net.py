@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from skorch import NeuralNetClassifier
@@ -238,10 +238,11 @@ class Net(NeuralNetClassifier):
 
     def infer(self, x: Any, **kwargs: Any) -> Any:
         """Return the module's output; with `amp`, training runs under bfloat16 autocast."""
-        if not (self.amp and self.module_.training):
-            return super().infer(x, **kwargs)
-        with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
-            return super().infer(x, **kwargs).float()
+        with hooks_guarded() if self.compile else nullcontext():
+            if not (self.amp and self.module_.training):
+                return super().infer(x, **kwargs)
+            with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
+                return super().infer(x, **kwargs).float()
 
     def get_loss(
         self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False
@@ -250,3 +251,14 @@ class Net(NeuralNetClassifier):
         y, weight = y_true if isinstance(y_true, (tuple, list)) else (y_true, None)
         losses = self.criterion_(y_pred, y)
         return losses.mean() if weight is None else (weight * losses).sum() / weight.sum()
+
+
+def hooks_guarded() -> AbstractContextManager[None]:
+    """Compile so that code made for a network without hooks is not used for one with hooks.
+
+    Compiled code is shared by all networks of a class, and does not look at their hooks unless it
+    is told to. Those of an LPLClassifier read the network's features.
+    """
+    import torch._dynamo.config as config  # takes a second
+
+    return cast(AbstractContextManager[None], config.patch(skip_nnmodule_hook_guards=False))

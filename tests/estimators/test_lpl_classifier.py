@@ -422,7 +422,9 @@ def test_mixed_precision(data):
 
 @pytest.mark.slow
 def test_compiled(data):
+    CNNClassifier("small_cnn", compile=True, max_epochs=1).fit(*data)  # the same code, no hooks
     compiled = make(compile=True, warm_start=True).fit(*data)
+    compiled.predict_proba(data[0])
     plain = make(warm_start=True).fit(*data)
     for _ in range(2):
         np.testing.assert_allclose(

@@ -35,6 +35,10 @@ STRATEGIES = [
 ]  # fmt: skip
 
 
+def named(strategy):  # str() would show where a function is in memory
+    return type(strategy).__name__ + (" of rows" if getattr(strategy, "embeddings", None) else "")
+
+
 def query(strategy, monkeypatch, stream, quick=0.0):
     if isinstance(strategy, LearningLoss):
         clf = LPLClassifier("small_cnn", max_epochs=1, random_state=0)
@@ -48,7 +52,7 @@ def query(strategy, monkeypatch, stream, quick=0.0):
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=named)
 def test_passes_over_the_pool_are_counted(strategy, monkeypatch):
     counted, real = [], _progress.progress_bar
 
@@ -69,7 +73,7 @@ def test_passes_over_the_pool_are_counted(strategy, monkeypatch):
     assert "sample/s" in text
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=named)
 def test_what_is_quick_and_what_is_no_terminal_stays_silent(strategy, monkeypatch):
     assert query(strategy, monkeypatch, Terminal(), quick=60.0) == ""
     assert query(strategy, monkeypatch, io.StringIO()) == ""
