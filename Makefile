@@ -15,6 +15,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= skactive-demo
+# Tests are shared out among processes, of one torch thread each.
+SHARED := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test lint doctest docs docs-full study study-smoke matrix oldest wheel
 .DELETE_ON_ERROR:
@@ -23,7 +25,7 @@ demo: $(VENV)/.installed
 	$(BIN)/skactive demo --out $(OUT)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SHARED)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -31,7 +33,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 doctest: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --doctest-modules skactive
+	$(BIN)/python -m pytest $(SHARED) --doctest-modules skactive
 
 STUDY ?= out/study
 study: $(VENV)/.installed-stats
@@ -62,7 +64,7 @@ OLDEST := scikit-learn==1.6.0 skorch==1.2.0 numpy==1.26.4 pandas==2.2.0 scipy==1
 oldest: $(VENV)/.installed-test
 	test -d .venv-oldest || $(BIN)/python -m pip install --quiet --no-deps \
 		--target .venv-oldest $(OLDEST)
-	PYTHONPATH=.venv-oldest $(BIN)/python -m pytest -q -m "not slow" -W ignore::DeprecationWarning \
+	PYTHONPATH=.venv-oldest $(BIN)/python -m pytest $(SHARED) -q -m "not slow" -W ignore::DeprecationWarning \
 		-W "ignore:Passing a non-Collection" tests/test_common.py tests/estimators \
 		tests/strategies tests/selection tests/test_torch.py
 

@@ -139,7 +139,7 @@ def measure(quick: bool, only: str = "") -> list[dict[str, Any]]:
             "lower"),
         row("import skactive / import of these", "×", added / before, None, "lower"),
     ]  # fmt: skip
-    N = 20_000 if quick else 1_000_000
+    N = 6_000 if quick else 1_000_000
     names = QUICK if quick else [*STORED, "FisherMask"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pool.npy"

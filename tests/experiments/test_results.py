@@ -82,7 +82,7 @@ def test_frame_and_repr():
 def test_load_says_what_it_looked_for(tmp_path):
     message = (
         r"'path' parameter of Results\.load must be a folder with results\.jsonl, or such a file\. "
-        r"Got '.+' instead\. Pass what run_experiment got as out="
+        r"Got '.+ instead\. Pass what run_experiment got as out="
     )
     for path in [tmp_path, tmp_path / "missing"]:
         with pytest.raises(InvalidParameterError, match=message):
