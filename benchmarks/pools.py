@@ -1,6 +1,6 @@
 """Pools on disk: seconds a sample and peak memory of the strategies whose cost is linear in N.
 
-The pool is a memmap of uint8 images of 3×32×32: 1,000,000 of them, which are 3 GB, or 20,000 with
+The pool is a memmap of uint8 images of 3×32×32: 1,000,000 of them, which are 3 GB, or 6,000 with
 --quick. Memory is what the process allocates, interpreter and torch included, without the pages of
 the file that the system keeps while nobody else wants them; it is read from Linux's /proc.
 """
