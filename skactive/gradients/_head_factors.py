@@ -61,8 +61,8 @@ def head_factors(
     >>> module = torch.nn.Linear(1, 2, bias=False)
     >>> _ = torch.nn.init.zeros_(module.weight)
     >>> head_factors(module, torch.tensor([[2.0]])).gram()  # x² (diag(p) − p pᵀ)
-    tensor([[ 1.0000, -1.0000],
-            [-1.0000,  1.0000]], dtype=torch.float64)
+    tensor([[ 1., -1.],
+            [-1.,  1.]], dtype=torch.float64)
     """
     found = head_inputs(module, X, batch_size=batch_size, device=device)
     h = F.pad(found.inputs, (0, 1), value=1.0) if found.bias else found.inputs

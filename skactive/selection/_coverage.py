@@ -195,14 +195,14 @@ def other_group_distances(X: Any, labels: Any) -> np.ndarray | Tensor:
     values = as_matrix("X", X, owner)
     order, sizes = _by_label(labels, len(values), values.device, owner)
     rows = centered(values[order])
-    X, half = rows.right, 0.5 * rows.norms
+    x, half = rows.right, 0.5 * rows.norms
     # the largest ⟨x, y⟩ − ‖x‖²/2 − ‖y‖²/2, which is −‖x − y‖²/2
     highest = torch.full_like(half, -torch.inf)
     bounds = np.cumsum([0, *sizes])
     for start, stop in pairwise(bounds.tolist()):
         for a in _tiles(start, stop, values.device):
             for b in _tiles(stop, len(values), values.device):
-                tile = torch.addmm(half[b], X[a], X[b].T, beta=-1).sub_(half[a][:, None])
+                tile = torch.addmm(half[b], x[a], x[b].T, beta=-1).sub_(half[a][:, None])
                 torch.maximum(highest[a], tile.amax(1), out=highest[a])
                 torch.maximum(highest[b], tile.amax(0), out=highest[b])
     found = torch.empty_like(highest)

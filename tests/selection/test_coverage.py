@@ -68,7 +68,9 @@ def test_other_group_distances(kind, n_labels):
     np.testing.assert_allclose(
         other_group_distances(X, labels), distances.min(1), rtol=1e-7, atol=1e-6
     )
+    assert isinstance(other_group_distances(X, labels), np.ndarray)
     found = other_group_distances(torch.as_tensor(X), torch.as_tensor(labels))
+    assert isinstance(found, torch.Tensor)
     np.testing.assert_allclose(found.numpy(), distances.min(1), rtol=1e-7, atol=1e-6)
 
 
