@@ -16,6 +16,8 @@ _CGROUP = Path("/sys/fs/cgroup")
 def free_memory(device: torch.device) -> int:
     """Return how many bytes can be had on a device; on a CPU, in the machine or its container.
 
+    Of containers, those of control groups version 2 are known.
+
     Parameters
     ----------
     device : torch.device
@@ -49,10 +51,13 @@ def _free_in_group(folder: Path) -> int:
     """Return what a control group may still take; without a bound, a number above any memory."""
     try:
         bound = (folder / "memory.max").read_text(encoding="ascii").strip()
-        used = (folder / "memory.current").read_text(encoding="ascii")
-    except OSError:  # the root group has neither file
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        parts = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+    except OSError:  # the root group has none of these files
         return sys.maxsize
-    return sys.maxsize if bound == "max" else max(0, int(bound) - int(used))
+    # Files that were read are kept while nobody else wants the memory.
+    given_up = sum(int(line.split()[1]) for line in parts if line.startswith("inactive_file "))
+    return sys.maxsize if bound == "max" else max(0, int(bound) - used + given_up)
 
 
 def _free_on_windows() -> int:

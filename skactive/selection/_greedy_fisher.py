@@ -29,7 +29,7 @@ _RESCORED = 8
 _SMALL_ERROR, _SAFETY = 1e-5, 3.0
 _EXACT_AT_ONCE = 64
 # What counts as equal, for the lower position to be taken: in the updated gains, and rescored.
-_EQUAL_UPDATED = 1e-5
+_EQUAL_UPDATED = {torch.float32: 1e-5, torch.float64: 1e-10}
 _EQUAL_EXACT = 1e-10
 
 
@@ -271,6 +271,7 @@ class _Forward:
 
     def _refresh(self) -> None:
         self.n_refreshes += 1
+        self._AT = self._V.dense()[:0]  # the memory is needed
         A, B = self._information.quadratics(self._V)
         self._AT = torch.cat([A, B.div_(2)], 2)
         del A, B
@@ -300,13 +301,14 @@ class _Forward:
         if len(bad):
             self._sound = False
             for some in bad.split(_EXACT_AT_ONCE):
-                gains[some] = self._exact(some + block.start)[0].to(gains.dtype)
+                exact = self._exact(some + block.start)[0].clamp(max=torch.finfo(gains.dtype).max)
+                gains[some] = exact.to(gains.dtype)
         self._gains[block] = gains
 
     def _best(self) -> _Best:
         """Return the best sample left, by exact gain."""
         gains = self._gains.masked_fill(~self._left, -torch.inf)
-        short = _first_largest(gains, _RESCORED, _EQUAL_UPDATED)
+        short = _first_largest(gains, _RESCORED, _EQUAL_UPDATED[gains.dtype])
         short = short[self._left[short]]  # where there are few samples it holds all of them
         values = gains[short]
         # Those clearly below the best need no rescoring: below by more than gains have erred.
@@ -324,7 +326,7 @@ class _Forward:
         gain = float(exact[winner])
         error = float((values - exact).abs().max())
         if len(others):  # a short list cut shorter: these few may err less than others do
-            error = max(error, self._error)
+            self._error = error = max(error, self._error)
         else:
             self._error = error if self._error == np.inf else max(self._error, error)
         # The others' gains are below those given; are they, if they err as the rescored do?
@@ -361,7 +363,8 @@ def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> 
     if len(kept) > n:
         A, B = information.quadratics(V)
     while len(kept) > n:
-        losses = gains_of(-A[kept], B[kept])[0]
+        losses, sound = gains_of(-A[kept], B[kept])
+        losses = losses.clamp_min(0).masked_fill(~sound, torch.inf)  # what nothing else stands for
         margin = losses.min() + _EQUAL_EXACT * losses.min().abs()
         worst = kept.pop(int(torch.nonzero(losses <= margin)[-1]))
         removed.append(worst)
@@ -402,31 +405,39 @@ def _weights(V: FisherFactors, positions: Tensor) -> Tensor:
 def _check_positions(
     candidates: Any, labelled: Any, N: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    labels = np.arange(0) if labelled is None else _positions("labelled", labelled, N)
+    labels = np.arange(0) if labelled is None else positions("labelled", labelled, _OWNER, N)
     if candidates is None:
         pool = np.setdiff1d(np.arange(N), labels)
         if not len(pool):
             must = f"fewer than all {N} samples where candidates=None"
             raise invalid("labelled", _OWNER, must, labelled, "Nothing is left to pick.")
     else:
-        pool = np.sort(_positions("candidates", candidates, N))
-        both = np.intersect1d(pool, labels)
-        if len(both):
-            must = "positions of samples that are not labelled"
-            remedy = f"Position {both[0]} is in both; remove it from one."
-            raise invalid("candidates", _OWNER, must, candidates, remedy)
+        pool = np.sort(positions("candidates", candidates, _OWNER, N))
+        check_apart(pool, labels, _OWNER)
     return torch.as_tensor(pool, device=device), torch.as_tensor(labels, device=device)
 
 
-def _positions(name: str, given: Any, N: int) -> np.ndarray:
+def check_apart(pool: np.ndarray, labels: np.ndarray, owner: str) -> None:
+    """Raise if a candidate is labelled."""
+    both = np.intersect1d(pool, labels)
+    if len(both):
+        must = "positions of samples that are not labelled"
+        remedy = f"Position {both[0]} is in both; remove it from one."
+        raise invalid("candidates", owner, must, pool, remedy)
+
+
+def positions(name: str, given: Any, owner: str, N: int | None = None) -> np.ndarray:
+    """Return positions below N as int64, or raise."""
     array = np.asarray(given.cpu() if isinstance(given, Tensor) else given)
     if array.size == 0 and name == "labelled":
         return np.arange(0)
     good = array.ndim == 1 and array.size > 0 and np.issubdtype(array.dtype, np.integer)
-    if not good or array.min() < 0 or array.max() >= N or len(np.unique(array)) < len(array):
-        must = f"distinct int positions from 0 to {N - 1}"
+    low, high = (array.min(), array.max()) if good else (0, 0)
+    beyond = low < 0 or (N is not None and high >= N)
+    if not good or beyond or len(np.unique(array)) < len(array):
+        must = "distinct int positions " + ("of 0 or more" if N is None else f"from 0 to {N - 1}")
         remedy = "Of a bool array, pass np.flatnonzero." if array.dtype == bool else ""
-        raise invalid(name, _OWNER, must, given, remedy)
+        raise invalid(name, owner, must, given, remedy)
     return array.astype(np.int64)
 
 

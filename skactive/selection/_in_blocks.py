@@ -12,7 +12,13 @@ from torch import Tensor
 from skactive._factors import FisherFactors
 from skactive._rng import generator
 from skactive._validation import Description, check_count, exact_share, invalid
-from skactive.selection._greedy_fisher import GreedyFisherResult, check_at_least, pick
+from skactive.selection._greedy_fisher import (
+    GreedyFisherResult,
+    check_apart,
+    check_at_least,
+    pick,
+    positions,
+)
 from skactive.selection._information import Information
 
 _OWNER = "greedy_fisher_in_blocks"
@@ -35,7 +41,7 @@ def matrix_bytes(k: int) -> int:
 def sample_bytes(factors: FisherFactors) -> int:
     """Return how much memory a sample takes in a greedy selection, in bytes: V, A and B.
 
-    Twice as much where factors in float32 are too ill-scaled, and are taken to float64.
+    Three times as much where factors in float32 are too ill-scaled, and are taken to float64.
     """
     _, C, _ = factors.shape
     return (factors.numbers_each + _MATRICES_EACH * C**2) * factors.dtype.itemsize
@@ -59,7 +65,8 @@ def greedy_fisher_in_blocks(
     has two stages: the candidates are cut into blocks at random, and from each its share of 4n
     samples is picked, or of as many as fit in a block; then the batch is picked from these. I_U and
     I_L are those of all samples in both stages, so that the objective is the same, and only the
-    samples that the first stage left out can be missed. Factors are computed twice.
+    samples that the first stage left out can be missed. Factors are computed twice, those of what
+    the first stage picked three times.
 
     Parameters
     ----------
@@ -118,8 +125,9 @@ def greedy_fisher_in_blocks(
     >>> greedy_fisher_in_blocks(factors_of, np.arange(4), 2, block_size=3, random_state=0).indices
     array([1, 2])
     """
-    pool = np.sort(np.asarray(candidates, dtype=np.int64))
-    labels = np.asarray([] if labelled is None else labelled, dtype=np.int64)
+    pool = np.sort(positions("candidates", candidates, _OWNER))
+    labels = np.arange(0) if labelled is None else positions("labelled", labelled, _OWNER)
+    check_apart(pool, labels, _OWNER)
     n = check_count("n", _OWNER, n, high=len(pool), high_is="the candidates")
     check_at_least("regularization", regularization, 0.0, _OWNER)
     check_at_least("oversample", oversample, 1.0, _OWNER)

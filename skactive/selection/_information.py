@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skactive._factors import FisherFactors
+from skactive._validation import Description, invalid
 
 # Low-rank terms are added to the k × k matrices so many steps at a time.
 _PENDING_STEPS = 16
@@ -17,11 +18,12 @@ _STRIPS = 4
 
 
 class Information:
-    """W = M⁻¹ and Q = W I_U W in float64, by a base and low-rank terms that are pending.
+    """W = M⁻¹ in float64, by a base and low-rank terms that are pending.
 
     Adding or removing V_s changes W by ∓UUᵀ, with U = W V_sᵀ L⁻ᵀ and LLᵀ = I ± V_s W V_sᵀ. With
-    G = Q V_sᵀ L⁻ᵀ = W I_U U and K = UᵀI_U U = L⁻¹ V_s Q V_sᵀ L⁻ᵀ, Q changes by
-    ∓(U Gᵀ + G Uᵀ) + U K Uᵀ. So neither I_U nor a k×k×k product is needed after the beginning.
+    G = Q V_sᵀ L⁻ᵀ = W I_U U and K = UᵀI_U U = L⁻¹ V_s Q V_sᵀ L⁻ᵀ, Q = W I_U W changes by
+    ∓(U Gᵀ + G Uᵀ) + U K Uᵀ. Q itself is not kept: it falls by many orders of magnitude where λ is
+    small, and what is left of it after subtractions would be their rounding.
 
     V is scaled by √(n/(n_L+n)) throughout; I_U is not.
 
@@ -44,47 +46,45 @@ class Information:
         if labelled is not None:
             M = labelled.div_(n_L + n)
             M.diagonal().add_(regularization)
-            self.W = torch.cholesky_inverse(torch.linalg.cholesky(M))
-            self.Q = self.W @ I_U @ self.W
-            self.Q = (self.Q + self.Q.T) / 2
+            self.W = torch.cholesky_inverse(_cholesky(M))
         else:
             self.W = torch.eye(len(I_U), dtype=torch.float64, device=I_U.device) / regularization
-            self.Q = I_U / regularization**2
+        self._I_U = I_U
         self._forget()
 
     def copy(self) -> Information:
         """Return one that can go another way from here."""
         self.settle()
         other = copy.copy(self)
-        other.W, other.Q = self.W.clone(), self.Q.clone()
+        other.W = self.W.clone()
         return other
 
     def _forget(self) -> None:
         k = len(self.W)
         self._U = self.W.new_empty(k, 0)
-        self._H = self.W.new_empty(k, 0)
         self._signs = self.W.new_empty(0)
         self._steps = 0
 
     def settle(self) -> None:
-        """Add the pending terms to W and Q."""
+        """Add the pending terms to W."""
         if self._steps:
-            U, H = self._U, self._H
-            _add_symmetric(self.W, U * self._signs, U)
-            _add_symmetric(self.Q, torch.cat([U, H], 1), torch.cat([H, U], 1))
+            _add_symmetric(self.W, self._U * self._signs, self._U)
             self._forget()
 
     def quadratics(self, V: FisherFactors) -> tuple[Tensor, Tensor]:
         """Return A = V W Vᵀ and B = V Q Vᵀ of some samples, each (N, C, C), in V's precision."""
         self.settle()
         A = V.quadratic(self.W.to(V.dtype)).mul_(self.scale**2)
-        return A, V.quadratic(self.Q.to(V.dtype)).mul_(self.scale**2)
+        Q = self.W @ self._I_U @ self.W
+        Q = Q.add_(Q.T.clone()).div_(2).to(V.dtype)
+        return A, V.quadratic(Q).mul_(self.scale**2)
 
     def through(self, V: FisherFactors) -> tuple[Tensor, Tensor]:
         """Return V W and V Q of a few samples in float64, each (n, C, k), without settling."""
-        V_U, V_H = V.matmul(self._U), V.matmul(self._H)
-        VW = V.matmul(self.W) + (V_U * self._signs) @ self._U.T
-        return VW, V.matmul(self.Q) + V_U @ self._H.T + V_H @ self._U.T
+        VW = V.matmul(self.W) + (V.matmul(self._U) * self._signs) @ self._U.T
+        VWI = VW.flatten(0, 1) @ self._I_U
+        VQ = VWI @ self.W + ((VWI @ self._U) * self._signs) @ self._U.T
+        return VW, VQ.view(VW.shape)
 
     def between(self, V: FisherFactors, VW: Tensor, VQ: Tensor) -> tuple[Tensor, Tensor]:
         """Return A = V W Vᵀ and B = V Q Vᵀ from what `through` returned for V."""
@@ -107,19 +107,30 @@ class Information:
         torch.Tensor of shape (k, 2C)
             [U, H], with which W changed by ∓UUᵀ and Q by U Hᵀ + H Uᵀ: H = UK/2 ∓ G.
         """
-        L = torch.linalg.cholesky(torch.eye(len(A)).to(A) + sign * A)
+        L = _cholesky(torch.eye(len(A)).to(A) + sign * A)
         U, G = torch.linalg.solve_triangular(
             L, self.scale * torch.stack([VW, VQ]), upper=False
         ).mT  # (2, k, C)
         half = torch.linalg.solve_triangular(L, B, upper=False)
         K = torch.linalg.solve_triangular(L, half.T, upper=False)
         H = U @ (K + K.T) / 4 - sign * G
-        self._U, self._H = torch.cat([self._U, U], 1), torch.cat([self._H, H], 1)
+        self._U = torch.cat([self._U, U], 1)
         self._signs = torch.cat([self._signs, torch.full_like(U[0], -sign)])
         self._steps += 1
         if self._steps >= _PENDING_STEPS:
             self.settle()
         return torch.cat([U, H], 1)
+
+
+def _cholesky(M: Tensor) -> Tensor:
+    L, failed = torch.linalg.cholesky_ex(M)
+    if bool(failed) or not bool(torch.isfinite(L).all()):
+        raise invalid(
+            "regularization", "greedy_fisher", "large enough, against the squares of the factors, "
+            "for M to be inverted in float64", Description("one too small"),
+            "Raise it, or scale the factors down.",
+        )  # fmt: skip
+    return L
 
 
 def _add_symmetric(M: Tensor, left: Tensor, right: Tensor) -> None:
@@ -160,7 +171,7 @@ def gains_of(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
     torch.Tensor of shape (N,)
         The traces.
     torch.Tensor of bool, of shape (N,)
-        Whether I + A was positive definite.
+        Whether I + A was positive definite, and the trace finite.
 
     Examples
     --------
@@ -171,7 +182,7 @@ def gains_of(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
     N, C, _ = A.shape
     traces, sound = A.new_empty(N), torch.ones(N, dtype=torch.bool, device=A.device)
     for block in blocks(N, C, A.device):
-        a = A[block].permute(1, 2, 0).contiguous()  # (C, C, n)
+        a = A[block].permute(1, 2, 0).clone(memory_format=torch.contiguous_format)  # (C, C, n)
         a.diagonal(dim1=0, dim2=1).add_(1)
         for j in range(C):  # afterwards a is −(I + A)⁻¹
             sound[block] &= a[j, j] > 0
@@ -182,4 +193,4 @@ def gains_of(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
             a[j, j] = -pivot
         inverse = a.flatten(0, 1).neg_()
         traces[block] = inverse.mul_(B[block].flatten(1).T).sum(0)
-    return traces, sound
+    return traces, sound & torch.isfinite(traces)

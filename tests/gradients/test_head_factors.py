@@ -1,11 +1,13 @@
 """The last layer's factors by one forward pass, against those by backward passes."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from skactive.gradients import KroneckerFactors, fisher_factors, head_factors
-from tests.oracles import naive_rows
+from skactive.selection import greedy_fisher
+from tests.oracles import naive_rows, published_greedy
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -36,3 +38,18 @@ def test_no_gradients_are_computed(monkeypatch):
     net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
     assert head_factors(net, torch.ones(2, 4)).shape == (2, 2, 18)
     assert not head_factors(net, torch.ones(2, 4)).left.requires_grad
+
+
+@pytest.mark.parametrize("C", [2, 3])
+@pytest.mark.parametrize("oversample", [1.0, 2.0])
+def test_picks_by_reduced_rows_are_those_by_all(C, oversample):
+    torch.manual_seed(C)
+    net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, C)).double()
+    X = 3 * torch.randn(60, 4, dtype=torch.float64)
+    P = sum(p.numel() for p in net.parameters())
+    V = fisher_factors(net, X, torch.arange(P - 6 * C, P)).dense().numpy()
+    expected = published_greedy(
+        V, 12, np.arange(5, 60), np.arange(5), oversample_to=int(12 * oversample)
+    )
+    picks = greedy_fisher(head_factors(net, X), 12, labelled=np.arange(5), oversample=oversample)
+    np.testing.assert_array_equal(picks, expected)

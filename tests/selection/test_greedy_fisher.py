@@ -9,6 +9,7 @@ import torch
 from skactive._factors import ConcatenatedFactors, DenseFactors, KroneckerFactors
 from skactive.selection import greedy_fisher
 from skactive.selection._greedy_fisher import greedy_fisher_steps
+from skactive.selection._information import gains_of
 from tests.oracles import gains_given, information, objective, published_greedy, woodbury
 
 # A pick's float64 gain may fall short of the best by this part of it: near-ties may swap. Where M
@@ -178,6 +179,66 @@ def test_no_sample_twice_where_there_are_few(N, dtype):
         picks = greedy_fisher(V, n, labelled=labelled)
         expected = published_greedy(V.dense().double().numpy(), n, np.arange(N), labelled)
         np.testing.assert_array_equal(picks, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("oversample", [1.0, 2.0])
+def test_factors_of_one_row(oversample, dtype):
+    """As those of two classes are, reduced."""
+    draw = torch.Generator().manual_seed(0)
+    left = torch.rand(40, 1, 2, generator=draw, dtype=torch.float64) - 0.5
+    h = torch.randn(40, 6, generator=draw, dtype=torch.float64)
+    V = KroneckerFactors(left.to(dtype), h.to(dtype))
+    expected = published_greedy(
+        V.dense().double().numpy(),
+        8,
+        np.arange(40),
+        np.arange(0),
+        oversample_to=int(8 * oversample),
+    )
+    np.testing.assert_array_equal(greedy_fisher(V, 8, oversample=oversample), expected)
+
+
+def test_all_are_picked_and_half_removed():
+    for seed in range(10):
+        V = np.random.default_rng(seed).standard_normal((8, 3, 6))
+        expected = published_greedy(V, 4, np.arange(8), np.arange(0), oversample_to=8)
+        np.testing.assert_array_equal(greedy_fisher(V, 4, oversample=2.0), expected)
+
+
+@pytest.mark.parametrize("N", [1, 5])
+@pytest.mark.parametrize("C", [1, 3])
+def test_gains_leave_their_arguments_alone(N, C):
+    V = torch.randn(N, C, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    A, B = V @ V.mT, torch.ones(N, C, C, dtype=torch.float64)
+    before = A.clone(), B.clone()
+    gains, _ = gains_of(A, B)
+    inverse = torch.linalg.inv(torch.eye(C, dtype=A.dtype) + A)
+    torch.testing.assert_close(gains, (inverse * B).sum((1, 2)))
+    assert torch.equal(A, before[0])
+    assert torch.equal(B, before[1])
+
+
+@pytest.mark.parametrize("regularization", [1e-6, 1e-7, 1e-8])
+def test_a_tiny_regularization(regularization):
+    V = np.random.default_rng(1).standard_normal((80, 2, 8))
+    picks = greedy_fisher(V, 20, regularization=regularization)
+    expected = published_greedy(V, 20, np.arange(80), np.arange(0), regularization=regularization)
+    ours, theirs = (
+        objective(V, p, np.arange(80), np.arange(0), 20, regularization) for p in (picks, expected)
+    )
+    assert ours <= theirs * (1 + 1e-4)
+
+
+def test_message_for_a_regularization_that_is_too_small():
+    V = np.random.default_rng(0).standard_normal((30, 2, 4))
+    with pytest.raises(ValueError, match="'regularization'.*large enough.*Raise it, or scale"):
+        greedy_fisher(V, 4, regularization=1e-60)
+
+
+def test_near_ties_in_float64_are_told_apart():
+    V = np.diag(1 + 2e-7 * np.arange(40.0))[:, None]
+    np.testing.assert_array_equal(greedy_fisher(V, 3), [39, 38, 37])
 
 
 def test_few_candidates_among_many():

@@ -35,6 +35,21 @@ class Seen:
         return self.factors.take(torch.as_tensor(positions))
 
 
+POSITIONS = {
+    "twice": ([0, 0, 1, 1, 2], "'candidates'.*distinct int positions of 0 or more"),
+    "bools": (np.arange(9) > 3, "'candidates'.*np.flatnonzero"),
+    "floats": ([1.7, 3.2, 5.9], "'candidates'.*distinct int positions"),
+    "negative": ([-1, 8, 3], "'candidates'.*distinct int positions"),
+    "labelled": ([1, 2, 3], "'candidates'.*not labelled.*Position 2 is in both"),
+}
+
+
+@pytest.mark.parametrize(("candidates", "message"), POSITIONS.values(), ids=POSITIONS)
+def test_messages_for_positions(candidates, message):
+    with pytest.raises(ValueError, match=message):
+        greedy_fisher_in_blocks(lambda positions: None, candidates, 2, labelled=[2])
+
+
 @pytest.mark.parametrize("oversample", [1.0, 2.0])
 @pytest.mark.parametrize("labelled", [LABELLED, None])
 def test_one_block_is_the_plain_selection(oversample, labelled):
