@@ -271,7 +271,7 @@ class _Forward:
 
     def _refresh(self) -> None:
         self.n_refreshes += 1
-        self._AT = self._V.dense()[:0]  # the memory is needed
+        self._AT = torch.empty(0)  # so that the old one is gone before the new one is made
         A, B = self._information.quadratics(self._V)
         self._AT = torch.cat([A, B.div_(2)], 2)
         del A, B
