@@ -73,8 +73,11 @@ class FisherFactors(ABC):
         """Return T[n] V[n]ᵀ, of shape (N, r, C), for T of shape (N, r, k)."""
 
     @abstractmethod
-    def quadratic(self, W: Tensor) -> Tensor:
-        """Return V W Vᵀ, of shape (N, C, C), for a symmetric W of shape (k, k)."""
+    def quadratic(self, *W: Tensor) -> Tensor:
+        """Return V W Vᵀ, of shape (N, C, C), for a symmetric W of shape (k, k).
+
+        Of several W, the results side by side: (N, C, 2C) of two. That costs less than one by one.
+        """
 
     @abstractmethod
     def dense(self) -> Tensor:
@@ -162,12 +165,14 @@ class DenseFactors(FisherFactors):
     def contract(self, T: Tensor) -> Tensor:
         return T @ self.values.mT
 
-    def quadratic(self, W: Tensor) -> Tensor:
-        out = self.values.new_empty(self.shape[0], self.shape[1], self.shape[1])
-        for block in _blocks(len(self), self.shape[1] * self.shape[2]):
+    def quadratic(self, *W: Tensor) -> Tensor:
+        n, C, k = self.shape
+        out = self.values.new_empty(n, C, len(W), C)
+        for block in _blocks(n, C * k):
             values = self.values[block]
-            torch.bmm(values @ W, values.mT, out=out[block])
-        return out
+            for i, one in enumerate(W):
+                out[block][:, :, i] = torch.bmm(values @ one, values.mT)
+        return out.flatten(2)
 
     def dense(self) -> Tensor:
         return self.values
@@ -255,25 +260,32 @@ class KroneckerFactors(FisherFactors):
         inner = (T.reshape(*T.shape[:2], n_out, D) @ self.right[:, None, :, None]).squeeze(-1)
         return inner @ self.left.mT
 
-    def quadratic(self, W: Tensor) -> Tensor:
-        (n_out, D), C = self._sides, self.shape[1]
+    def quadratic(self, *W: Tensor) -> Tensor:
+        (n_out, D), (n, C, _) = self._sides, self.shape
         pairs, place = _pairs(n_out, self.device)
-        blocks = W.view(n_out, D, n_out, D)
-        # hᵀ W_ab h = Σ_ij (W_ab)_ij h_i h_j: one matrix product for all a ≤ b.
+        n_pairs = len(pairs[0])
+        # hᵀ W_ab h = Σ_ij (W_ab)_ij h_i h_j: one matrix product for all a ≤ b, and all W.
         forms = []
         for rows in _strips(D):
-            form = blocks[:, rows, :, rows.start :].transpose(1, 2)[pairs]
-            below = blocks[:, rows.stop :, :, rows].transpose(1, 2)[pairs]
-            form[:, :, rows.stop - rows.start :] += below.mT
-            forms.append(form.flatten(1).T.contiguous())
-        out = self.left.new_empty(self.shape[0], C, C)
-        for block in _blocks(len(self), 8 * _STRIP * D):
+            of_all = []
+            for one in W:
+                blocks = one.view(n_out, D, n_out, D)
+                form = blocks[:, rows, :, rows.start :].transpose(1, 2)[pairs]
+                below = blocks[:, rows.stop :, :, rows].transpose(1, 2)[pairs]
+                form[:, :, rows.stop - rows.start :] += below.mT
+                of_all.append(form.flatten(1).T)
+            forms.append(torch.cat(of_all, 1))
+        # which form is at (a, i, b), for a row of all W side by side
+        at = place[:, None, :] + n_pairs * torch.arange(len(W), device=self.device)[:, None]
+        out = self.left.new_empty(n, C * len(W), C)
+        for block in _blocks(n, 8 * _STRIP * D):
             left, right = self.left[block], self.right[block]
-            inner = left.new_zeros(len(left), len(pairs[0]))
+            inner = left.new_zeros(len(left), n_pairs * len(W))
             for rows, form in zip(_strips(D), forms, strict=True):
                 inner.addmm_(_products(right, rows), form)
-            torch.bmm(left @ inner[:, place], left.mT, out=out[block])
-        return out
+            half = torch.bmm(left, inner[:, at.flatten(1)])  # (n, C, O of each W)
+            torch.bmm(half.view(len(left), -1, n_out), left.mT, out=out[block])
+        return out.view(n, C, -1)
 
     def dense(self) -> Tensor:
         return (self.left[..., None] * self.right[:, None, None]).flatten(2)
@@ -358,17 +370,18 @@ class ConcatenatedFactors(FisherFactors):
         pairs = zip(self.parts, self._at, strict=True)
         return torch.stack([part.contract(T[:, :, index]) for part, index in pairs]).sum(0)
 
-    def quadratic(self, W: Tensor) -> Tensor:
+    def quadratic(self, *W: Tensor) -> Tensor:
         n, C, _ = self.shape
-        out = torch.zeros(n, C, C, dtype=self.dtype, device=self.device)
+        out = torch.zeros(n, C, len(W) * C, dtype=self.dtype, device=self.device)
         for part, index in zip(self.parts, self._at, strict=True):
-            out += part.quadratic(W[index][:, index])
+            out += part.quadratic(*(one[index][:, index] for one in W))
         for (one, at_one), (other, at_other) in self._pairs():
-            across = W[at_one][:, at_other]
-            for block in _blocks(n, C * other.shape[2]):
-                cross = other.take(block).contract(one.take(block).matmul(across))
-                out[block] += cross
-                out[block] += cross.mT
+            for M, of_one in zip(W, out.split(C, dim=2), strict=True):
+                across = M[at_one][:, at_other]
+                for block in _blocks(n, C * other.shape[2]):
+                    cross = other.take(block).contract(one.take(block).matmul(across))
+                    of_one[block] += cross
+                    of_one[block] += cross.mT
         return out
 
     def dense(self) -> Tensor:

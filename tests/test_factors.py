@@ -56,6 +56,9 @@ def test_products(factors):
         close(factors.matmul(M), V @ M)
     close(factors.tmatmul(T), torch.einsum("nck,ncm->km", V, T))
     close(factors.quadratic(W), V @ W @ V.mT)
+    two = factors.quadratic(W, W @ W)
+    assert two.is_contiguous()
+    close(two, torch.cat([V @ W @ V.mT, V @ W @ W @ V.mT], 2))
     rows = randn(N, 2, k, seed=9)
     close(factors.contract(rows), rows @ V.mT)
 

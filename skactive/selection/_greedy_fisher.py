@@ -227,7 +227,7 @@ class _Best:
     A: Tensor
     B: Tensor
     VW: Tensor
-    VQ: Tensor
+    VWI: Tensor
 
 
 class _Forward:
@@ -266,15 +266,14 @@ class _Forward:
         if fresh:
             self._gain_at_refresh = best.gain
         self._left[best.position] = False
-        self._change = self._information.change(best.A, best.B, best.VW, best.VQ, 1.0)
+        self._change = self._information.change(best.A, best.B, best.VW, best.VWI, 1.0)
         return int(self._positions[best.position]), best.gain
 
     def _refresh(self) -> None:
         self.n_refreshes += 1
         self._AT = torch.empty(0)  # so that the old one is gone before the new one is made
-        A, B = self._information.quadratics(self._V)
-        self._AT = torch.cat([A, B.div_(2)], 2)
-        del A, B
+        self._AT = self._information.quadratics(self._V)
+        self._AT[:, :, self._V.shape[1] :].div_(2)
         self._gains, self._sound = self._AT.new_empty(len(self._V)), True
         self._error = np.inf  # of updated gains; not known yet
         for block in blocks(*self._V.shape[:2], self._V.device):
@@ -321,7 +320,7 @@ class _Forward:
 
     def _rescored(self, index: Tensor, values: Tensor, others: Tensor) -> _Best:
         """Return the best of a few by exact gain, and whether the other samples are below it."""
-        exact, A, B, VW, VQ = self._exact(index)
+        exact, A, B, VW, VWI = self._exact(index)
         winner = int(_first_largest(exact, 1, _EQUAL_EXACT)[0])
         gain = float(exact[winner])
         error = float((values - exact).abs().max())
@@ -333,14 +332,14 @@ class _Forward:
         beyond = float(others.max() if len(others) else values.min()) + _SAFETY * error
         small = not len(others) and error <= _SMALL_ERROR * gain
         sure = self._sound and (small or beyond <= gain)
-        return _Best(index[winner], gain, sure, A[winner], B[winner], VW[winner], VQ[winner])
+        return _Best(index[winner], gain, sure, A[winner], B[winner], VW[winner], VWI[winner])
 
     def _exact(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return gains, A, B, V W and V Q of a few samples, in float64."""
+        """Return gains, A, B, V W and V W I_U of a few samples, in float64."""
         V = self._V.take(index).double()
-        VW, VQ = self._information.through(V)
-        A, B = self._information.between(V, VW, VQ)
-        return gains_of(A, B)[0], A, B, VW, VQ
+        VW, VWI = self._information.through(V)
+        A, B = self._information.between(V, VW, VWI)
+        return gains_of(A, B)[0], A, B, VW, VWI
 
 
 def _first_largest(values: Tensor, count: int, equal: float) -> Tensor:
@@ -361,15 +360,15 @@ def _remove_least_useful(V: FisherFactors, information: Information, n: int) -> 
     """
     kept, removed = list(range(len(V))), []
     if len(kept) > n:
-        A, B = information.quadratics(V)
+        A, B = information.quadratics(V).split(V.shape[1], dim=2)
     while len(kept) > n:
         losses, sound = gains_of(-A[kept], B[kept])
         losses = losses.clamp_min(0).masked_fill(~sound, torch.inf)  # what nothing else stands for
         margin = losses.min() + _EQUAL_EXACT * losses.min().abs()
         worst = kept.pop(int(torch.nonzero(losses <= margin)[-1]))
         removed.append(worst)
-        VW, VQ = information.through(V.take(slice(worst, worst + 1)))
-        change = information.change(A[worst], B[worst], VW[0], VQ[0], -1.0)
+        VW, VWI = information.through(V.take(slice(worst, worst + 1)))
+        change = information.change(A[worst], B[worst], VW[0], VWI[0], -1.0)
         Y, Y_H = V.matmul(information.scale * change).split(V.shape[1], dim=2)
         A.baddbmm_(Y, Y.mT)
         B.baddbmm_(Y, Y_H.mT).baddbmm_(Y_H, Y.mT)

@@ -71,33 +71,30 @@ class Information:
             _add_symmetric(self.W, self._U * self._signs, self._U)
             self._forget()
 
-    def quadratics(self, V: FisherFactors) -> tuple[Tensor, Tensor]:
-        """Return A = V W Vᵀ and B = V Q Vᵀ of some samples, each (N, C, C), in V's precision."""
+    def quadratics(self, V: FisherFactors) -> Tensor:
+        """Return A = V W Vᵀ and B = V Q Vᵀ side by side, (N, C, 2C), in V's precision."""
         self.settle()
-        A = V.quadratic(self.W.to(V.dtype)).mul_(self.scale**2)
         Q = self.W @ self._I_U @ self.W
-        Q = Q.add_(Q.T.clone()).div_(2).to(V.dtype)
-        return A, V.quadratic(Q).mul_(self.scale**2)
+        Q = Q.add_(Q.T.clone()).div_(2)
+        return V.quadratic(self.W.to(V.dtype), Q.to(V.dtype)).mul_(self.scale**2)
 
     def through(self, V: FisherFactors) -> tuple[Tensor, Tensor]:
-        """Return V W and V Q of a few samples in float64, each (n, C, k), without settling."""
+        """Return V W and V W I_U of a few samples in float64, each (n, C, k), without settling."""
         VW = V.matmul(self.W) + (V.matmul(self._U) * self._signs) @ self._U.T
-        VWI = VW.flatten(0, 1) @ self._I_U
-        VQ = VWI @ self.W + ((VWI @ self._U) * self._signs) @ self._U.T
-        return VW, VQ.view(VW.shape)
+        return VW, (VW.flatten(0, 1) @ self._I_U).view(VW.shape)
 
-    def between(self, V: FisherFactors, VW: Tensor, VQ: Tensor) -> tuple[Tensor, Tensor]:
+    def between(self, V: FisherFactors, VW: Tensor, VWI: Tensor) -> tuple[Tensor, Tensor]:
         """Return A = V W Vᵀ and B = V Q Vᵀ from what `through` returned for V."""
-        return V.contract(VW) * self.scale**2, V.contract(VQ) * self.scale**2
+        return V.contract(VW) * self.scale**2, VWI @ VW.mT * self.scale**2
 
-    def change(self, A: Tensor, B: Tensor, VW: Tensor, VQ: Tensor, sign: float) -> Tensor:
+    def change(self, A: Tensor, B: Tensor, VW: Tensor, VWI: Tensor, sign: float) -> Tensor:
         """Add (sign +1) or remove (−1) one sample, and settle after every few.
 
         Parameters
         ----------
         A, B : torch.Tensor of shape (C, C)
             The sample's, as `between` returns them.
-        VW, VQ : torch.Tensor of shape (C, k)
+        VW, VWI : torch.Tensor of shape (C, k)
             The sample's, as `through` returns them.
         sign : float
             +1 or −1.
@@ -107,6 +104,7 @@ class Information:
         torch.Tensor of shape (k, 2C)
             [U, H], with which W changed by ∓UUᵀ and Q by U Hᵀ + H Uᵀ: H = UK/2 ∓ G.
         """
+        VQ = VWI @ self.W + ((VWI @ self._U) * self._signs) @ self._U.T
         L = _cholesky(torch.eye(len(A)).to(A) + sign * A)
         U, G = torch.linalg.solve_triangular(
             L, self.scale * torch.stack([VW, VQ]), upper=False
@@ -180,17 +178,19 @@ def gains_of(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
     (tensor([ 2., -2.]), tensor([ True, False]))
     """
     N, C, _ = A.shape
-    traces, sound = A.new_empty(N), torch.ones(N, dtype=torch.bool, device=A.device)
+    traces, sound = A.new_empty(N), torch.empty(N, dtype=torch.bool, device=A.device)
     for block in blocks(N, C, A.device):
         a = A[block].permute(1, 2, 0).clone(memory_format=torch.contiguous_format)  # (C, C, n)
         a.diagonal(dim1=0, dim2=1).add_(1)
+        pivots = torch.empty_like(a[0])
         for j in range(C):  # afterwards a is −(I + A)⁻¹
-            sound[block] &= a[j, j] > 0
+            pivots[j] = a[j, j]
             row, pivot = a[j].clone(), a[j, j].reciprocal()
             scaled = row * pivot
             a.addcmul_(row[:, None], scaled, value=-1)
             a[j] = a[:, j] = scaled
             a[j, j] = -pivot
+        sound[block] = (pivots > 0).all(0)
         inverse = a.flatten(0, 1).neg_()
         traces[block] = inverse.mul_(B[block].flatten(1).T).sum(0)
     return traces, sound & torch.isfinite(traces)
