@@ -7,6 +7,7 @@ are Kronecker products, keeps C² + D numbers a sample in place of C·C·D.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
@@ -333,19 +334,29 @@ class ConcatenatedFactors(FisherFactors):
         ):
             must = f"the positions 0 to {sum(sizes) - 1}, shared out as {sizes}"
             raise invalid("columns", self, must, str([index.tolist() for index in columns]))
-        n, c, _ = parts[0].shape
-        self.shape = (n, c, sum(sizes))
-        self.dtype, self.device = parts[0].dtype, parts[0].device
+        self._describe()
+
+    def _describe(self) -> None:
+        first = self.parts[0]
+        self.shape = (*first.shape[:2], sum(part.shape[2] for part in self.parts))
+        self.dtype, self.device = first.dtype, first.device
+
+    def _of(self, parts: list[FisherFactors]) -> ConcatenatedFactors:
+        """Return the same with other parts; the columns have been checked."""
+        other = copy.copy(self)
+        other.parts = parts
+        other._describe()
+        return other
 
     @property
     def numbers_each(self) -> int:
         return sum(part.numbers_each for part in self.parts)
 
     def take(self, index: Tensor | slice) -> ConcatenatedFactors:
-        return ConcatenatedFactors([part.take(index) for part in self.parts], self.columns)
+        return self._of([part.take(index) for part in self.parts])
 
     def double(self) -> ConcatenatedFactors:
-        return ConcatenatedFactors([part.double() for part in self.parts], self.columns)
+        return self._of([part.double() for part in self.parts])
 
     def in_own_order(self) -> ConcatenatedFactors:
         """Return these factors with the parts' columns one after the other."""
