@@ -4,8 +4,8 @@
 # make doctest run the examples in the docstrings
 # make study   the committed experiment: all strategies, two pools, five seeds (an hour, two cores)
 # make study-smoke  the same in small, a minute or two
-# make docs    the site, in docs/_build/html; its gallery computes less than it could, and is quick
-# make docs-full   the same with the gallery as readers shall see it, about ten minutes
+# make docs    the site, in docs/_build/html; gallery and notebooks compute less than they could
+# make docs-full   the same with both as readers shall see them, about twenty minutes
 # make matrix  the modAL tests on 0.4.1 and 0.4.2.1, with skactive's mends and without
 # make oldest  the core tests on the oldest versions that pyproject.toml allows
 # make wheel   build the wheel, and import it elsewhere with its data

@@ -1,4 +1,4 @@
-"""Checks a built site offline: its own links and their anchors, and that no public name is missing.
+"""Checks a built site offline: its own links and their anchors, its public names, its notebooks.
 
     python docs/check_site.py docs/_build/html
 
@@ -66,11 +66,28 @@ def missing_names(site):
     return [path for _, _, paths in sections() for path in paths if path not in built]
 
 
+def missing_notebooks(site):
+    """Return a line for each notebook that has no page in the site, or one without a picture."""
+    from notebook_pages import notebooks
+
+    missing = []
+    for path in notebooks():
+        built = site / "notebooks" / f"{path.stem}.html"
+        page = Page()
+        if built.is_file():
+            page.feed(built.read_text(encoding="utf-8"))
+        if not any("_images/" in link for link in page.links):
+            what = "a page without a picture" if built.is_file() else "no page"
+            missing.append(f"{path.name}: {what}")
+    return missing
+
+
 def main():
     site = Path(sys.argv[1])
     problems = broken_links(site)
     problems += [f"{name}: a public name without a page" for name in missing_names(site)]
-    print("\n".join(problems) or f"{site}: every local link leads somewhere, every name has a page")
+    problems += missing_notebooks(site)
+    print("\n".join(problems) or f"{site}: links lead somewhere, names and notebooks have pages")
     sys.exit(bool(problems))
 
 

@@ -22,22 +22,32 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",
-    "myst_parser",
+    "myst_nb",  # loads myst_parser too
     "sphinx_gallery.gen_gallery",
     "sphinxcontrib.bibtex",
     "sphinx_copybutton",
     "sphinx_design",
     "api_pages",
+    "notebook_pages",
     "mathml",
 ]
-source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
-exclude_patterns = ["_build"]
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
+exclude_patterns = ["_build", "auto_examples/*.ipynb"]  # the latter are for downloading
 templates_path = ["_templates"]
 default_role = "py:obj"
 suppress_warnings = ["config.cache"]  # the gallery's configuration holds a function
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
+
+# Notebooks run when they are read; an error in one ends the build.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_timeout = 600  # seconds a cell
+nb_execution_raise_on_error = True
+nb_merge_streams = True  # a progress bar is one line, as in a terminal
+nb_code_prompt_show = "Show the solution"
+nb_code_prompt_hide = "Hide the solution"
 
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc has the types
@@ -76,7 +86,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
 }
 if os.environ.get("SKACTIVE_SMOKE"):
-    print("SKACTIVE_SMOKE is set: the gallery computes less, and its pictures prove nothing")
+    print("SKACTIVE_SMOKE is set: gallery and notebooks compute less, and prove nothing")
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skactive"

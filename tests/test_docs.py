@@ -5,6 +5,7 @@ That the site builds without a warning, and that its links lead somewhere, is `m
 
 import importlib
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import skactive
 
 DOCS = Path(__file__).parent.parent / "docs"
+NOTEBOOKS = sorted((DOCS.parent / "examples" / "notebooks").glob("*.ipynb"))
 PAGES = sorted(
     path for path in DOCS.rglob("*.md") if not {"_build", "auto_examples"} & set(path.parts)
 )
@@ -112,3 +114,38 @@ def test_broken_links_are_found(html, problem, tmp_path, monkeypatch):
     (tmp_path / "other.html").write_text('<p id="here">')
     found = check_site.broken_links(tmp_path)
     assert found == ([] if problem is None else [f"page.html: {problem}"])
+
+
+@pytest.fixture
+def notebook_pages(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    yield importlib.import_module("notebook_pages")
+    del sys.modules["notebook_pages"]
+
+
+def test_a_notebook_without_a_page_is_found(notebook_pages, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    check_site = importlib.import_module("check_site")
+    names = [path.name for path in NOTEBOOKS]
+    assert names
+    assert check_site.missing_notebooks(tmp_path) == [f"{name}: no page" for name in names]
+    (tmp_path / "notebooks").mkdir()
+    for path in NOTEBOOKS:
+        page = tmp_path / "notebooks" / f"{path.stem}.html"
+        page.write_text('<img src="../_images/figure.png">')
+    assert check_site.missing_notebooks(tmp_path) == []
+    page.write_text("<p>It was not run.</p>")
+    assert check_site.missing_notebooks(tmp_path) == [f"{names[-1]}: a page without a picture"]
+
+
+def test_a_notebooks_page_is_the_notebook_and_leads_to_it(notebook_pages):
+    pages = notebook_pages.pages()
+    assert list(pages) == [path.name for path in NOTEBOOKS]
+    for path in NOTEBOOKS:
+        before, after = json.loads(path.read_text(encoding="utf-8")), json.loads(pages[path.name])
+        assert after["cells"][1:] == before["cells"][1:]
+        first = after["cells"][0]["source"]
+        (target,) = re.findall(r"{download}`[^`]+ <([^`>]+)>`", first)
+        assert (DOCS / "notebooks" / target).resolve() == path.resolve()
+        (line,) = [line for line in first.splitlines() if line.startswith("{download}")]
+        assert first.replace(f"\n\n{line}\n", "\n", 1) == "".join(before["cells"][0]["source"])
