@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime, timezone
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from benchmarks._machine import machine, versions
+
+SIGNS = {"lower": "≤", "higher": "≥"}
 
 
 def seconds(function: Callable[[], Any]) -> float:
@@ -50,8 +54,54 @@ def peak_memory() -> float:
     return int(line.split()[1]) / 1024
 
 
-def row(what: str, unit: str, value: float, target: float | None, better: str) -> dict[str, Any]:
-    """Make a row; `better` is "lower" or "higher", and says when the target is met."""
+def peak_memory_gpu() -> float:
+    """Return the most that tensors took on the GPU since this was last asked for, in MB."""
+    peak = torch.cuda.max_memory_allocated() / 2**20
+    torch.cuda.reset_peak_memory_stats()
+    _gpu_peaks.append(peak)
+    return peak
+
+
+_gpu_peaks: list[float] = []
+
+
+def median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def row(
+    what: str,
+    unit: str,
+    value: float | list[float],
+    target: float | None,
+    better: str,
+    note: str = "",
+) -> dict[str, Any]:
+    """Make a row.
+
+    Parameters
+    ----------
+    what : str
+        What was measured, at which size.
+    unit : str
+        "s", "MB", "×", say.
+    value : float or list of float
+        What came out; of repeats the median is taken, and how many there were is told.
+    target : float or None
+        What it is to be at most or at least.
+    better : {"lower", "higher"}
+        "lower" if the target is the most that is allowed.
+    note : str, default=""
+        What else there is to say, for the table.
+
+    Returns
+    -------
+    dict
+        These, and under "met" whether the target is met; None without one.
+    """
+    repeats = len(value) if isinstance(value, list) else None
+    if isinstance(value, list):
+        value = median(value)
     met = None
     if target is not None:
         met = value <= target if better == "lower" else value >= target
@@ -59,36 +109,64 @@ def row(what: str, unit: str, value: float, target: float | None, better: str) -
         "what": what,
         "unit": unit,
         "value": value,
+        "repeats": repeats,
         "target": target,
         "better": better,
         "met": met,
+        "note": note,
     }
 
 
-def median(values: list[float]) -> float:
-    return statistics.median(values)
+def describe(rows: list[dict[str, Any]], name: str, quick: bool) -> dict[str, Any]:
+    """Return rows with all that they depend on: machine, versions, threads, date."""
+    peaks = {"peak memory (MB)": round(peak_memory())}
+    if torch.cuda.is_available():
+        peak_memory_gpu()
+        peaks["peak memory on the GPU (MB)"] = round(max(_gpu_peaks))
+    return {
+        "name": name,
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "quick": quick,
+        "threads": torch.get_num_threads(),
+        "machine": machine(),
+        "versions": versions(),
+        "process": peaks,
+        "rows": rows,
+    }
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Return a result as a page with a table."""
+
+    def listed(values: dict[str, Any]) -> str:
+        return ", ".join(f"{key} {value}" for key, value in values.items())
+
+    quick = ", at small sizes, which prove nothing" if result["quick"] else ""
+    lines = [
+        f"# {result['name']}", "",
+        f"{result['date']}, threads of torch: {result['threads']}{quick}.", "",
+        f"- {listed(result['machine'])}",
+        f"- {listed(result['versions'])}",
+        f"- of the process that measured: {listed(result['process'])}", "",
+        "| measured | value | repeats | target | met | |",
+        "| --- | ---: | ---: | ---: | --- | --- |",
+    ]  # fmt: skip
+    for r in result["rows"]:
+        target = "" if r["target"] is None else f"{SIGNS[r['better']]} {r['target']:g} {r['unit']}"
+        met = {None: "", True: "yes", False: "**no**"}[r["met"]]
+        value = f"{r['value']:.3g} {r['unit']}"
+        cells = (r["what"], value, r["repeats"] or "", target, met, r["note"])
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def write(name: str, rows: list[dict[str, Any]], quick: bool, folder: Path) -> str:
     """Write NAME.md and NAME.json, and return the Markdown."""
-    machine = {
-        "processor": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "quick": quick,
-    }
-    lines = [
-        f"# {name}", "", ", ".join(f"{key}: {value}" for key, value in machine.items()), "",
-        "| measured | value | target | met |", "| --- | ---: | ---: | --- |",
-    ]  # fmt: skip
-    for r in rows:
-        sign = {"lower": "≤", "higher": "≥"}[r["better"]]
-        target = "" if r["target"] is None else f"{sign} {r['target']:g} {r['unit']}"
-        met = {None: "", True: "yes", False: "**no**"}[r["met"]]
-        lines.append(f"| {r['what']} | {r['value']:.3g} {r['unit']} | {target} | {met} |")
-    text = "\n".join(lines) + "\n"
+    result = describe(rows, name, quick)
+    text = markdown(result)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
-    result = {"name": name, "machine": machine, "rows": rows}
-    (folder / f"{name}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    (folder / f"{name}.json").write_text(
+        json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     return text

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from benchmarks._networks import FULL, NARROW, resnet18
-from benchmarks._report import alone, interleaved, median, peak_memory, row
+from benchmarks._report import alone, interleaved, median, peak_memory, peak_memory_gpu, row
 from skactive.gradients import gradient_norms
 
 NETWORKS = {"narrow ResNet-18": NARROW, "ResNet-18": FULL}
@@ -86,16 +86,18 @@ def on_cpu(name: str, quick: bool) -> list[dict[str, Any]]:
         },
         repeats,
     )
-    took = {way: median(values) / (few if way in ("published", "func") else n) * 1e3
+    images = {"published": few, "func": few}
+    each = {way: [1e3 * value / images.get(way, n) for value in values]
             for way, values in times.items()}  # fmt: skip
+    took = {way: median(values) for way, values in each.items()}
     floor = min(took["256"], took["64"])
     rows = [
-        row(f"{name}: a pass over {n} images in batches of {size}, an image", "ms", took[size],
+        row(f"{name}: a pass over {n} images in batches of {size}, an image", "ms", each[size],
             None, "lower")
         for size in ("256", "64")
     ]  # fmt: skip
     rows += [
-        row(f"{name}: gradient_norms, an image", "ms", took["norms"], None, "lower"),
+        row(f"{name}: gradient_norms, an image", "ms", each["norms"], None, "lower"),
         row(f"{name}: gradient_norms / the faster pass (aim 1.5)", "×", took["norms"] / floor,
             None if quick else 2.0, "lower"),
         row(f"{name}: gradient_norms / pass in batches of 256", "×", took["norms"] / took["256"],
@@ -128,11 +130,11 @@ def on_cuda(quick: bool) -> list[dict[str, Any]]:
         "published": waiting(lambda: published(net, X[:few])),
     }
     interleaved(ways, 1)  # algorithms are chosen and memory is reserved
-    torch.cuda.reset_peak_memory_stats()
+    peak_memory_gpu()
     ways["norms"]()
-    peak = torch.cuda.max_memory_allocated() / 2**20
-    times = {way: median(values) for way, values in interleaved(ways, 1 if quick else 5).items()}
-    ratio = times["published"] / few / (times["norms"] / n)
+    peak = peak_memory_gpu()
+    times = interleaved(ways, 1 if quick else 5)
+    ratio = median(times["published"]) / few / (median(times["norms"]) / n)
     name = f"ResNet-18 on {torch.cuda.get_device_name()}, {n} images"
     return [
         row(f"{name}: a pass", "s", times["plain"], None, "lower"),

@@ -70,16 +70,17 @@ def query(N: int, n: int, n_labelled: int, device: str, target: float | None) ->
             lambda: strategy.select(clf, X[n_labelled:], n, X_labelled=X[:n_labelled], y_labelled=y)
         )
     name = torch.cuda.get_device_name() if device == "cuda" else device
-    rows = [row(f"query on {name}, {N} images, B = {n}", "s", whole, target, "lower")]
+    what = f"query on {name}, {N} images, B = {n}"
+    rows = [row(what, "s", whole, target, "lower")]
     parts = {
         "diagonal": took["diagonal"],
         "factors": took["factors"],
         "selection": took["factors and selection"] - took["factors"],
     }
-    rows += [row(f"of it {part}", "s", value, None, "lower") for part, value in parts.items()]
+    rows += [row(f"{what}: {part}", "s", value, None, "lower") for part, value in parts.items()]
     share = 100 * took["check"] / whole
     on_checks = None if target is None else 2.0
-    rows.append(row("of it checks against autograd", "%", share, on_checks, "lower"))
+    rows.append(row(f"{what}: checks against autograd", "%", share, on_checks, "lower"))
     return rows
 
 

@@ -8,18 +8,34 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from benchmarks import _cell
 from benchmarks._report import row
 
-STRATEGIES = ["BADGE", "CoreSet", "KMeansSampling", "ProbCover", "TypiClust"]
-WITHOUT_PEER = {"KMeansSampling": "scikit-activeml has none"}
+# What reads embeddings, and what reads nothing but probabilities.
+OF_EMBEDDINGS = ["BADGE", "CoreSet", "KMeansSampling", "ProbCover", "TypiClust"]
+OF_PROBABILITIES = ["Random", "LeastConfidence", "Margin", "Entropy", *_cell.OF_DRAWS]
+# The others read a network, and the peer has none of them: what measures those.
+ELSEWHERE = {
+    "BAIT": "bait",
+    "ExpectedGradientLength": "pools",
+    "FisherMask": "query",
+    "GradientNorm": "norms",
+    "LPLGrad": "norms",
+    "LearningLoss": "pools",
+}
+_NONE = "scikit-activeml has none"
+WITHOUT_PEER = dict.fromkeys(
+    ("KMeansSampling", "MeanEntropy", "PredictiveEntropy", "PowerBALD"), _NONE
+)
 SIDES = ["skactive", "scikit-activeml"]
 POOLS, WIDTHS, CLASSES = (1_000, 4_000, 16_000, 64_000), (64, 256, 512), (10, 100)
 QUICK_POOLS, QUICK_WIDTHS, QUICK_CLASSES = (1_000,), (64,), (10,)
@@ -37,7 +53,7 @@ class Cell:
     strategy : str
         Its name.
     N, D, C : int
-        Samples, width of the embeddings, classes.
+        Samples, width of the embeddings, classes. D is 0 where probabilities are all that is read.
     """
 
     strategy: str
@@ -46,15 +62,22 @@ class Cell:
     C: int
 
     def __str__(self) -> str:
-        return f"{self.strategy}, N = {self.N}, D = {self.D}, C = {self.C}"
+        return f"{self.strategy}, {self.size}"
+
+    @property
+    def size(self) -> str:
+        """The size in words."""
+        return f"N = {self.N}, " + (f"D = {self.D}, " if self.D else "") + f"C = {self.C}"
 
 
 def grid(quick: bool = False) -> list[Cell]:
     """Return all cells, the small ones first."""
     sizes = (QUICK_POOLS, QUICK_WIDTHS, QUICK_CLASSES) if quick else (POOLS, WIDTHS, CLASSES)
+    kinds = [(OF_PROBABILITIES, (0,)), (OF_EMBEDDINGS, sizes[1])]
     return [
         Cell(strategy, N, D, C)
-        for N in sizes[0] for D in sizes[1] for C in sizes[2] for strategy in STRATEGIES
+        for N in sizes[0] for strategies, widths in kinds
+        for D in widths for C in sizes[2] for strategy in strategies
     ]  # fmt: skip
 
 
@@ -84,7 +107,7 @@ def measure(quick: bool, folder: Path, only: str = "") -> list[dict[str, Any]]:
         for side in SIDES:
             if (cell, side) in found:
                 continue
-            result = measured(cell, side)
+            result = stopped_before(found, cell, side) or measured(cell, side)
             line = {**asdict(cell), "side": side, **result}
             print(f"{cell}, {side}: {_words(line)}", file=sys.stderr, flush=True)
             with file.open("a", encoding="utf-8") as results:
@@ -93,34 +116,60 @@ def measure(quick: bool, folder: Path, only: str = "") -> list[dict[str, Any]]:
     return list(rows(found, cells))
 
 
+def stopped_before(
+    found: dict[tuple[Cell, str], dict[str, Any]], cell: Cell, side: str
+) -> dict[str, Any] | None:
+    """Return that a cell is stopped if one of its strategy was that is nowhere larger, or None.
+
+    Time and memory grow with each of the three sizes.
+    """
+    for (other, other_side), line in found.items():
+        smaller = other.N <= cell.N and other.D <= cell.D and other.C <= cell.C
+        same = (other.strategy, other_side) == (cell.strategy, side)
+        if same and smaller and line.get("stopped") in _limits():
+            return {"stopped": f"{line['stopped']} at a smaller size, {other.size}"}
+    return None
+
+
+def _limits() -> tuple[str, str]:
+    return f"after {MINUTES} minutes", f"at {GIGABYTES} GB"
+
+
 def measured(cell: Cell, side: str) -> dict[str, Any]:
     """Run one measurement in its process, on one thread; say so if it was stopped."""
     if side != "skactive" and cell.strategy in WITHOUT_PEER:
         return {"stopped": WITHOUT_PEER[cell.strategy]}
-    command = [sys.executable, "-m", "benchmarks._cell", cell.strategy, side]
-    sizes = [str(size) for size in astuple(cell)[1:]]
+    # Processes start as copies of one that has imported everything.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks._cell", "skactive", "skactiveml.pool"])
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    process = subprocess.Popen(
-        [*command, *sizes], env={**os.environ, **one_thread}, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent,
-    )  # fmt: skip
+    with patch.dict(os.environ, one_thread):
+        forkserver.ensure_running()
+    results, sender = context.Pipe(duplex=False)
+    strategy, *sizes = astuple(cell)
+    process = context.Process(target=_cell.report, args=(sender, strategy, side, *sizes))
+    process.start()
+    sender.close()  # so that the other end's death is the end of results
     start, stopped = time.monotonic(), ""
-    while process.poll() is None and not stopped:
-        time.sleep(0.02)
+    while not results.poll(0.02) and not stopped:
         if time.monotonic() - start > 60 * MINUTES:
-            stopped = f"after {MINUTES} minutes"
+            stopped = _limits()[0]
         elif _in_use(process.pid) > GIGABYTES * 1024:
-            stopped = f"at {GIGABYTES} GB"
+            stopped = _limits()[1]
     if stopped:
         process.kill()
-    out, error = process.communicate()
-    if not stopped and "MemoryError" in error.rstrip().rpartition("\n")[2]:
-        stopped = f"at {GIGABYTES} GB"  # NumPy asked for more than there is
-    if stopped:
+        process.join()
         return {"stopped": stopped}
-    if process.returncode:
-        raise RuntimeError(f"The measurement of {cell}, {side} failed:\n{error}")
-    return json.loads(out)
+    try:
+        result = results.recv()
+    except EOFError:
+        result = "Its process was killed."
+    process.join()
+    if isinstance(result, dict):
+        return result
+    if "MemoryError" in result.rstrip().rpartition("\n")[2]:
+        return {"stopped": _limits()[1]}  # NumPy asked for more than there is
+    raise RuntimeError(f"The measurement of {cell}, {side} failed:\n{result}")
 
 
 def _in_use(pid: int) -> float:
@@ -142,24 +191,25 @@ def rows(
     """
     for cell in cells:
         own, peer = found[cell, SIDES[0]], found[cell, SIDES[1]]
-        text = f"{cell}: {_words(own)}; peer {_words(peer)}"
         seconds, megabytes = peer.get("seconds"), peer.get("megabytes")
         if "minutes" in peer.get("stopped", ""):
             seconds = 60 * MINUTES
         elif "GB" in peer.get("stopped", ""):
             megabytes = 1024 * GIGABYTES
         faster, lighter = _targets(cell)
-        yield _ratio(f"{text}; time", "s", own["seconds"], seconds, faster)
+        note = f"{_words(own)}; peer: {_words(peer)}"
+        yield _ratio(f"{cell}: time", "s", own["seconds"], seconds, faster, note)
         # less than 1 MB cannot be told from what the interpreter needs
+        megabytes = None if megabytes is None else max(megabytes, 1.0)
         yield _ratio(f"{cell}: memory", "MB", max(own["megabytes"], 1.0), megabytes, lighter)
 
 
 def _ratio(
-    what: str, unit: str, own: float, peer: float | None, target: float | None
+    what: str, unit: str, own: float, peer: float | None, target: float | None, note: str = ""
 ) -> dict[str, Any]:
     if peer is None:
-        return row(what, unit, own, None, "lower")
-    return row(what, "×", peer / own, target, "higher")
+        return row(what, unit, own, None, "lower", note)
+    return row(what, "×", peer / own, target, "higher", note)
 
 
 def _targets(cell: Cell) -> tuple[float, float | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
@@ -283,6 +283,37 @@ def map_batches(
             halved = False
         yield block, result
         start = block.stop
+
+
+def one_behind(items: Iterable[_Result]) -> Iterator[_Result]:
+    """Hand on each item when the next one has been made.
+
+    A CUDA device computes while Python goes on, up to where a result is looked at. So the next
+    batch is read, prepared and handed over while the device is at this one.
+
+    Parameters
+    ----------
+    items : iterable
+        What is not to be looked at before the next one is there.
+
+    Yields
+    ------
+    object
+        The same, in their order.
+    """
+    waiting: list[_Result] = []
+    for item in items:
+        waiting.append(item)
+        if len(waiting) > 1:
+            yield waiting.pop(0)
+    yield from waiting
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device, without waiting for what a CUDA device is computing."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def as_tensor(X: Any) -> Tensor:

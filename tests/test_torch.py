@@ -12,12 +12,17 @@ from skactive._torch import (
     isolated_rng,
     map_batches,
     n_rows,
+    one_behind,
     resolve_device,
+    same_device,
     scoring,
     take_rows,
+    to_device,
     unwrap,
 )
 from skactive.exceptions import BatchSizeWarning
+
+CUDA = torch.cuda.is_available()
 
 
 def test_map_batches_covers_all_in_order():
@@ -25,6 +30,33 @@ def test_map_batches_covers_all_in_order():
     blocks = list(map_batches(lambda x, start: torch.as_tensor(x + start), X, 4))
     assert [(b.start, b.stop) for b, _ in blocks] == [(0, 4), (4, 8), (8, 10)]
     assert torch.cat([r for _, r in blocks]).tolist() == [0, 1, 2, 3, 8, 9, 10, 11, 16, 17]
+
+
+def test_one_behind_hands_on_each_when_the_next_is_there():
+    events = []
+
+    def items():
+        for i in range(3):
+            events.append(f"made {i}")
+            yield i
+
+    for i in one_behind(items()):
+        events.append(f"used {i}")
+    assert events == ["made 0", "made 1", "used 0", "made 2", "used 1", "used 2"]
+    assert list(one_behind([])) == []
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not CUDA, reason="needs CUDA"))],
+)
+def test_to_device(device):
+    device = torch.device(device)
+    values = torch.arange(6.0).reshape(2, 3).T
+    there = to_device(values, device)
+    assert same_device(there.device, device)
+    torch.testing.assert_close(there.cpu(), values)
+    assert to_device(there, device) is there
 
 
 def test_out_of_memory_halves_the_batch_and_says_what_worked():

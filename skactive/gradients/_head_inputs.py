@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skactive._torch import map_batches, n_rows, take_rows, unwrap
+from skactive._torch import map_batches, n_rows, one_behind, take_rows, unwrap
 from skactive._validation import Description, check_count, invalid
 from skactive.gradients._head import find_head
 from skactive.gradients._network import lend_network
@@ -94,19 +94,19 @@ def head_inputs(
         def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             read.append((args[0] if args else kwargs["input"]).detach().clone())
 
-        def compute(block: Any, start: int) -> tuple[Tensor, Tensor]:
+        def compute(block: Any, start: int) -> tuple[Tensor, Tensor, Tensor]:
             read.clear()
             samples = network.inputs(block)
             logits = network.run(samples)
-            network.check_finite(logits)
             rows = _rows(head, read[-1], len(samples))
-            network.check_alone(samples[:1], logits)
-            return rows, logits
+            return rows, logits, network.run(samples[:1])
 
         hook = head.register_forward_pre_hook(keep, with_kwargs=True)
         try:
             found: tuple[Tensor, ...] = ()
-            for block, parts in map_batches(compute, X, batch_size):
+            for block, (*parts, alone) in one_behind(map_batches(compute, X, batch_size)):
+                network.check_finite(parts[1])
+                network.check_alike(alone, parts[1])
                 if not found:
                     found = tuple(part.new_empty(n_rows(X), part.shape[1]) for part in parts)
                 for whole, part in zip(found, parts, strict=True):

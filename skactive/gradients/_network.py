@@ -80,11 +80,13 @@ class Network:
     def check_alone(self, first: Tensor, logits: Tensor) -> None:
         """Raise if the first sample's logits differ between its batch and on its own."""
         with torch.no_grad():
-            alone = self.run(first)[0]
+            self.check_alike(self.run(first), logits)
+
+    def check_alike(self, alone: Tensor, logits: Tensor) -> None:
+        """Raise if the first sample's logits on its own, (1, C), are not those in its batch."""
+        difference = (alone[0] - logits[0]).abs().max()
         tolerance = 1e-8 if self.dtype == torch.float64 else 1e-2
-        if bool(
-            (alone - logits[0]).abs().max() > tolerance * logits[0].abs().max().clamp(min=1e-6)
-        ):
+        if bool(difference > tolerance * logits[0].abs().max().clamp(min=1e-6)):
             must = "a network that scores each sample by itself"
             remedy = (
                 "The first sample's logits change with the batch that it is in; look for "

@@ -39,4 +39,4 @@ class Margin(ProbabilityStrategy):
 
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:
         others, rest = split_off_best(log_p)
-        return rest + others[:, -1]
+        return rest + others.max(1)

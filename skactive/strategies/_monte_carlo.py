@@ -11,9 +11,17 @@ import numpy as np
 import torch
 from scipy.special import kl_div
 from sklearn.utils._param_validation import Interval
+from torch import Tensor
 
 from skactive._rng import seed_sequence
-from skactive._torch import map_batches, n_rows, resolve_device, scoring, take_rows
+from skactive._torch import (
+    map_batches,
+    n_rows,
+    one_behind,
+    resolve_device,
+    scoring,
+    take_rows,
+)
 from skactive._validation import Description, invalid
 from skactive.selection import top_n
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
@@ -21,7 +29,10 @@ from skactive.strategies._dropout import DropoutNetwork
 from skactive.strategies._networks import PoolNetwork, check_two_classes, committee_members
 from skactive.strategies._probabilities import member_log_probabilities
 from skactive.strategies._progress import shown
-from skactive.strategies._sub_pool import in_pool
+from skactive.strategies._sub_pool import SubPool, in_pool
+
+# Samples that several estimators predict for before their predictions are compared.
+_AT_ONCE = 1024
 
 
 class MonteCarloStrategy(QueryStrategy):
@@ -71,9 +82,15 @@ class MonteCarloStrategy(QueryStrategy):
             got = Description(f"{len(members)} of them")
             remedy = "Pass more, or one network with dropout by itself."
             raise invalid("estimator", self, "two estimators or more", got, remedy)
-        log_p = member_log_probabilities(members, X, self.batch_size, self.device, self)
-        check_two_classes(log_p.shape[2], self)
-        use(slice(0, log_p.shape[1]), log_p)
+
+        def read(positions: np.ndarray, start: int) -> np.ndarray:
+            part = SubPool(X, positions)
+            return member_log_probabilities(members, part, self.batch_size, self.device, self)
+
+        parts = map_batches(read, np.arange(n_rows(X)), max(_AT_ONCE, self.batch_size))
+        for block, log_p in shown(self, n_rows(X), parts):
+            check_two_classes(log_p.shape[2], self)
+            use(block, log_p)
         return torch.device("cpu")
 
     def _pass_through(
@@ -89,18 +106,17 @@ class MonteCarloStrategy(QueryStrategy):
         with scoring(network.scored), torch.inference_mode():
             dropout = DropoutNetwork(network.logits, first, self)
 
-            def forward(block: Any, start: int) -> np.ndarray:
+            def forward(block: Any, start: int) -> tuple[np.ndarray, list[Tensor]]:
                 where = in_pool(X, np.arange(start, start + n_rows(block)))
                 inputs = network.inputs(block, where)
-                log_p = np.empty((len(passes), len(inputs), len(network.classes)))
-                for own, seed in zip(log_p, passes, strict=True):
-                    logits = dropout.run(inputs.clone(), seed)
+                return where, [dropout.run(inputs.clone(), seed) for seed in passes]
+
+            batches = one_behind(map_batches(forward, X, self.batch_size))
+            for block, (where, draws) in shown(self, n_rows(X), batches):
+                log_p = np.empty((len(draws), len(where), len(network.classes)))
+                for own, logits in zip(log_p, draws, strict=True):
                     network.check_logits(logits, where)
                     own[:] = torch.log_softmax(logits.to("cpu", torch.float64), 1).numpy()
-                return log_p
-
-            batches = map_batches(forward, X, self.batch_size)
-            for block, log_p in shown(self, n_rows(X), batches):
                 use(block, log_p)
 
 

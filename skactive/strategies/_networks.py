@@ -21,10 +21,12 @@ from skactive._torch import (
     map_batches,
     module_device,
     n_rows,
+    one_behind,
     resolve_device,
     same_device,
     scoring,
     take_rows,
+    to_device,
     unwrap,
 )
 from skactive._validation import invalid, owner_name
@@ -174,7 +176,7 @@ class PoolNetwork:
         else:
             inputs = _plain_inputs(block, self.scored, self.owner, parameter)
         check_finite(inputs, self.owner, parameter, where)
-        return inputs.to(self.device)
+        return to_device(inputs, self.device)
 
     def log_probabilities(self, X: Any, batch_size: int) -> np.ndarray:
         """Return the log-probabilities of the classes, (N, C), in float64.
@@ -192,17 +194,16 @@ class PoolNetwork:
             log_softmax of the logits.
         """
 
-        def forward(block: Any, start: int) -> Tensor:
+        def forward(block: Any, start: int) -> tuple[np.ndarray, Tensor]:
             where = in_pool(X, np.arange(start, start + n_rows(block)))
-            logits = self.logits(self.inputs(block, where))
-            self.check_logits(logits, where)
-            return torch.log_softmax(logits.to("cpu", torch.float64), 1)
+            return where, self.logits(self.inputs(block, where))
 
         out = np.empty((n_rows(X), len(self.classes)))
         with scoring(self.scored), torch.inference_mode():
-            batches = map_batches(forward, X, batch_size)
-            for block, part in shown(self.owner, n_rows(X), batches):
-                out[block] = part.numpy()
+            batches = one_behind(map_batches(forward, X, batch_size))
+            for block, (where, logits) in shown(self.owner, n_rows(X), batches):
+                self.check_logits(logits, where)
+                out[block] = torch.log_softmax(logits.to("cpu", torch.float64), 1).numpy()
         return out
 
     def check(self, X: Any) -> None:
@@ -307,8 +308,11 @@ class PoolInputs:
             start += len(positions)
         if batch and self._bar is not None and wanted[-1] >= self._bar.n:  # read for the first time
             self._bar.update(int(wanted[-1]) + 1 - self._bar.n)
-        inverse = np.argsort(np.concatenate(order))
-        return torch.cat(blocks)[torch.as_tensor(inverse, device=self.network.device)]
+        found = torch.cat(blocks) if len(blocks) > 1 else blocks[0]
+        places = np.concatenate(order)
+        if (np.diff(places) > 0).all():  # to index, a CUDA device would wait for the index
+            return found
+        return found[torch.as_tensor(np.argsort(places), device=self.network.device)]
 
 
 def check_two_classes(n_classes: int, owner: object) -> None:

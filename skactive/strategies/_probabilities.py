@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import xlogy
 
 from skactive._torch import n_rows, resolve_device, take_rows
 from skactive._validation import invalid, owner_name
@@ -21,6 +20,7 @@ from skactive.strategies._networks import (
     open_learner,
     transform,
 )
+from skactive.strategies._sub_pool import in_pool
 
 
 class ProbabilityStrategy(QueryStrategy):
@@ -133,26 +133,30 @@ def _log_probabilities(
             f"{owner_name(estimator)} instead. Pass one that has it: a search with refit=True, a "
             "VotingClassifier with voting='soft', an SVC with probability=True."
         )
-    blocks = (slice(i, i + batch_size) for i in range(0, n_rows(X), batch_size))
-    p = np.concatenate(
-        [estimator.predict_proba(transform(take_rows(X, block), transforms)) for block in blocks]
-    )
-    if not np.isfinite(p).all():
-        raise ValueError(
-            f"The {owner_name(estimator)} queried by {owner_name(owner)} predicts NaN or infinity, "
-            f"first for sample {int(np.flatnonzero(~np.isfinite(p).all(1))[0])} of the pool. Check "
-            "its training."
-        )
-    with np.errstate(divide="ignore"):
-        return np.log(p.astype(np.float64)), np.asarray(estimator.classes_)
+    classes = np.asarray(estimator.classes_)
+    log_p = np.empty((n_rows(X), len(classes)))
+    for start in range(0, len(log_p), batch_size):
+        block = slice(start, min(start + batch_size, len(log_p)))
+        p = np.asarray(estimator.predict_proba(transform(take_rows(X, block), transforms)))
+        finite = np.isfinite(p).all(1)
+        if not finite.all():
+            first = in_pool(X, start + np.flatnonzero(~finite)[:1])[0]
+            raise ValueError(
+                f"The {owner_name(estimator)} queried by {owner_name(owner)} predicts NaN or "
+                f"infinity, first for sample {first} of the pool. Check its training."
+            )
+        with np.errstate(divide="ignore"):
+            np.log(p, out=log_p[block], dtype=np.float64)
+    return log_p, classes
 
 
 def split_off_best(log_p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the probabilities of the other classes (N, C - 1), and Σ of them = 1 − max p, (N,).
+    """Return the probabilities (N, C) with 0 for the best class, and Σ of them = 1 − max p, (N,).
 
     The sum keeps its digits where max p rounds to 1.
     """
-    others = np.exp(np.sort(log_p, axis=1)[:, :-1])
+    others = np.exp(log_p)
+    np.put_along_axis(others, log_p.argmax(1)[:, None], 0.0, axis=1)
     return others, others.sum(1)
 
 
@@ -161,4 +165,6 @@ def entropies(log_p: np.ndarray) -> np.ndarray:
     others, rest = split_off_best(log_p)
     # log max p = log(1 − Σ others), which keeps its digits where max p rounds to 1
     best = 1 - rest
-    return -(best * np.log1p(-rest) + xlogy(others, others).sum(1))
+    products = np.maximum(log_p, -1e3)  # finite where p is 0
+    products *= others
+    return -(best * np.log1p(-rest) + products.sum(1))

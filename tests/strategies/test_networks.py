@@ -76,3 +76,25 @@ def test_inputs_go_through_the_pipeline_and_give_gradients(clf):
     assert all(torch.isfinite(g).all() for g in gradients)
     assert network.classes.tolist() == [0, 1, 2]
     assert network.device == torch.device("cpu")
+
+
+def test_the_next_block_is_read_before_logits_are_looked_at(clf, monkeypatch):
+    events = []
+    network = PoolNetwork(make_pipeline(FunctionTransformer(lambda X: X), clf), "MyStrategy")
+    inputs, check_logits = network.inputs, network.check_logits
+
+    def reading(block, where):
+        events.append(("read", int(where[0])))
+        return inputs(block, where)
+
+    def looking(logits, where):
+        events.append(("look", int(where[0])))
+        check_logits(logits, where)
+
+    monkeypatch.setattr(network, "inputs", reading)
+    monkeypatch.setattr(network, "check_logits", looking)
+    log_p = network.log_probabilities(X, 12)
+    np.testing.assert_allclose(np.exp(log_p), clf.predict_proba(X), rtol=1e-12)
+    assert events == [
+        ("read", 0), ("read", 12), ("look", 0), ("read", 24), ("look", 12), ("look", 24),
+    ]  # fmt: skip

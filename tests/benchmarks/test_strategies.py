@@ -10,17 +10,28 @@ import skactive
 from benchmarks import strategies
 from benchmarks.strategies import Cell, grid, load, measure, measured, missing
 
+STRATEGIES = [*strategies.OF_PROBABILITIES, *strategies.OF_EMBEDDINGS]
+
 
 def test_the_grid_has_every_strategy_at_every_size():
-    sizes = product((1_000, 4_000, 16_000, 64_000), (64, 256, 512), (10, 100))
-    wanted = {Cell(name, *size) for size in sizes for name in strategies.STRATEGIES}
+    pools, classes = (1_000, 4_000, 16_000, 64_000), (10, 100)
+    wanted = {
+        Cell(name, N, D, C)
+        for name, N, D, C in product(strategies.OF_EMBEDDINGS, pools, (64, 256, 512), classes)
+    } | {Cell(name, N, 0, C) for name, N, C in product(strategies.OF_PROBABILITIES, pools, classes)}
     cells = grid()
     assert len(cells) == len(wanted)
     assert set(cells) == wanted
-    assert {"BADGE", "CoreSet", "ProbCover", "TypiClust"} <= set(strategies.STRATEGIES)
-    for name in strategies.STRATEGIES:
-        assert hasattr(skactive, name)
     assert set(grid(quick=True)) <= set(cells)
+
+
+def test_every_strategy_is_in_the_grid_or_measured_elsewhere():
+    compositions = {"ClassBalanced", "Hybrid", "Subsample", "Switch"}
+    public = set(skactive.strategies.__all__) - {"QueryStrategy", "Selection"} - compositions
+    names = [*STRATEGIES, *strategies.ELSEWHERE]
+    assert sorted(names) == sorted(public)
+    for name in set(strategies.ELSEWHERE.values()):
+        assert importlib.util.find_spec(f"benchmarks.{name}") is not None
 
 
 def test_no_cell_is_missing_in_the_committed_results():
@@ -54,29 +65,31 @@ def faked(monkeypatch):
 def test_a_run_in_parts_measures_each_cell_once(faked, tmp_path):
     rows = measure(True, tmp_path, only="BADGE")
     assert [made[1] for made in faked] == ["skactive", "scikit-activeml"]
-    assert "1 picks repeated" in rows[0]["what"]
+    assert rows[0]["note"] == "0.5 s, 4 MB; peer: 30 s, 240 MB, 1 picks repeated"
     assert (rows[0]["value"], rows[0]["target"], rows[0]["met"]) == (60.0, 50.0, True)
     found = load(tmp_path / "strategies.jsonl")
-    assert len(missing(found, grid(quick=True))) == 2 * (len(strategies.STRATEGIES) - 1)
+    assert len(missing(found, grid(quick=True))) == 2 * (len(STRATEGIES) - 1)
     rows = measure(True, tmp_path)
-    assert len(faked) == len(set(faked)) == 2 * len(strategies.STRATEGIES)
-    assert len(rows) == 2 * len(strategies.STRATEGIES)
+    assert len(faked) == len(set(faked)) == 2 * len(STRATEGIES)
+    assert len(rows) == 2 * len(STRATEGIES)
     assert missing(load(tmp_path / "strategies.jsonl"), grid(quick=True)) == []
     lines = (tmp_path / "strategies.jsonl").read_text(encoding="utf-8").splitlines()
     (tmp_path / "strategies.jsonl").write_text("\n".join(lines[1:]) + "\n", encoding="utf-8")
     lost = json.loads(lines[0])
     assert missing(load(tmp_path / "strategies.jsonl"), grid(quick=True)) == [
-        f"{lost['strategy']}, N = 1000, D = 64, C = 10: {lost['side']}"
+        f"{lost['strategy']}, N = 1000, {'D = 64, ' * bool(lost['D'])}C = 10: {lost['side']}"
     ]
 
 
 def test_rows_where_the_peer_was_stopped_are_bounds(faked, tmp_path):
     rows = {row["what"]: row for row in measure(True, tmp_path)}
     name = "N = 1000, D = 64, C = 10"
-    cover = rows[f"ProbCover, {name}: 0.5 s, 4 MB; peer stopped at 12 GB; time"]
+    cover = rows[f"ProbCover, {name}: time"]
+    assert cover["note"] == "0.5 s, 4 MB; peer: stopped at 12 GB"
     assert (cover["value"], cover["unit"], cover["met"]) == (0.5, "s", None)
     assert rows[f"ProbCover, {name}: memory"]["value"] == 12 * 1024 / 4
-    core = rows[f"CoreSet, {name}: 0.5 s, 4 MB; peer stopped after 10 minutes; time"]
+    core = rows[f"CoreSet, {name}: time"]
+    assert core["note"] == "0.5 s, 4 MB; peer: stopped after 10 minutes"
     assert (core["value"], core["unit"], core["met"]) == (1200.0, "×", True)
     assert rows[f"CoreSet, {name}: memory"]["unit"] == "MB"
 
@@ -94,17 +107,37 @@ def test_a_measurement_is_stopped_where_it_takes_too_long_or_too_much(monkeypatc
 
 
 def test_a_measurement_that_fails_says_why():
-    with pytest.raises(RuntimeError, match=r"of Nothing, N = 300, .* failed:[\s\S]*KeyError"):
+    match = r"of Nothing, N = 300, .* failed:[\s\S]* no attribute 'Nothing'"
+    with pytest.raises(RuntimeError, match=match):
         measured(Cell("Nothing", 300, 8, 3), "skactive")
+
+
+def test_what_is_larger_than_a_stopped_cell_is_not_run(faked, monkeypatch, tmp_path):
+    monkeypatch.setattr(strategies, "QUICK_POOLS", (1_000, 4_000))
+    monkeypatch.setattr(strategies, "QUICK_WIDTHS", (256, 64, 512))
+    rows = {row["what"]: row for row in measure(True, tmp_path, only="ProbCover")}
+    peer = strategies.SIDES[1]
+    # D = 64 is not larger than D = 256; what has N = 4,000 is, whatever its D
+    assert [cell.D for cell, side in faked if side == peer] == [256, 64]
+    assert len(faked) == 6 + 2
+    found = load(tmp_path / "strategies.jsonl")
+    assert missing(found, [cell for cell in grid(True) if cell.strategy == "ProbCover"]) == []
+    at = "at 12 GB at a smaller size, N = 1000, D = 256, C = 10"
+    assert found[Cell("ProbCover", 1_000, 512, 10), peer] == {
+        "strategy": "ProbCover", "N": 1_000, "D": 512, "C": 10, "side": peer, "stopped": at,
+    }  # fmt: skip
+    assert rows["ProbCover, N = 4000, D = 512, C = 10: memory"]["value"] == 12 * 1024 / 4
+    assert rows["ProbCover, N = 4000, D = 512, C = 10: time"]["note"].endswith(f"stopped {at}")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", strategies.SIDES)
-@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_measurements(strategy, side):
     if side != "skactive" and importlib.util.find_spec("skactiveml") is None:
         pytest.skip("needs the extra bench")
-    found = measured(Cell(strategy, 300, 8, 3), side)
+    D = 8 if strategy in strategies.OF_EMBEDDINGS else 0
+    found = measured(Cell(strategy, 300, D, 3), side)
     if "stopped" in found:
         assert strategy in strategies.WITHOUT_PEER
         return

@@ -1,0 +1,52 @@
+"""What a figure was measured on: the machine, and the versions of what was used."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import skactive
+
+# Of what a figure depends on, besides Python; scikit-activeml is not always there.
+_PACKAGES = ("torch", "numpy", "scikit-learn", "skorch", "modAL-python", "scikit-activeml")
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor, how many cores may be used, memory in GB, GPUs and system."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    return {
+        "processor": processor(),
+        "cores": cores,
+        "memory (GB)": round(memory, 1),
+        "GPU": ", ".join(gpus) or "none",
+        "system": platform.platform(terse=True),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, skactive and what it computes with."""
+    found = {"Python": platform.python_version(), "skactive": skactive.__version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
