@@ -61,7 +61,7 @@ class StopAtTrainAccuracy(RecordAccuracy):
 
     References
     ----------
-    FisherMask, arXiv 2411.05752, section 4; the rule is that of its published code.
+    FisherMask, arXiv 2411.05752; the rule is that of its published code.
 
     Examples
     --------

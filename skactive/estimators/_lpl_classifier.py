@@ -90,7 +90,7 @@ class LPLClassifier(CNNClassifier):
 
     References
     ----------
-    LPLgrad, arXiv 2411.15217, section 3; Learning Loss, arXiv 1905.03677, sections 3.2 and 3.3.
+    LPLgrad, arXiv 2411.15217; Learning Loss, arXiv 1905.03677, sections 3.2 and 3.3.
 
     Examples
     --------

@@ -47,7 +47,7 @@ class Protocol:
 
     References
     ----------
-    FisherMask, arXiv 2411.05752, section 4: training to 99 %.
+    FisherMask, arXiv 2411.05752: training to 99 %.
 
     Examples
     --------

@@ -276,7 +276,7 @@ class Results:
         References
         ----------
         J. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. "Deep Batch Active Learning by
-        Diverse, Uncertain Gradient Lower Bounds". arXiv:1906.03671, 2020, section 4.
+        Diverse, Uncertain Gradient Lower Bounds". arXiv:1906.03671, 2020, its pairwise comparisons.
         """
         owner = "Results.penalty_matrix"
         metric = _comparison.check_metric(metric, self.frame, owner)

@@ -70,7 +70,7 @@ def diagonal_fisher(
 
     References
     ----------
-    .. [1] FisherMask, arXiv 2411.05752, section 3.
+    .. [1] FisherMask, arXiv 2411.05752.
 
     Examples
     --------

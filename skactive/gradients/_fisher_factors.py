@@ -71,7 +71,7 @@ def fisher_factors(
 
     References
     ----------
-    .. [1] FisherMask, arXiv 2411.05752, section 3; BAIT, arXiv 2106.09675, section 3.
+    .. [1] FisherMask, arXiv 2411.05752; BAIT, arXiv 2106.09675.
 
     Examples
     --------

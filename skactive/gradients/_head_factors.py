@@ -52,7 +52,7 @@ def head_factors(
 
     References
     ----------
-    .. [1] BAIT, arXiv 2106.09675, section 3.
+    .. [1] BAIT, arXiv 2106.09675.
 
     Examples
     --------

@@ -80,7 +80,7 @@ def parameter_mask(
 
     References
     ----------
-    .. [1] FisherMask, arXiv 2411.05752, section 3 and its published code.
+    .. [1] FisherMask, arXiv 2411.05752, and its published code.
 
     Examples
     --------

@@ -236,7 +236,7 @@ def purity_radius(distances: Any, alpha: float = 0.95) -> float:
 
     References
     ----------
-    .. [1] ProbCover, arXiv 2205.11320, section 3.3.
+    .. [1] ProbCover, arXiv 2205.11320, its estimate of δ.
 
     Examples
     --------

@@ -104,7 +104,7 @@ def greedy_fisher(
 
     References
     ----------
-    .. [1] BAIT, arXiv 2106.09675, algorithm 1; FisherMask, arXiv 2411.05752, section 3.
+    .. [1] BAIT, arXiv 2106.09675, algorithm 1; FisherMask, arXiv 2411.05752.
 
     Examples
     --------

@@ -39,7 +39,7 @@ def typicality(X: Any, *, n_neighbors: int = 20) -> np.ndarray | Tensor:
 
     References
     ----------
-    .. [1] TypiClust, arXiv 2202.02794, equation 4.
+    .. [1] TypiClust, arXiv 2202.02794.
 
     Examples
     --------

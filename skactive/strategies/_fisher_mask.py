@@ -95,7 +95,7 @@ class FisherMask(QueryStrategy):
 
     References
     ----------
-    FisherMask, arXiv 2411.05752, section 3; BAIT, arXiv 2106.09675, algorithm 1, for the selection.
+    FisherMask, arXiv 2411.05752; BAIT, arXiv 2106.09675, algorithm 1, for the selection.
 
     Examples
     --------

@@ -50,8 +50,8 @@ class LearningLoss(SubsetStrategy):
 
     References
     ----------
-    Learning Loss for active learning, arXiv 1905.03677, section 3.1; the subset is that of section
-    4.1.
+    Learning Loss for active learning, arXiv 1905.03677, section 3; the subset is that of its
+    experiments on image classification.
 
     Examples
     --------

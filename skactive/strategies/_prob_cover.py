@@ -57,8 +57,8 @@ class ProbCover(EmbeddingStrategy):
 
     References
     ----------
-    ProbCover, arXiv 2205.11320, algorithm 1 and section 3.3; embeddings are normalized as in the
-    published code.
+    ProbCover, arXiv 2205.11320, its greedy algorithm and its estimate of δ; embeddings are
+    normalized as in the published code.
 
     Examples
     --------

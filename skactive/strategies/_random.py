@@ -26,8 +26,8 @@ class Random(QueryStrategy):
 
     References
     ----------
-    B. Settles, Active learning literature survey, University of Wisconsin-Madison, 2009, section
-    6.1, on random sampling as the baseline.
+    B. Settles, Active learning literature survey, University of Wisconsin-Madison, 2009, on random
+    sampling as the baseline.
 
     Examples
     --------

@@ -56,9 +56,9 @@ class TypiClust(EmbeddingStrategy):
 
     References
     ----------
-    TypiClust, arXiv 2202.02794, algorithm 1 and equation 4; what the paper leaves open (normalized
-    embeddings, small clusters, half a cluster) is that of the published code, which averages
-    squared distances where the paper's equation has distances.
+    TypiClust, arXiv 2202.02794, its typicality and algorithm; what the paper leaves open
+    (normalized embeddings, small clusters, half a cluster) is that of the published code, which
+    averages squared distances where the paper, as here, has distances.
 
     Examples
     --------
