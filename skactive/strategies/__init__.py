@@ -21,6 +21,7 @@ from skactive.strategies._mean_entropy import MeanEntropy
 from skactive.strategies._power_bald import PowerBALD
 from skactive.strategies._predictive_entropy import PredictiveEntropy
 from skactive.strategies._prob_cover import ProbCover
+from skactive.strategies._probabilities import ProbabilityStrategy
 from skactive.strategies._random import Random
 from skactive.strategies._subsample import Subsample
 from skactive.strategies._switch import Switch
@@ -48,6 +49,7 @@ __all__ = [
     "PowerBALD",
     "PredictiveEntropy",
     "ProbCover",
+    "ProbabilityStrategy",
     "QueryStrategy",
     "Random",
     "Selection",

@@ -47,8 +47,16 @@ class Selection:
 class QueryStrategy(BaseEstimator, ABC):
     """Base class of the query strategies: configured at construction, then called by a learner.
 
-    A subclass stores its parameters, among them `random_state`, declares them in
-    `_parameter_constraints`, and implements `_select`. It keeps nothing between calls.
+    A subclass stores its parameters, among them `random_state`, and may declare them in
+    `_parameter_constraints`, as scikit-learn's estimators do. It implements
+    `_select(estimator, X_pool, n_instances, X_labelled, y_labelled)`, which returns a `Selection`
+    and keeps nothing between calls. The pool is then not empty, `n_instances` is an int that it
+    allows, and the labelled samples may be None. X_pool is what was passed, or a part of it, as a
+    sequence: index it by slices or arrays of positions.
+
+    See Also
+    --------
+    ProbabilityStrategy : For strategies that read nothing but class probabilities.
     """
 
     _parameter_constraints: ClassVar[dict[str, list]] = {

@@ -26,8 +26,33 @@ from skactive.strategies._sub_pool import in_pool
 class ProbabilityStrategy(QueryStrategy):
     """Base class of the strategies that value a sample by its class probabilities.
 
-    The members of a Committee, or of a list of fitted estimators, are averaged. A subclass
-    implements `_utilities`.
+    A subclass implements `_utilities(log_p)`: from the log-probabilities of N samples, an array of
+    shape (N, C) in float64, it returns their utilities, of shape (N,), higher is better. Everything
+    else is done: the pool is read in batches, whatever it is; networks, Pipelines, searches and
+    classifiers with `predict_proba` are asked; the members of a Committee, or of a list of fitted
+    estimators, are averaged.
+
+    Parameters
+    ----------
+    batch_size : int, default=256
+        Samples a forward pass.
+    device : str, torch.device or None, default=None
+        Where to compute; None is where the network is.
+    random_state : int, RandomState, Generator or None, default=None
+        Breaks exact ties at random; None breaks them by position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skactive import CNNClassifier, ProbabilityStrategy
+    >>> class Gini(ProbabilityStrategy):
+    ...     def _utilities(self, log_p):
+    ...         return 1 - np.exp(2 * log_p).sum(axis=1)  # 1 − Σ p²
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(max_epochs=5, random_state=0).fit(X[:100], y[:100])
+    >>> Gini().select(clf, X[100:], n_instances=10).indices.shape
+    (10,)
     """
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
