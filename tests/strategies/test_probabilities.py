@@ -1,0 +1,75 @@
+"""A strategy of a user's own that reads probabilities: three lines, on all that a pool may be."""
+
+import numpy as np
+import pytest
+import torch
+from modAL.models import ActiveLearner, Committee
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from torch.utils.data import TensorDataset
+
+from skactive import CNNClassifier, ImageReader, ProbabilityStrategy, Subsample
+from skactive.exceptions import UnreadableFileWarning
+
+X, y = load_digits(return_X_y=True)
+IMAGES = (X * 15).astype(np.uint8).reshape(-1, 8, 8)
+
+
+class Gini(ProbabilityStrategy):
+    def _utilities(self, log_p):
+        return 1 - np.exp(2 * log_p).sum(axis=1)
+
+
+def gini(p):
+    return [1 - sum(q**2 for q in row) for row in p]
+
+
+@pytest.fixture(scope="module")
+def clf():
+    return CNNClassifier(classes=range(10), max_epochs=3, random_state=0).fit(IMAGES[:80], y[:80])
+
+
+def test_it_chooses_what_its_utilities_say(clf):
+    pool = IMAGES[80:200]
+    selection = Gini().select(clf, pool, 7)
+    expected = np.array(gini(clf.predict_proba(pool)))
+    np.testing.assert_allclose(selection.utilities, expected, rtol=1e-4)
+    assert selection.indices.tolist() == np.argsort(-selection.utilities)[:7].tolist()
+
+
+def test_a_dataset_and_a_part_of_it(clf):
+    pool = IMAGES[80:200]
+    dataset = TensorDataset(torch.from_numpy(pool))
+    whole = Gini().select(clf, dataset, 5)
+    np.testing.assert_array_equal(whole.indices, Gini().select(clf, pool, 5).indices)
+    part = Subsample(Gini(), 40, random_state=0).select(clf, dataset, 5)
+    scored = ~np.isnan(part.utilities)
+    assert scored.sum() == 40
+    np.testing.assert_allclose(part.utilities[scored], whole.utilities[scored], rtol=1e-5)
+
+
+def test_files_some_of_which_cannot_be_read(tmp_path):
+    for i, image in enumerate(IMAGES[:60]):
+        Image.fromarray(image).save(tmp_path / f"{i:02}.png")
+    (tmp_path / "30.png").write_text("no image")
+    paths = sorted(tmp_path.glob("*.png"))
+    reader = ImageReader(mode="L", errors="skip")
+    net = make_pipeline(reader, CNNClassifier(classes=range(10), max_epochs=2, random_state=0))
+    net.fit(paths[:20], y[:20])
+    with pytest.warns(UnreadableFileWarning, match=r"30\.png"):
+        selection = Gini().select(net, paths[20:], 5)
+    assert np.flatnonzero(np.isnan(selection.utilities)).tolist() == [10]
+    assert 10 not in selection.indices
+
+
+def test_a_committee_is_averaged():
+    members = [
+        ActiveLearner(LogisticRegression(max_iter=500), X_training=X[part], y_training=y[part])
+        for part in (slice(0, 40), slice(40, 80))
+    ]
+    pool = X[80:120]
+    chosen, _ = Committee(members, query_strategy=Gini()).query(pool, n_instances=4)
+    mean = np.mean([member.predict_proba(pool) for member in members], axis=0)
+    assert chosen.tolist() == np.argsort(-np.array(gini(mean)))[:4].tolist()
