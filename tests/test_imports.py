@@ -10,7 +10,7 @@ import pytest
 import skactive
 
 ROOT = Path(skactive.__file__).parent
-SHARED = {"_validation", "exceptions", "_torch", "_rng", "_memory", "_optional"}
+SHARED = {"_validation", "exceptions", "_torch", "_rng", "_memory", "_optional", "_sub_pool"}
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
     "_modal": {"_validation"},
@@ -20,6 +20,7 @@ ALLOWED = {
     "_rng": {"_validation"},
     "_memory": set(),
     "_optional": set(),
+    "_sub_pool": {"_torch"},
     "_factors": {"_validation"},
     "gradients": SHARED | {"_factors"},
     "selection": SHARED | {"_factors"},

@@ -233,14 +233,17 @@ def _instance(section: Section, known: Mapping[str, Any], default: Any = ...) ->
 def _inner(section: Section, place: str, value: Any, known: Mapping[str, Any]) -> Any:
     """Make the strategies that a strategy is made of: tables with a class, also within lists.
 
-    TOML has no null: "none" stands for None.
+    TOML has no null: "none" stands for None. It has no tuples either: what a strategy wants as
+    (name, strategy) or (strategy, until_labels) is a list within the list.
     """
     if value == "none":
         return None
     if isinstance(value, dict) and "class" in value:
         return _instance(Section(section.file, f"{section.place}.{place}", value), known)
     if isinstance(value, list):
-        return [_inner(section, f"{place}[{i}]", item, known) for i, item in enumerate(value, 1)]
+        items = [_inner(section, f"{place}[{i}]", item, known) for i, item in enumerate(value, 1)]
+        entry = place.endswith("]") and any(hasattr(item, "select") for item in items)
+        return tuple(items) if entry else items
     return value
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from skactive._rng import generator
 from skactive._validation import InvalidParameterError, check_count, invalid
@@ -61,6 +61,25 @@ def curves(frame: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, pd.Data
         )
 
 
+def check_measured(frame: pd.DataFrame, metric: str, owner: str) -> None:
+    """Raise if some strategy has no such measurement; warn if they do not share all seeds."""
+    for dataset, of_dataset in frame.groupby("dataset", sort=False):
+        measured = of_dataset.dropna(subset=[metric])
+        without = set(of_dataset["strategy"]) - set(measured["strategy"])
+        if without:
+            raise InvalidParameterError(
+                f"{owner}: {metric!r} was not measured for {', '.join(sorted(without))} on "
+                f"{dataset!r}. Compare another measurement, or leave these out of the frame."
+            )
+        seeds = measured.groupby(["strategy", "n_labelled"])["seed"].agg(frozenset).unstack()  # noqa: PD010
+        if len(set(seeds.to_numpy().ravel())) > 1:
+            warnings.warn(
+                f"{owner}: on {dataset!r} some runs are not finished, or have other seeds than the "
+                "rest. What is compared is what there is; Results.summary() counts the seeds.",
+                stacklevel=4,
+            )
+
+
 def areas(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return the area under the budget curve of each run, NaN where a run is not finished."""
     import pandas as pd
@@ -81,19 +100,21 @@ def efficiency(frame: pd.DataFrame, metric: str, baseline: Any, owner: str) -> p
     names = strategy_names(frame)
     if baseline not in names:
         raise invalid("baseline", owner, f"one of {', '.join(names)}", baseline)
+    check_measured(frame, metric, owner)
     sign = -1 if metric in LOWER_IS_BETTER else 1
-    means = {(d, s): table.mean() for d, s, table in curves(frame, metric)}
+    tables = {(d, s): table for d, s, table in curves(frame, metric)}
     rows = []
-    for (dataset, strategy), mean in means.items():
-        if strategy == baseline or (dataset, baseline) not in means:
+    for (dataset, strategy), table in tables.items():
+        if strategy == baseline or (dataset, baseline) not in tables:
             continue
-        base = means[dataset, baseline]
-        for n, score in zip(mean.index.tolist(), mean.tolist(), strict=True):
+        base = tables[dataset, baseline].mean()
+        for n in table:
+            score = table[n].mean()
             needed = _statistics.labels_needed(
                 base.index.to_numpy(), sign * base.to_numpy(), sign * score
             )
-            rows.append((dataset, strategy, n, score, needed, needed / n))
-    columns = ["dataset", "strategy", "n_labelled", metric, "baseline_labels", "ratio"]
+            rows.append((dataset, strategy, n, table[n].count(), score, needed, needed / n))
+    columns = ["dataset", "strategy", "n_labelled", "n_seeds", metric, "baseline_labels", "ratio"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -105,18 +126,26 @@ def penalties(
 
     if budgets not in {"all", "doubling"}:
         raise invalid("budgets", owner, "'all' or 'doubling'", budgets)
+    check_measured(frame, metric, owner)
     names = strategy_names(frame)
     sign = -1 if metric in LOWER_IS_BETTER else 1
     matrix = np.zeros((len(names), len(names)))
-    for _, of_dataset in frame.groupby("dataset", sort=False):
-        tables = {name: table for _, name, table in curves(of_dataset, metric)}
+    for dataset, of_dataset in frame.groupby("dataset", sort=False):
         after_queries = sorted(set(of_dataset["n_labelled"]))[1:]  # round 0 is the same for all
+        if not after_queries:
+            raise InvalidParameterError(
+                f"{owner} compares what comes after a query, and on {dataset!r} there was none. "
+                "Run with n_rounds of at least 1."
+            )
+        tables = {
+            name: table.reindex(columns=after_queries)
+            for _, name, table in curves(of_dataset, metric)
+        }
         if budgets == "doubling":
             powers = 2 ** np.arange(len(after_queries).bit_length())
             after_queries = [after_queries[i - 1] for i in powers if i <= len(after_queries)]
         for one, other in combinations(tables, 2):
-            both = [n for n in after_queries if n in tables[one] and n in tables[other]]
-            for n in both:
+            for n in after_queries:
                 pairs = pd.concat([tables[one][n], tables[other][n]], axis=1).dropna().to_numpy()
                 if len(pairs) < 2:
                     raise InvalidParameterError(
@@ -126,25 +155,27 @@ def penalties(
                 t, p = _statistics.paired_t(sign * pairs[:, 0], sign * pairs[:, 1])
                 if p < alpha:
                     winner, loser = (one, other) if t > 0 else (other, one)
-                    matrix[names.index(winner), names.index(loser)] += 1 / len(both)
+                    matrix[names.index(winner), names.index(loser)] += 1 / len(after_queries)
     return pd.DataFrame(matrix, index=names, columns=names)
 
 
 def blocks(frame: pd.DataFrame, metric: str, over: Any, owner: str) -> pd.DataFrame:
-    """Return areas with a row a block and a column a strategy; blocks that lack one are left out.
+    """Return areas with a row a block and a column a strategy.
 
-    A block is a data set, its seeds averaged, or a seed of a data set.
+    A block is a seed of a data set that all strategies have finished, or a data set, over whose
+    blocks of that kind the areas are averaged.
     """
     if over not in {"dataset", "seed"}:
         raise invalid(
             "over", owner, "'dataset' or 'seed'", over,
             "Seeds of one data set tell about that data set only.",
         )  # fmt: skip
-    index = ["dataset"] if over == "dataset" else ["dataset", "seed"]
-    table = areas(frame, metric).pivot_table(
-        index=index, columns="strategy", values="aubc", sort=False
-    )
+    check_measured(frame, metric, owner)
+    index = ["dataset", "seed"]
+    table = areas(frame, metric).pivot_table(index=index, columns="strategy", values="aubc")
     table = table.reindex(columns=strategy_names(frame)).dropna()
+    if over == "dataset":
+        table = table.groupby("dataset").mean()
     if len(table) < 2 or table.shape[1] < 2:
         raise InvalidParameterError(
             f"{owner} compares at least 2 strategies on at least 2 blocks that all of them "
@@ -199,14 +230,11 @@ def critical_differences(table: pd.DataFrame, alpha: float) -> CriticalDifferenc
 
     names = list(table.columns)
     ranks, p, critical = _statistics.nemenyi(table.to_numpy(), alpha)
-    friedman = np.nan
-    if len(names) > 2:
-        friedman = float(stats.friedmanchisquare(*table.to_numpy().T).pvalue)
     return CriticalDifferences(
         pd.Series(ranks, index=names, name="mean rank"),
         pd.DataFrame(p, index=names, columns=names),
         critical,
-        friedman,
+        _statistics.friedman(table.to_numpy()),
         len(table),
         alpha,
     )

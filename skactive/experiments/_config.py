@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -60,10 +61,11 @@ def make_config(
         "strategies": {name: _describe_arm(arm, common) for name, arm in arms.items()},
         "dataset": terms.dataset,
         "protocol": asdict(terms.protocol),
+        "n_threads": terms.n_threads,
         "metrics": {name: plain(scorer) for name, scorer in terms.metrics.items()},
         "versions": [versions()],
     }
-    return json.loads(json.dumps(config))
+    return json.loads(json.dumps(config, allow_nan=False))
 
 
 def _describe_arm(arm: Arm, common: Any) -> Any:
@@ -73,6 +75,8 @@ def _describe_arm(arm: Arm, common: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """Turn a parameter into what JSON can hold, the same in every process."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no NaN, and NaN differs from itself
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.generic):
@@ -121,8 +125,10 @@ def fingerprint(X: Any) -> dict[str, Any]:
     return {"shape": shape, "dtype": dtype, "checksum": digest.hexdigest()[:16]}
 
 
-def store_config(out: Path, config: dict[str, Any]) -> None:
+def store_config(out: Path, config: dict[str, Any], recorded: Collection[str]) -> None:
     """Write OUT/config.json, or check that what is there agrees and add what is new.
+
+    What has led to no record binds nobody: neither a strategy without one, nor a whole file.
 
     Parameters
     ----------
@@ -130,6 +136,8 @@ def store_config(out: Path, config: dict[str, Any]) -> None:
         The folder of the experiment.
     config : dict
         The one that `make_config` made.
+    recorded : collection of str
+        The strategies that have records there.
 
     Raises
     ------
@@ -137,8 +145,15 @@ def store_config(out: Path, config: dict[str, Any]) -> None:
         If results are there that come from another configuration, or from an unknown one.
     """
     path = out / "config.json"
-    if path.exists():
+    if recorded and not path.exists():
+        raise ResultsMismatchError(
+            f"{str(out)!r} holds results.jsonl but no config.json, so nothing says which "
+            "configuration the results come from. Pass another out=."
+        )
+    if recorded:
         stored = json.loads(path.read_bytes())
+        known = stored["strategies"]
+        stored["strategies"] = {name: known[name] for name in known if name in recorded}
         found = list(differences(stored, config, ""))
         if found:
             raise ResultsMismatchError(
@@ -152,11 +167,6 @@ def store_config(out: Path, config: dict[str, Any]) -> None:
         config = config | {"strategies": strategies, "versions": versions}
         if config == stored:
             return
-    elif (out / "results.jsonl").exists():
-        raise ResultsMismatchError(
-            f"{str(out)!r} holds results.jsonl but no config.json, so nothing says which "
-            "configuration the results come from. Pass another out=."
-        )
     # A kill leaves the old file or the new one, never a part.
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps(config, indent=2) + "\n")

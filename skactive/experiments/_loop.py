@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skactive._torch import n_rows, take_rows
+from skactive._sub_pool import SubPool
+from skactive._torch import isolated_rng, n_rows, take_rows
 from skactive._validation import invalid
 from skactive.experiments._metrics import measure
 from skactive.experiments._protocol import Protocol
@@ -19,7 +20,7 @@ from skactive.experiments._records import Record
 from skactive.experiments._resources import PeakMemory, fitted_device, fixed_threads, versions
 
 # What a seed is for. Streams of different purposes are independent of each other.
-_INITIAL, _ESTIMATOR, _STRATEGY = range(3)
+_INITIAL, _ESTIMATOR, _STRATEGY, _MEASUREMENTS = range(4)
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,10 @@ def play_round(
     """Train, measure and query once.
 
     The estimator is cloned and seeded from `seed` and the round alone: whatever the strategy, the
-    initial weights where the networks are the same, and the order of the data, are the same. The
-    last round trains and measures, and queries nothing.
+    initial weights where the networks are the same, and the order of the data, are the same. What
+    has no `random_state`, such as a plain skorch net, draws from the process-wide generators, which
+    are lent to it with a seed and put back. The last round trains and measures, and queries
+    nothing.
 
     Parameters
     ----------
@@ -174,11 +177,12 @@ def play_round(
                 until = plan.n_initial + earlier * plan.batch_size
                 fitted, _ = _train(arm, seed, earlier, labelled[:until], data, terms, fitted)
         fitted, train_seconds = _train(arm, seed, round_, labelled, data, terms, fitted)
-        metrics, predict_seconds = measure(fitted, data.X_test, data.y_test, terms.metrics)
+        device = fitted_device(fitted)
+        with isolated_rng(derive_seed(seed, round_, _MEASUREMENTS), device):
+            metrics, predict_seconds = measure(fitted, data.X_test, data.y_test, terms.metrics)
         queried, query_seconds = np.empty(0, dtype=np.int64), None
         if round_ < plan.n_rounds:
             queried, query_seconds = _query(name, arm, seed, round_, labelled, data, plan, fitted)
-        device = fitted_device(fitted)
         record = Record(
             dataset=terms.dataset,
             strategy=name,
@@ -209,9 +213,17 @@ def _train(
         seed_parts(fitted, round_seed)
     else:
         fitted = terms.protocol.apply(seeded_clone(arm.estimator, round_seed))
-    start = time.perf_counter()
-    fitted.fit(take_rows(data.X, labelled), data.y[labelled])
-    return fitted, time.perf_counter() - start
+    with isolated_rng(round_seed, _named_device(fitted)):
+        start = time.perf_counter()
+        fitted.fit(take_rows(data.X, labelled), data.y[labelled])
+        return fitted, time.perf_counter() - start
+
+
+def _named_device(estimator: Any) -> torch.device | None:
+    """Return the CUDA device that a parameter of an estimator names, if there is one."""
+    params = estimator.get_params(deep=True) if torch.cuda.is_available() else {}
+    named = [value for name, value in params.items() if name.rpartition("__")[2] == "device"]
+    return next((torch.device(value) for value in named if str(value).startswith("cuda")), None)
 
 
 def _query(
@@ -220,16 +232,27 @@ def _query(
 ) -> tuple[np.ndarray, float]:  # fmt: skip
     """Ask the strategy for the next batch; say how long that took."""
     pool = np.setdiff1d(np.arange(n_rows(data.X)), labelled, assume_unique=True)
-    X_pool = take_rows(data.X, pool)
+    X_pool = _unlabelled(data.X, pool)
     X_labelled, y_labelled = take_rows(data.X, labelled), data.y[labelled]
-    querier = seeded_clone(arm.strategy, derive_seed(seed, round_, _STRATEGY))
-    start = time.perf_counter()
-    selection = querier.select(
-        fitted, X_pool, plan.batch_size, X_labelled=X_labelled, y_labelled=y_labelled
-    )
-    seconds = time.perf_counter() - start
+    strategy_seed = derive_seed(seed, round_, _STRATEGY)
+    querier = seeded_clone(arm.strategy, strategy_seed)
+    with isolated_rng(strategy_seed, fitted_device(fitted)):
+        start = time.perf_counter()
+        selection = querier.select(
+            fitted, X_pool, plan.batch_size, X_labelled=X_labelled, y_labelled=y_labelled
+        )
+        seconds = time.perf_counter() - start
     where = f"round {round_} of seed {seed}"
     return pool[_checked(selection.indices, name, plan.batch_size, len(pool), where)], seconds
+
+
+def _unlabelled(X: Any, pool: np.ndarray) -> Any:
+    """Return the samples to choose from, without a copy of images.
+
+    Of a list that is one of references; a data frame stays one, for the sake of its columns.
+    """
+    of_its_kind = isinstance(X, (list, tuple)) or hasattr(X, "iloc")
+    return take_rows(X, pool) if of_its_kind else SubPool(X, pool)
 
 
 def _counts(y: np.ndarray) -> dict[str, int]:

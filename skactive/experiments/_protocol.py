@@ -18,15 +18,16 @@ class Protocol:
     """How the classifier is trained in each round of an experiment.
 
     What is not None or False is set on the estimator before each training, in place of what it
-    had, also inside a Pipeline or a search. The default leaves the estimator as it is and trains
-    it from scratch in each round.
+    had: on every network that it holds, also inside a Pipeline, an ensemble or a search. The
+    default leaves the estimator as it is and trains it from scratch in each round.
 
     Parameters
     ----------
     warm_start : bool, default=False
         Whether a round goes on from the weights of the round before. After a kill, such a run
         trains its finished rounds again, since their weights were not kept; the numbers stay the
-        same.
+        same. The estimator, or the last step of a Pipeline, has to be the network: ensembles and
+        searches train clones, which know no round before.
     train_to : float or None, default=None
         Stop training once an epoch's accuracy on the training batches has reached this, at most 1;
         FisherMask's authors train to 0.99. `max_epochs` still bounds the epochs.
@@ -94,18 +95,18 @@ class Protocol:
         InvalidParameterError
             If it has no parameter that this can be set by.
         """
-        wanted: dict[str, Any] = {}
         if self.warm_start:
-            wanted["warm_start"] = True
+            _set_warm_start(estimator, name)
         if self.validation is not None:
-            wanted["train_split"] = self.validation
+            for network in _networks(estimator, "train_split", name):
+                network.set_params(train_split=self.validation)
         if self.augment is not None:
-            wanted["augment"] = self.augment
-        callbacks = list(self._callbacks())
-        if callbacks:
-            wanted["callbacks"] = callbacks
-        for parameter, value in wanted.items():
-            _set(estimator, parameter, value, name)
+            for network in _networks(estimator, "augment", name):
+                network.set_params(augment=self.augment)
+        if self.train_to is not None or self.patience is not None:
+            for network in _networks(estimator, "callbacks", name):
+                own = network.get_params(deep=False)["callbacks"] or []
+                network.set_params(callbacks=[*own, *self._callbacks()])
         return estimator
 
     def _callbacks(self) -> Iterator[Callback]:
@@ -133,21 +134,52 @@ class StopAt(Callback):
             raise KeyboardInterrupt  # how skorch's own callbacks stop training
 
 
-def _set(estimator: Any, parameter: str, value: Any, name: str) -> None:
-    """Set a parameter of an estimator, or of the one inside it that has it."""
-    params = estimator.get_params(deep=True)
-    places = [p for p in params if p == parameter or p.endswith(f"__{parameter}")]
-    # The net inside a Pipeline, not what lies inside the net.
-    places = sorted(places, key=lambda place: place.count("__"))[:1]
-    if not places:
+def _set_warm_start(estimator: Any, name: str) -> None:
+    """Let training go on from the weights there are."""
+    trained = estimator
+    while hasattr(trained, "steps"):  # a Pipeline trains its last step, and no clone of it
+        trained = trained.steps[-1][1]
+    if len(_estimators(trained)) > 1:
         raise InvalidParameterError(
-            f"The 'protocol' parameter of run_experiment sets {parameter!r}, which "
-            f"{name}={type(estimator).__name__} does not have. "
-            "Use a CNNClassifier, or leave this out of the protocol."
+            f"The 'protocol' parameter of run_experiment sets 'warm_start', but {name}="
+            f"{type(trained).__name__} trains clones of what it holds, which know no round before. "
+            "Use the network itself or a Pipeline that ends in it, or leave this out of the "
+            "protocol."
         )
-    if parameter == "callbacks":
-        value = [*(params[places[0]] or []), *value]
-    estimator.set_params(**{places[0]: value})
+    if "warm_start" not in trained.get_params(deep=False):
+        raise _lacks("warm_start", trained, name)
+    trained.set_params(warm_start=True)
+
+
+def _networks(estimator: Any, parameter: str, name: str) -> list[Any]:
+    """Return the networks that an estimator holds, itself among them; all have the parameter."""
+    networks = [
+        part for part in _estimators(estimator)
+        if {"max_epochs", "callbacks"} <= part.get_params(deep=False).keys()
+    ]  # fmt: skip
+    # A plain skorch net has callbacks and a train_split too, which take and know other things.
+    others = [part for part in networks if "augment" not in part.get_params(deep=False)]
+    if others or not networks:
+        raise _lacks(parameter, others[0] if others else estimator, name)
+    return networks
+
+
+def _estimators(estimator: Any) -> list[Any]:
+    """Return an estimator, and those inside it."""
+    inside = estimator.get_params(deep=True).values()
+    return [
+        estimator,
+        *(p for p in inside if hasattr(p, "fit") and hasattr(p, "get_params")
+          and not isinstance(p, type)),
+    ]  # fmt: skip
+
+
+def _lacks(parameter: str, estimator: Any, name: str) -> InvalidParameterError:
+    return InvalidParameterError(
+        f"The 'protocol' parameter of run_experiment sets {parameter!r}, which "
+        f"{name}={type(estimator).__name__} does not have as a CNNClassifier has it. "
+        "Use a CNNClassifier, or leave this out of the protocol."
+    )
 
 
 def _fault(name: str, value: Any) -> str:

@@ -42,7 +42,7 @@ class Record(TypedDict):
 
 
 def read_records(path: Path) -> tuple[list[Record], int]:
-    """Read a file of records, up to a last line that was cut off in the middle.
+    """Read a file of records, up to a last line that has no end: a kill cut it off.
 
     Parameters
     ----------
@@ -59,29 +59,23 @@ def read_records(path: Path) -> tuple[list[Record], int]:
     Raises
     ------
     InvalidParameterError
-        If a line that is not the last one is no record: nothing that a kill leaves behind.
+        If a line that has its end is no record: nothing that a kill leaves behind.
     """
-    lines = path.read_bytes().splitlines(keepends=True)
+    *lines, _ = path.read_bytes().split(b"\n")
     records: list[Record] = []
-    size = 0
     for number, line in enumerate(lines, start=1):
         record = _parse(line)
         if record is None:
-            if number == len(lines):
-                break
             raise InvalidParameterError(
                 f"Line {number} of {path} is not the record of a finished round. "
                 "Delete the line, and the round is computed again."
             )
         records.append(record)
-        size += len(line)
-    return records, size
+    return records, sum(len(line) + 1 for line in lines)
 
 
 def _parse(line: bytes) -> Any:
-    """Return the record in a line, or None if the line is incomplete or no record."""
-    if not line.endswith(b"\n"):
-        return None
+    """Return the record in a line, or None if it holds none."""
     try:
         record = json.loads(line)
     except ValueError:

@@ -234,9 +234,20 @@ class Results:
         Returns
         -------
         pandas.DataFrame
-            With the columns `dataset`, `strategy`, `n_labelled`, the measurement, and
-            `baseline_labels`: where the baseline's curve, joined by straight lines, first gets
-            there; infinite where it never does. `ratio` is `baseline_labels / n_labelled`.
+            With the columns `dataset`, `strategy`, `n_labelled`, `n_seeds` (over how many the mean
+            is), the measurement, and `baseline_labels`: where the baseline's curve, joined by
+            straight lines, first gets there; infinite where it never does. `ratio` is
+            `baseline_labels / n_labelled`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If an argument is wrong, or a strategy lacks the measurement.
+
+        Warns
+        -----
+        UserWarning
+            If some runs are not finished, or have other seeds than the rest.
         """
         owner = "Results.label_efficiency"
         metric = _comparison.check_metric(metric, self.frame, owner)
@@ -271,7 +282,13 @@ class Results:
         Raises
         ------
         InvalidParameterError
-            If an argument is wrong, or two strategies share fewer than two seeds at a budget.
+            If an argument is wrong, a strategy lacks the measurement, nothing was queried, or two
+            strategies share fewer than two seeds at a budget.
+
+        Warns
+        -----
+        UserWarning
+            If some runs are not finished, or have other seeds than the rest.
 
         References
         ----------
@@ -291,8 +308,9 @@ class Results:
         metric : str, default="accuracy"
             The measurement, of which the areas under the budget curves are compared.
         over : {"dataset", "seed"}, default="dataset"
-            What is paired: data sets, their seeds averaged; or the seeds of all data sets, which
-            tells about these data sets only. With n pairs, p is at least 2 / 2ⁿ.
+            What is paired: data sets, averaged over the seeds that all strategies have finished; or
+            these seeds of all data sets, which tells about these data sets only. With n pairs, p is
+            at least 2 / 2ⁿ. Areas that differ by 1e-12 of the largest or less count as equal.
 
         Returns
         -------
@@ -303,7 +321,13 @@ class Results:
         Raises
         ------
         InvalidParameterError
-            If an argument is wrong, or there are fewer than two pairs.
+            If an argument is wrong, a strategy lacks the measurement, or there are fewer than two
+            pairs.
+
+        Warns
+        -----
+        UserWarning
+            If some runs are not finished, or have other seeds than the rest.
 
         References
         ----------
@@ -323,7 +347,7 @@ class Results:
         metric : str, default="accuracy"
             The measurement, by whose areas under the budget curves strategies are ranked.
         over : {"dataset", "seed"}, default="dataset"
-            On what they are ranked, as for `wilcoxon`.
+            On what they are ranked, and which areas are equal, as for `wilcoxon`.
         alpha : float, default=0.05
             The level.
 
@@ -336,7 +360,13 @@ class Results:
         Raises
         ------
         InvalidParameterError
-            If an argument is wrong, or there are fewer than two blocks.
+            If an argument is wrong, a strategy lacks the measurement, or there are fewer than two
+            blocks.
+
+        Warns
+        -----
+        UserWarning
+            If some runs are not finished, or have other seeds than the rest.
 
         References
         ----------
@@ -397,13 +427,17 @@ class Results:
     def _cells(self, table: pd.DataFrame | None) -> list[list[str]]:
         if table is not None:
             return _tables.cells(table)
-        head = ["labels", "strategy", "accuracy (mean ± sd)", "query (s)", "training (s)"]
+        summary = self.summary()
         several = len(set(self.frame["dataset"])) > 1
+        gaps = len(set(summary["n_seeds"])) > 1  # then means are not over the same seeds: say so
+        head = ["labels", "strategy", *["seeds"] * gaps]
+        head += ["accuracy (mean ± sd)", "query (s)", "training (s)"]
         rows = [["data"] * several + head]
-        for row in self.summary().to_dict("records"):
+        for row in summary.to_dict("records"):
             spread = f" ± {row['accuracy_sd']:.3f}" if row["n_seeds"] > 1 else ""
             query = "–" if math.isnan(row["query_seconds"]) else f"{row['query_seconds']:.2f}"
             accuracy, train = f"{row['accuracy_mean']:.3f}{spread}", f"{row['train_seconds']:.2f}"
-            cells = [str(row["n_labelled"]), row["strategy"], accuracy, query, train]
+            seeds = [str(row["n_seeds"])] * gaps
+            cells = [str(row["n_labelled"]), row["strategy"], *seeds, accuracy, query, train]
             rows.append([row["dataset"]] * several + cells)
         return rows

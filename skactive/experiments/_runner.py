@@ -158,11 +158,12 @@ def run_experiment(
     terms = Terms(plan, protocol, check_metrics(metrics, OWNER), check_dataset(dataset), threads)
     n_jobs = check_n_jobs(n_jobs)
     folder = None if out is None else make_folder(out)
-    if folder is not None:
-        store_config(folder, make_config(estimator, arms, data, terms))
+    config = {} if folder is None else make_config(estimator, arms, data, terms)
 
     grid = [(name, seed) for seed in which for name in arms]
     with nullcontext() if folder is None else RecordFile(folder / "results.jsonl") as file:
+        if folder is not None and file is not None:
+            store_config(folder, config, {record["strategy"] for record in file.records})
         stored = _by_run([] if file is None else latest(file.records))
         done = {run: _finished(stored.get(run, {}), plan.n_rounds) for run in grid}
         with tqdm(

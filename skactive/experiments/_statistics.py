@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+# Scores that differ by no more than this share of the largest are equal but for rounding.
+ROUNDING = 1e-12
+
 
 def aubc(n_labelled: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the area under the budget curve, divided by the range of budgets.
@@ -44,8 +47,13 @@ def labels_needed(n_labelled: np.ndarray, scores: np.ndarray, level: float) -> f
     Returns
     -------
     float
-        The number of labels; the first budget if it is reached there, infinity if nowhere.
+        The number of labels; the first budget if it is reached there, infinity if nowhere; NaN
+        where the level is NaN, or all scores are. Budgets whose score is NaN are left out.
     """
+    measured = ~np.isnan(scores)
+    n_labelled, scores = n_labelled[measured], scores[measured]
+    if np.isnan(level) or not len(scores):
+        return np.nan
     reached = np.flatnonzero(scores >= level)
     if not len(reached):
         return np.inf
@@ -78,7 +86,7 @@ def paired_t(a: np.ndarray, b: np.ndarray) -> Test:
         that are all 0 give t = 0 and p = 1; all equal to another number, t = ±∞ and p = 0.
     """
     difference = a - b
-    rounding = 1e-12 * max(np.abs(a).max(), np.abs(b).max())  # 0.7 − 0.5 is not 0.8 − 0.6
+    rounding = ROUNDING * max(np.abs(a).max(), np.abs(b).max())  # 0.7 − 0.5 is not 0.8 − 0.6
     if np.ptp(difference) <= rounding:
         zero = abs(difference[0]) <= rounding
         return Test(0.0, 1.0) if zero else Test(float(np.sign(difference[0])) * np.inf, 0.0)
@@ -97,14 +105,72 @@ def signed_rank(a: np.ndarray, b: np.ndarray) -> Test:
     Returns
     -------
     Test
-        The smaller of the two rank sums and the p-value, exact where there are few pairs and no
-        ties. Pairs without a difference are left out; with none left, p = 1.
+        The smaller of the two rank sums and the p-value: exact for up to 50 differences, equal ones
+        among them or not, else by the normal approximation. Pairs without a difference are left
+        out; with none left, p = 1. What differs by 1e-12 of the largest number or less is equal.
     """
-    difference = (a - b)[a != b]
-    if not len(difference):
+    difference = a - b
+    rounding = ROUNDING * max(np.abs(a).max(), np.abs(b).max())
+    difference = difference[np.abs(difference) > rounding]
+    n = len(difference)
+    if not n:
         return Test(0.0, 1.0)
-    statistic, p = stats.wilcoxon(difference)
-    return Test(float(statistic), float(p))
+    ranks = stats.rankdata(numbered(np.abs(difference), rounding))
+    if n > 50:
+        return Test(*map(float, stats.wilcoxon(np.sign(difference) * ranks, method="asymptotic")))
+    smaller = min(ranks[difference > 0].sum(), ranks[difference < 0].sum())
+    # How likely each rank sum is if the signs are those of fair coins; twice a rank is whole.
+    doubled = (2 * ranks).astype(int)
+    chance = np.zeros(doubled.sum() + 1)
+    chance[0] = 1.0
+    for rank in doubled:
+        chance[rank:] += chance[:-rank].copy()
+        chance /= 2
+    return Test(float(smaller), float(min(2 * chance[: int(2 * smaller) + 1].sum(), 1.0)))
+
+
+def numbered(values: np.ndarray, rounding: float) -> np.ndarray:
+    """Number values by size; those that follow each other by no more than rounding share one.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        The values.
+    rounding : float
+        The largest step between two that count as equal.
+
+    Returns
+    -------
+    ndarray of shape (n,) and dtype int64
+        From 0, the smallest.
+    """
+    order = np.argsort(values, kind="stable")
+    numbers = np.zeros(len(values), dtype=np.int64)
+    numbers[order[1:]] = np.cumsum(np.diff(values[order]) > rounding)
+    return numbers
+
+
+def friedman(scores: np.ndarray) -> float:
+    """Test whether methods have the same ranks.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N, k)
+        Of k methods on N blocks; ties as for `nemenyi`.
+
+    Returns
+    -------
+    float
+        The p-value of Friedman's test; 1 if all are equal on all blocks, NaN for two methods.
+    """
+    rows = _numbered_rows(scores)
+    if scores.shape[1] < 3:
+        return np.nan
+    return float(stats.friedmanchisquare(*rows.T).pvalue) if rows.any() else 1.0
+
+
+def _numbered_rows(scores: np.ndarray) -> np.ndarray:
+    return np.array([numbered(row, ROUNDING * np.abs(row).max()) for row in scores])
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -170,7 +236,8 @@ def nemenyi(scores: np.ndarray, alpha: float) -> Nemenyi:
     Parameters
     ----------
     scores : ndarray of shape (N, k)
-        Higher is better; ties share the mean of their ranks.
+        Higher is better; ties share the mean of their ranks. Scores of a block that differ by
+        1e-12 of its largest or less are ties.
     alpha : float
         The level of significance.
 
@@ -182,7 +249,7 @@ def nemenyi(scores: np.ndarray, alpha: float) -> Nemenyi:
         infinitely many degrees of freedom, divided by √2.
     """
     n_blocks, k = scores.shape
-    ranks = stats.rankdata(-scores, axis=1).mean(axis=0)
+    ranks = stats.rankdata(-_numbered_rows(scores), axis=1).mean(axis=0)
     scale = np.sqrt(k * (k + 1) / (6 * n_blocks)) / np.sqrt(2)
     p = stats.studentized_range.sf(np.abs(ranks[:, None] - ranks) / scale, k, np.inf)
     np.fill_diagonal(p, 1.0)

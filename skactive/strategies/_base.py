@@ -13,10 +13,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from skactive._modal import query_result
+from skactive._sub_pool import SubPool
 from skactive._torch import check_not_iterable_dataset, n_rows
 from skactive._validation import check_count, invalid
 from skactive.strategies._readable import readable_positions
-from skactive.strategies._sub_pool import SubPool
 
 BATCH_CONSTRAINTS: dict[str, list] = {
     "batch_size": [Interval(Integral, 1, None, closed="left")],

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from skactive._sub_pool import SubPool
 from skactive._torch import (
     as_tensor,
     check_finite,
@@ -29,7 +30,6 @@ from skactive.gradients import head_inputs
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import PoolInputs, PoolNetwork
 from skactive.strategies._progress import shown
-from skactive.strategies._sub_pool import SubPool
 
 EMBEDDING_CONSTRAINTS: dict[str, list] = {
     **BATCH_CONSTRAINTS,

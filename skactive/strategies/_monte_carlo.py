@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skactive._rng import seed_sequence
+from skactive._sub_pool import SubPool, in_pool
 from skactive._torch import (
     map_batches,
     n_rows,
@@ -29,7 +30,6 @@ from skactive.strategies._dropout import DropoutNetwork
 from skactive.strategies._networks import PoolNetwork, check_two_classes, committee_members
 from skactive.strategies._probabilities import member_log_probabilities
 from skactive.strategies._progress import shown
-from skactive.strategies._sub_pool import SubPool, in_pool
 
 # Samples that several estimators predict for before their predictions are compared.
 _AT_ONCE = 1024

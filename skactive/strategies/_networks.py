@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from skactive._sub_pool import in_pool
 from skactive._torch import (
     as_tensor,
     check_finite,
@@ -32,7 +33,6 @@ from skactive._torch import (
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies._progress import progress_bar, shown
-from skactive.strategies._sub_pool import in_pool
 
 
 def committee_members(learner: Any) -> list[Any] | None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skactive._sub_pool import SubPool
 from skactive._torch import n_rows, take_rows
 from skactive._validation import Description, invalid, owner_name
 from skactive.exceptions import UnreadableFileWarning
 from skactive.strategies._progress import progress_bar
-from skactive.strategies._sub_pool import SubPool
 
 _AT_ONCE = 4096
 _NAMED = 3

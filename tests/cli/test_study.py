@@ -104,6 +104,27 @@ def test_strategies_made_of_others(read):
         read(wrong)
 
 
+def test_lists_of_pairs(read):
+    phases = '[[{ class = "Random" }, 100], [{ class = "Margin" }, "none"]]'
+    members = '[["sure", { class = "Margin" }], ["other", { class = "FisherMask" }]]'
+    study = read(
+        GOOD.replace(
+            '"Random",',
+            f'{{ class = "Switch", phases = {phases} }}, '
+            f'{{ class = "Hybrid", strategies = {members}, shares = [3, 1] }},',
+        )
+    )
+    switch, hybrid = study.strategies["Switch"], study.strategies["Hybrid"]
+    assert [(type(s).__name__, until) for s, until in switch.phases] == [
+        ("Random", 100), ("Margin", None),
+    ]  # fmt: skip
+    assert hybrid.get_params()["sure"] is hybrid.strategies[0][1]
+    assert hybrid.get_params()["other__fraction"] == FisherMask().fraction
+    assert hybrid.shares == [3, 1]
+    X = np.zeros((30, 28, 28), dtype=np.uint8)
+    assert len(set(switch.select(None, X, 30).indices)) == 30
+
+
 def test_the_pool_is_drawn_by_the_seed(read):
     first, again = read(GOOD), read(GOOD)
     np.testing.assert_array_equal(first.data.X_train, again.data.X_train)

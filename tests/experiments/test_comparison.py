@@ -53,6 +53,74 @@ def test_label_efficiency_by_hand():
     np.testing.assert_allclose(behind["baseline_labels"], [10, 10 + 10 / 3, 20])
 
 
+def without(records, strategy, seed, round_):
+    return [
+        r for r in records if (r["strategy"], r["seed"], r["round"]) != (strategy, seed, round_)
+    ]
+
+
+def test_seeds_that_are_missing_are_counted_and_warned_of():
+    records = without(rounds("A", A) + rounds("B", B), "A", 2, 2)
+    results = Results(records)
+    with pytest.warns(UserWarning, match=r"label_efficiency: on 'data' some runs are not finished"):
+        table = results.label_efficiency(baseline="B")
+    assert table["n_seeds"].tolist() == [3, 3, 2]
+    assert RESULTS.label_efficiency(baseline="B")["n_seeds"].tolist() == [3, 3, 3]
+    with pytest.warns(UserWarning, match=r"Results\.wilcoxon: on 'data' some runs"):
+        assert results.wilcoxon(over="seed")["n_blocks"].tolist() == [2]
+    with pytest.warns(UserWarning, match=r"Results\.penalty_matrix: on 'data' some runs"):
+        results.penalty_matrix()
+    # Of seeds 0 and 1, which both have finished: the third weighs for neither.
+    other = with_areas([[0.6, 0.5]])
+    merged = Results(records + other.frame.to_dict("records"))
+    with pytest.warns(UserWarning, match=r"critical_differences: on 'data'"):
+        merged.critical_differences()
+    with pytest.warns(UserWarning, match="some runs are not finished"):
+        difference = merged.wilcoxon()["mean_difference"][0]
+    area = {s: np.mean([(10 * (c[0] + c[1]) / 2 + 20 * (c[1] + c[2]) / 2) / 30 for c in of[:2]])
+            for s, of in [("A", A), ("B", B)]}  # fmt: skip
+    assert difference == pytest.approx((area["A"] - area["B"] + 0.1) / 2)
+
+
+def test_shorter_runs_are_not_compared_with_longer_ones():
+    results = Results(rounds("A", A) + rounds("B", [curve[:2] for curve in B]))
+    assert results.aubc().query("strategy == 'B'")["aubc"].isna().all()
+    message = r"at 40 labels A and B have 0 in common\. Run at least two seeds of each to the end"
+    with pytest.warns(UserWarning, match="not fin"), pytest.raises(ValueError, match=message):
+        results.penalty_matrix()
+    with pytest.warns(UserWarning, match="not fin"), pytest.raises(ValueError, match="0 blocks"):
+        results.wilcoxon(over="seed")
+
+
+@pytest.mark.parametrize("name", ["penalty_matrix", "wilcoxon", "critical_differences"])
+def test_what_was_not_measured_is_not_compared(name):
+    results = Results(
+        [r | {"log_loss": None} for r in rounds("A", A)] + rounds("B", B) + rounds("C", B)
+    )
+    message = rf"Results\.{name}: 'log_loss' was not measured for A on 'data'\. Compare another"
+    with pytest.raises(InvalidParameterError, match=message):
+        getattr(results, name)("log_loss")
+    with pytest.raises(InvalidParameterError, match="label_efficiency: 'log_loss' was not"):
+        results.label_efficiency("log_loss", baseline="B")
+
+
+def test_without_queries_there_are_no_penalties():
+    results = Results(rounds("A", [c[:1] for c in A]) + rounds("B", [c[:1] for c in B]))
+    message = (
+        r"penalty_matrix compares what comes after a query, and on 'data' there was none\. Run"
+    )
+    with pytest.raises(InvalidParameterError, match=message):
+        results.penalty_matrix()
+
+
+def test_rounding_does_not_decide_a_rank():
+    # Areas of 0.3 and of 0.1 + 0.2.
+    flat = [[0.3] * 3] * 3, [[0.1 + 0.2] * 3] * 3
+    results = Results(rounds("A", flat[0]) + rounds("B", flat[1]))
+    assert results.wilcoxon(over="seed")["p"].tolist() == [1]
+    assert results.critical_differences(over="seed").ranks.tolist() == [1.5, 1.5]
+
+
 def test_penalties_by_hand():
     # Constant differences at 20 labels: A beats B for certain. At 40: mean 0.1, sd 0.2,
     # t = √3 / 2, far below 4.30. Round 0 is not compared.

@@ -11,9 +11,11 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from skactive._validation import InvalidParameterError
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments import run_experiment
 from skactive.experiments._config import fingerprint, plain
+from skactive.experiments._records import RecordFile
 from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, Shuffled, Unsure, digits
 
 
@@ -70,6 +72,71 @@ def test_another_configuration_is_refused_and_the_difference_named(out, change, 
     )
     assert "\n" not in str(caught.value)
     assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_another_number_of_threads_is_another_configuration(tmp_path):
+    run(tmp_path, n_rounds=0, n_threads=1)
+    with pytest.raises(ResultsMismatchError, match=r"n_threads was 1 and is now 2\. Pass another"):
+        run(tmp_path, n_rounds=0, n_threads=2)
+
+
+def test_what_is_not_a_number_equals_itself(tmp_path):
+    estimator = make_pipeline(FunctionTransformer(kw_args={"a": float("nan")}), FlatSGD(np.inf))
+    assert plain(float("nan")) == plain(np.float32("nan")) == "nan"
+    assert plain(estimator) == plain(estimator)
+    arms = {"unsure": Unsure(power=1), "odd": (FlatSGD(), Odd())}
+    first = run(tmp_path, strategies=arms, n_rounds=0).frame
+    again = run(tmp_path, strategies=arms, n_rounds=0).frame
+    assert again["train_seconds"].tolist() == first["train_seconds"].tolist()
+    with pytest.raises(ResultsMismatchError, match=r"odd\.params\.missing was 'nan' and is now 0"):
+        run(tmp_path, strategies={"odd": Odd(missing=0)}, n_rounds=0)
+
+
+class Odd(Unsure):
+    """A strategy with NaN for a default."""
+
+    def __init__(self, missing=float("nan"), random_state=None):
+        super().__init__(random_state=random_state)
+        self.missing = missing
+
+
+class Fails(FlatSGD):
+    """Fails before there is anything to record."""
+
+    def fit(self, X, y):
+        raise RuntimeError("no more")
+
+
+def test_a_run_that_recorded_nothing_binds_nobody(tmp_path):
+    for settings in [{}, {"batch_size": 5}]:
+        with pytest.raises(RuntimeError, match="no more"):
+            run(tmp_path, Fails(), **settings)
+    changed = run(tmp_path, n_initial=25).frame  # another estimator and another start
+    assert len(changed) == 8
+    assert json.loads((tmp_path / "config.json").read_text())["n_initial"] == 25
+    with pytest.raises(ResultsMismatchError, match="n_initial was 25 and is now 20"):
+        run(tmp_path)
+
+
+def test_a_strategy_that_recorded_nothing_binds_nobody(tmp_path):
+    arms = {"unsure": Unsure(), "late": (Fails(), Unsure(power=3))}
+    with pytest.raises(RuntimeError, match="no more"):
+        run(tmp_path, strategies=arms, n_rounds=0)
+    frame = run(tmp_path, strategies={"late": Unsure(power=2)}, n_rounds=0).frame
+    assert len(frame) == 1
+    with pytest.raises(ResultsMismatchError, match=r"unsure\.params\.power was 1 and is now 2"):
+        run(tmp_path, strategies={"unsure": Unsure(power=2)}, n_rounds=0)
+    with pytest.raises(ResultsMismatchError, match=r"late\.params\.power was 2 and is now 3"):
+        run(tmp_path, strategies={"late": Unsure(power=3)}, n_rounds=0)
+
+
+def test_a_run_at_work_is_not_robbed_of_its_configuration(tmp_path):
+    pytest.importorskip("fcntl")
+    with RecordFile(tmp_path / "results.jsonl"):  # it has recorded nothing yet
+        (tmp_path / "config.json").write_text("its own")
+        with pytest.raises(InvalidParameterError, match="is in use by another run"):
+            run(tmp_path)
+        assert (tmp_path / "config.json").read_text() == "its own"
 
 
 def test_what_changes_no_number_is_no_difference(out):

@@ -1,16 +1,33 @@
 """One run: its seeds, its start, and what it does not let a strategy do."""
 
+import random
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch import NeuralNetClassifier
 
+from skactive import CNNClassifier, CoreSet, Entropy, Random
 from skactive._validation import InvalidParameterError
 from skactive.experiments import run_experiment
 from skactive.experiments._loop import Plan, initial_positions, seeded_clone
-from tests.experiments.stubs import BUDGET, STRATEGIES, Fixed, FlatSGD, Shuffled, Unsure, digits
+from tests.experiments.stubs import (
+    BUDGET,
+    STRATEGIES,
+    Fixed,
+    FlatSGD,
+    Shuffled,
+    Unsure,
+    digits,
+    numbers,
+)
 
 
 def runs(results):
@@ -28,7 +45,7 @@ def test_strategies_share_the_start():
     frame = run({**STRATEGIES, "again": Shuffled()}).frame
     first = frame[frame["round"] == 0].groupby("seed")
     for metric in ["accuracy", "balanced_accuracy", "log_loss"]:
-        assert (first[metric].nunique() == 1).all()
+        assert set(first[metric].nunique()) == {1}
     assert frame[frame["round"] == 0]["log_loss"].nunique() == 2  # the seeds differ
     # Two strategies that do the same draw the same, in every round.
     same = frame.pivot_table(index=["seed", "round"], columns="strategy", values="log_loss")
@@ -65,6 +82,118 @@ def test_parts_of_an_ensemble_get_seeds_of_their_own():
     assert first != second
     again = seeded_clone(ensemble, 0).get_params()
     assert again["a__random_state"] == first
+
+
+class Unseeded(ClassifierMixin, BaseEstimator):
+    """Draws its start from the process-wide generators, and has no random_state."""
+
+    def fit(self, X, y):
+        draws = [random.getrandbits(31), np.random.randint(2**31), int(torch.randint(2**31, ()))]
+        self.model_ = FlatSGD(random_state=sum(draws) % 2**31).fit(X, y)
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+
+class Careless(BaseEstimator):
+    """Picks by NumPy's global generator."""
+
+    def select(self, estimator, X_pool, n_instances, **labelled):
+        return SimpleNamespace(indices=np.random.permutation(len(X_pool))[:n_instances])
+
+
+class Linear(torch.nn.Sequential):
+    """A network for a plain skorch net."""
+
+    def __init__(self):
+        super().__init__(torch.nn.Flatten(), torch.nn.Dropout(0.2), torch.nn.Linear(64, 10))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Unseeded(),
+        NeuralNetClassifier(
+            Linear, criterion=torch.nn.CrossEntropyLoss, max_epochs=2, train_split=None, verbose=0,
+            iterator_train__shuffle=True, classes=list(range(10)),
+        ),
+    ],
+    ids=["NumPy", "skorch"],
+)  # fmt: skip
+def test_what_has_no_random_state_is_seeded_too(estimator):
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    arms = {"a": Careless(), "b": Careless()}
+    first = numbers(run(arms, estimator))
+    again = numbers(run(arms, estimator))
+    pd.testing.assert_frame_equal(first, again)
+    a, b = (first[first["strategy"] == name].drop(columns="strategy") for name in "ab")
+    pd.testing.assert_frame_equal(a.reset_index(drop=True), b.reset_index(drop=True))
+    assert first.groupby("round")["accuracy"].nunique().max() == 2  # the two seeds differ
+    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    assert states == after
+
+
+def test_the_pool_is_not_copied():
+    X, y, X_test, y_test = digits()
+    fetched = []
+
+    class Watched:
+        shape, dtype = X.shape, X.dtype
+
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, index):
+            rows = X[index]
+            fetched.append(len(rows))
+            return rows
+
+    strategies = [Random(), Entropy(batch_size=32), CoreSet(batch_size=32)]
+    network = CNNClassifier(classes=range(10), max_epochs=1, module_params={"width": 2})
+    results = run_experiment(
+        network, strategies, Watched(), y, X_test, y_test, **BUDGET, seeds=1, progress=False
+    )
+    assert max(fetched) == 40  # the labelled ones of the last query
+    whole = run_experiment(
+        network, strategies, X, y, X_test, y_test, **BUDGET, seeds=1, progress=False
+    )
+    pd.testing.assert_frame_equal(numbers(results), numbers(whole))
+
+
+def test_a_strategy_of_ones_own_reads_the_pool_as_it_likes():
+    X, *_ = digits()
+    pools = []
+
+    class Spy(Shuffled):
+        def select(self, estimator, X_pool, n_instances, **labelled):
+            pools.append((len(X_pool), np.asarray(X_pool), X_pool[3:5], X_pool[np.array([7, 0])]))
+            return super().select(estimator, X_pool, n_instances)
+
+    queried = run({"spy": Spy()}, seeds=1).frame["queried"][0]
+    start = initial_positions(digits()[1], Plan(**BUDGET, initial="random"), 0)
+    for labelled, (n, whole, some, others) in zip([start, [*start, *queried]], pools, strict=False):
+        left = np.delete(X, labelled, axis=0)
+        assert n == len(left)
+        np.testing.assert_array_equal(whole, left)
+        np.testing.assert_array_equal(some, left[3:5])
+        np.testing.assert_array_equal(others, left[[7, 0]])
+
+
+def test_a_data_frame_stays_one():
+    X, y, X_test, y_test = digits()
+    table, test_table = (pd.DataFrame(of.reshape(len(of), -1)) for of in (X, X_test))
+    kinds = []
+
+    class Spy(Shuffled):
+        def select(self, estimator, X_pool, n_instances, **labelled):
+            kinds.append(type(X_pool))
+            return super().select(estimator, X_pool, n_instances)
+
+    run_experiment(
+        SGDClassifier(), [Spy()], table, y, test_table, y_test, **BUDGET, seeds=1, progress=False
+    )
+    assert set(kinds) == {pd.DataFrame}
 
 
 def test_picks_never_repeat_and_the_counts_add_up():
@@ -149,8 +278,6 @@ def test_pipeline_and_an_estimator_without_probabilities():
 
 
 def test_a_memmap_and_a_tensor_give_the_numbers_of_an_array(tmp_path):
-    import torch
-
     X, y, X_test, y_test = digits()
     np.save(tmp_path / "X.npy", X)
     kinds = {"array": X, "memmap": np.load(tmp_path / "X.npy", mmap_mode="r")}

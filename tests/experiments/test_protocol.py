@@ -6,8 +6,13 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn.base import clone
+from sklearn.ensemble import BaggingClassifier, VotingClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch import NeuralNetClassifier
 
 from skactive import CNNClassifier
 from skactive._validation import InvalidParameterError
@@ -129,6 +134,50 @@ def test_inside_a_pipeline(seen):
     assert len(inner.callbacks) == 1
 
 
+def test_every_network_of_an_ensemble_is_reached():
+    members = [("one", network()), ("other", make_pipeline(FunctionTransformer(), network()))]
+    ensemble = VotingClassifier([*members, ("rows", FlatSGD())], voting="soft")
+    protocol = Protocol(validation=0.2, patience=3, train_to=0.9, augment="strong")
+    for whole, prefix in [(ensemble, ""), (GridSearchCV(ensemble, {}), "estimator__")]:
+        params = protocol.apply(clone(whole)).get_params()
+        for place in ["one", "other__cnnclassifier"]:
+            found = {
+                name: params[f"{prefix}{place}__{name}"] for name in ["train_split", "augment"]
+            }
+            assert found == {"train_split": 0.2, "augment": "strong"}
+            callbacks = params[f"{prefix}{place}__callbacks"]
+            assert [type(c).__name__ for c in callbacks] == ["StopAt", "EarlyStopping"]
+    assert network().callbacks is None
+    one, other = (protocol.apply(network()).callbacks for _ in range(2))
+    assert not {id(callback) for callback in one} & {id(callback) for callback in other}
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        VotingClassifier([("one", network()), ("other", network())]),
+        GridSearchCV(network(), {"lr": [0.1]}),
+        BaggingClassifier(network()),
+        make_pipeline(FunctionTransformer(), BaggingClassifier(network())),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_what_trains_clones_cannot_go_on(estimator):
+    kind = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
+    message = rf"sets 'warm_start', but estimator={kind} trains clones .* Use the network itself or"
+    with pytest.raises(InvalidParameterError, match=message):
+        Protocol(warm_start=True).apply(clone(estimator))
+
+
+def test_a_plain_skorch_net_can_only_be_warm_started():
+    net = NeuralNetClassifier(torch.nn.Identity, verbose=0)
+    assert Protocol(warm_start=True).apply(clone(net)).warm_start is True
+    for protocol in [Protocol(train_to=0.9), Protocol(validation=0.1), Protocol(augment="strong")]:
+        message = r"=NeuralNetClassifier does not have as a CNNClassifier has it\. Use a CNNCl"
+        with pytest.raises(InvalidParameterError, match=message):
+            protocol.apply(VotingClassifier([("one", network()), ("other", net)]))
+
+
 def test_the_protocol_is_part_of_the_configuration(tmp_path):
     run(Protocol(train_to=0.9), out=tmp_path, n_rounds=0)
     with pytest.raises(ValueError, match=r"protocol\.train_to was 0\.9 and is now 0\.99"):
@@ -162,9 +211,7 @@ def test_wrong_settings(settings, message):
     ],
 )
 def test_an_estimator_that_cannot_do_it_is_refused(protocol, parameter):
-    message = (
-        rf"sets '{parameter}', which the estimator of 'Watched'=FlatSGD does not have\. Use a CNNC"
-    )
+    message = rf"sets '{parameter}', which the estimator of 'Watched'=FlatSGD does not have as a"
     with pytest.raises(InvalidParameterError, match=message), warnings.catch_warnings():
         run(protocol, FlatSGD())
 

@@ -55,13 +55,16 @@ def test_wherever_the_last_line_is_cut_it_is_repaired(tmp_path, finished):
         assert path.read_bytes() == finished
 
 
-def test_a_last_line_of_rubbish_is_repaired(tmp_path, finished):
+@pytest.mark.parametrize("rubbish", [b"\0\0\0", b"{}", b"[1]", b"7", b"\xff", b"", b"<<<< HEAD"])
+def test_a_last_line_of_rubbish_that_has_its_end_is_named(tmp_path, finished, rubbish):
     path = tmp_path / "results.jsonl"
-    for rubbish in [b"\0\0\0\n", b"{}\n", b"[1]\n", b"7\n"]:
-        path.write_bytes(finished + rubbish)
-        with RecordFile(path):
-            pass
-        assert path.read_bytes() == finished
+    path.write_bytes(finished + rubbish + b"\n")
+    message = r"^Line 9 of .*results\.jsonl is not the record of a finished round\. Delete the line"
+    with pytest.raises(InvalidParameterError, match=message), RecordFile(path):
+        pass
+    with pytest.raises(InvalidParameterError, match=message):
+        Results.load(tmp_path)
+    assert path.read_bytes() == finished + rubbish + b"\n"
 
 
 def test_a_damaged_line_in_the_middle_is_named(tmp_path, finished):

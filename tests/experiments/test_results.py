@@ -50,20 +50,23 @@ def test_summary_by_hand():
 
 def test_text():
     assert Results(RECORDS).to_text().splitlines() == [
-        "labels      strategy  accuracy (mean ± sd)  query (s)  training (s)",
-        "    20        margin         0.600 ± 0.141       0.25          2.50",
-        "    20  a random one                 0.500       0.25          2.00",
-        "    30        margin         0.750 ± 0.000          –          2.50",
+        "labels      strategy  seeds  accuracy (mean ± sd)  query (s)  training (s)",
+        "    20        margin      2         0.600 ± 0.141       0.25          2.50",
+        "    20  a random one      1                 0.500       0.25          2.00",
+        "    30        margin      2         0.750 ± 0.000          –          2.50",
     ]
+    assert Results(RECORDS[:4]).to_text().splitlines()[0] == (
+        "labels  strategy  accuracy (mean ± sd)  query (s)  training (s)"
+    )
 
 
 def test_markdown():
     assert Results(RECORDS).to_markdown().splitlines() == [
-        "| labels |     strategy | accuracy (mean ± sd) | query (s) | training (s) |",
-        "| -----: | -----------: | -------------------: | --------: | -----------: |",
-        "|     20 |       margin |        0.600 ± 0.141 |      0.25 |         2.50 |",
-        "|     20 | a random one |                0.500 |      0.25 |         2.00 |",
-        "|     30 |       margin |        0.750 ± 0.000 |         – |         2.50 |",
+        "| labels |     strategy | seeds | accuracy (mean ± sd) | query (s) | training (s) |",
+        "| -----: | -----------: | ----: | -------------------: | --------: | -----------: |",
+        "|     20 |       margin |     2 |        0.600 ± 0.141 |      0.25 |         2.50 |",
+        "|     20 | a random one |     1 |                0.500 |      0.25 |         2.00 |",
+        "|     30 |       margin |     2 |        0.750 ± 0.000 |         – |         2.50 |",
     ]
 
 

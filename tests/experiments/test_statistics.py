@@ -9,9 +9,11 @@ from scipy import stats
 from skactive.experiments._statistics import (
     aubc,
     bootstrap_mean,
+    friedman,
     holm,
     labels_needed,
     nemenyi,
+    numbered,
     paired_t,
     signed_rank,
 )
@@ -36,6 +38,14 @@ def test_labels_needed_by_hand():
     assert labels_needed(n, curve, 0.61) == np.inf
     fallen = np.array([0.4, 0.3, 0.5])
     assert labels_needed(n, fallen, 0.45) == pytest.approx(35)
+
+
+def test_nothing_is_needed_for_what_was_not_measured():
+    n, curve = np.array([10, 20, 40]), np.array([0.4, np.nan, 0.6])
+    assert np.isnan(labels_needed(n, curve, np.nan))
+    assert np.isnan(labels_needed(n, np.full(3, np.nan), 0.5))
+    assert labels_needed(n, curve, 0.5) == pytest.approx(25)  # straight from 10 to 40
+    assert labels_needed(n, curve, 0.7) == np.inf
 
 
 def test_paired_t_by_hand():
@@ -66,6 +76,57 @@ def test_signed_rank_by_hand():
     assert signed_rank(with_tie, np.zeros(6)) == (3, pytest.approx(10 / 32))
     assert signed_rank(np.ones(3), np.ones(3)) == (0, 1)
     assert signed_rank(np.ones(1), np.zeros(1)).p == 1
+
+
+def rank_sum_p(difference):
+    """All 2ⁿ signs of the ranks: how often is the smaller sum so small?"""
+    ranks = stats.rankdata(np.abs(difference))
+    total = ranks.sum()
+
+    def smaller(signs):
+        positive = ranks[np.array(signs)].sum()
+        return min(positive, total - positive)
+
+    sums = [smaller(signs) for signs in product([True, False], repeat=len(ranks))]
+    return np.mean(np.array(sums) <= smaller(difference > 0))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_signed_rank_counts_all_signs(seed):
+    rng = np.random.default_rng(seed)
+    difference = rng.choice([-4, -3, -2, -1, 1, 2, 3, 4], size=rng.integers(2, 11)).astype(float)
+    a = rng.random(len(difference))
+    # Ties, of which adding and subtracting leaves noise.
+    assert signed_rank(a + difference, a).p == pytest.approx(rank_sum_p(difference))
+
+
+def test_signed_rank_of_many_is_that_of_scipy():
+    rng = np.random.default_rng(0)
+    for n in (50, 51):
+        a, b = rng.random((2, n))
+        method = "exact" if n == 50 else "asymptotic"
+        assert signed_rank(a, b) == pytest.approx(tuple(stats.wilcoxon(a - b, method=method)))
+
+
+def test_rounding_is_no_difference():
+    one, third = np.full(6, 0.3), np.full(6, 0.1 + 0.2)  # 0.30000000000000004
+    assert signed_rank(third, one) == (0, 1)
+    # Five equal differences and a larger one of the other sign: ranks 3 (five times) and 6.
+    a = np.array([0.8, 0.7, 0.6, 0.5, 0.4, 0.1])
+    b = np.array([0.6, 0.5, 0.4, 0.3, 0.2, 0.9])
+    assert len(set((a - b)[:5])) > 1
+    assert signed_rank(a, b).statistic == 6
+    scores = np.array([[0.3, 0.1 + 0.2, 0.2], [0.1 + 0.2, 0.3, 0.2]])
+    np.testing.assert_array_equal(nemenyi(scores, 0.05).ranks, [1.5, 1.5, 3])
+    assert friedman(scores) == pytest.approx(friedman(np.array([[2.0, 2, 1], [2, 2, 1]])))
+    assert friedman(np.array([[0.3, 0.1 + 0.2, 0.3]] * 3)) == 1
+
+
+def test_numbers_by_size():
+    values = np.array([0.5, 0.1, 0.5 + 1e-15, 0.2, 0.1])
+    assert numbered(values, 1e-12).tolist() == [2, 0, 2, 1, 0]
+    assert numbered(values, 0).tolist() == [2, 0, 3, 1, 0]
+    assert numbered(values[:0], 0).tolist() == []
 
 
 def test_holm_by_hand():

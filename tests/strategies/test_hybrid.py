@@ -19,8 +19,8 @@ from skactive import (
     Selection,
     Subsample,
 )
+from skactive._sub_pool import SubPool
 from skactive.strategies import QueryStrategy
-from skactive.strategies._sub_pool import SubPool
 from tests.strategies.stubs import Fixed, distributions
 
 P = distributions(30, 2)

@@ -12,6 +12,8 @@ from skactive._torch import take_rows
 class SubPool:
     """Some samples of a pool, as a sequence: nothing is copied before it is asked for.
 
+    `np.asarray` asks for all of them.
+
     Parameters
     ----------
     X : array-like, Tensor, Dataset or SubPool of N samples
@@ -32,6 +34,9 @@ class SubPool:
 
     def __getitem__(self, index: slice | np.ndarray) -> Any:
         return take_rows(self.X, self.positions[index])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(take_rows(self.X, self.positions), dtype)
 
 
 def in_pool(X: Any, positions: np.ndarray) -> np.ndarray:
