@@ -7,12 +7,11 @@ import sys
 from collections.abc import Sequence
 
 import skactive
-from skactive._validation import InvalidParameterError
 from skactive.cli._arguments import Parser
 from skactive.cli._demo import add_demo
 from skactive.cli._report import add_report
 from skactive.cli._run import add_run
-from skactive.exceptions import DatasetError, ResultsMismatchError
+from skactive.exceptions import UnsupportedEstimatorError
 
 __all__ = ["main"]
 
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except (InvalidParameterError, ResultsMismatchError, DatasetError, OSError) as error:
+    except (ValueError, UnsupportedEstimatorError, OSError) as error:
         message = " ".join(str(error).split())
         for python, here in arguments.words.items():
             message = message.replace(python, here)

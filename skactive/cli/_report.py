@@ -25,13 +25,15 @@ def add_report(commands: Any) -> None:
         "report", help="draw results on one page of HTML", description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    report.add_argument("folders", nargs="+", metavar="OUT", help="folders of results")
+    report.add_argument(
+        "folders", nargs="+", metavar="OUT", help="folders of results, or files results.jsonl"
+    )
     report.add_argument(
         "--output", metavar="FILE", help="where to write it (default: OUT/report.html)"
     )
     report.add_argument(
-        "--baseline", default="Random", metavar="NAME",
-        help="the strategy that label efficiency compares with (default: %(default)s)",
+        "--baseline", metavar="NAME",
+        help="the strategy that label efficiency compares with (default: Random, if it is there)",
     )  # fmt: skip
     report.set_defaults(run=write, out=None, words={})
 
@@ -41,8 +43,15 @@ def write(arguments: argparse.Namespace) -> None:
     # Imported here: matplotlib is slow to import, and --help does not need it.
     from skactive.plotting import write_report
 
-    folders = [Path(folder) for folder in arguments.folders]
-    results = Results.load(folders)
+    results = Results.load(arguments.folders)
+    names = list(dict.fromkeys(results.frame["strategy"]))
+    baseline = arguments.baseline or "Random"
+    if arguments.baseline not in {None, *names}:
+        raise InvalidParameterError(
+            f"--baseline must be one of {', '.join(names)}. Got {baseline!r} instead."
+        )
+    given = [Path(path) for path in arguments.folders]
+    folders = [path if path.is_dir() else path.parent for path in given]
     output = Path(arguments.output or folders[0] / "report.html")
     images = {}
     for folder in folders:
@@ -53,5 +62,5 @@ def write(arguments: argparse.Namespace) -> None:
                 print(f"Without the images that were asked for: {error}")
             else:
                 images[study.settings["dataset"]] = study.data
-    write_report(results, output, images=images, baseline=arguments.baseline)
+    write_report(results, output, images=images, baseline=baseline)
     print(output)

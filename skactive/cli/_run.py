@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from skactive._validation import InvalidParameterError
 from skactive.cli._arguments import count
-from skactive.cli._study import Study, read_study
-from skactive.experiments import Results, run_experiment
+from skactive.cli._section import placed
+from skactive.cli._study import Study, read_study, try_out
+from skactive.experiments import Results, check_experiment, run_experiment
 
 # What the messages of Python functions say, in the words of the file.
 _IN_THE_FILE = {
@@ -53,7 +55,10 @@ def add_run(commands: Any) -> None:
     run.add_argument(
         "--seeds", type=count(1), metavar="N", help="seeds 0 to N-1, instead of the file's"
     )
-    run.add_argument("--check", action="store_true", help="check the file, and run nothing")
+    run.add_argument(
+        "--check", action="store_true",
+        help="check the file, and try each strategy on a few images; keep nothing",
+    )  # fmt: skip
     run.add_argument("--quiet", action="store_true", help="no introduction and no progress bar")
     run.set_defaults(run=run_study, words=_IN_THE_FILE)
 
@@ -73,24 +78,37 @@ def run_study(arguments: argparse.Namespace) -> None:
             "Pass --out."
         )
     arguments.out = settings["out"]
+    data = study.data
+    experiment = (
+        study.estimator, study.strategies, data.X_train, data.y_train, data.X_test, data.y_test
+    )  # fmt: skip
+    try:
+        check_experiment(*experiment, **settings)
+    except InvalidParameterError as error:
+        raise _placed(error, arguments) from None
     if not arguments.quiet or arguments.check:
         print(_introduction(study), flush=True)
     if arguments.check:
+        try_out(study, Path(arguments.config))
+        print("Each network has been trained, and each strategy has chosen, on a few images.")
         return
-    data = study.data
-    results = run_experiment(
-        study.estimator,
-        study.strategies,
-        data.X_train,
-        data.y_train,
-        data.X_test,
-        data.y_test,
-        **settings,
-        progress=not arguments.quiet,
-    )
     out = Path(settings["out"])
+    out.mkdir(parents=True, exist_ok=True)
     _keep(Path(arguments.config), out / STUDY_FILE)
+    results = run_experiment(*experiment, **settings, progress=not arguments.quiet)
     print(f"\n{_final(results)}\n\nskactive report {out} draws it.")
+
+
+def _placed(error: InvalidParameterError, arguments: argparse.Namespace) -> InvalidParameterError:
+    """Name the field of the file, or the option, that an error is about."""
+    found = re.match(r"The '(\w+)' parameter of run_experiment ", str(error))
+    field = found[1] if found else ""
+    option = {"n_jobs": "jobs", "n_rounds": "rounds"}.get(field, field)
+    if getattr(arguments, option, None) is not None:
+        return placed("command line", f"--{option}", error)
+    if field in {"X", "y", "X_test", "y_test", "dataset"}:
+        return placed(arguments.config, "dataset", error)
+    return placed(arguments.config, f"experiment.{field}".rstrip("."), error)
 
 
 def _introduction(study: Study) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -11,10 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import get_scorer_names
 
 from skactive import datasets, estimators, strategies
-from skactive._validation import InvalidParameterError, describe
-from skactive.experiments import Protocol
+from skactive._torch import n_rows, take_rows
+from skactive._validation import InvalidParameterError
+from skactive.cli._section import Section, placed
+from skactive.exceptions import UnsupportedEstimatorError
+from skactive.experiments import Protocol, run_experiment
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,6 +39,9 @@ DATASETS: dict[str, Callable[..., Bunch]] = {
     "svhn": datasets.load_svhn,
 }
 _SECTIONS = ("dataset", "estimator", "strategies", "experiment", "protocol")
+# What the protocol sets on an estimator, and the field that it comes from.
+_PROTOCOL_SETS = {"augment": "augment", "train_split": "validation", "callbacks": "train_to"}
+_TRIAL_LABELS, _TRIAL_POOL, _TRIAL_BATCH = 40, 64, 20
 
 
 @dataclass(frozen=True)
@@ -55,60 +64,6 @@ class Study:
     estimator: Any
     strategies: dict[str, Any]
     settings: dict[str, Any]
-
-
-class Section:
-    """A table of the file, whose fields are taken out one by one.
-
-    Parameters
-    ----------
-    file : path
-        Where it comes from, for messages.
-    place : str
-        The name of the table, for messages.
-    content : dict
-        What it holds.
-    """
-
-    def __init__(self, file: Path, place: str, content: Any) -> None:
-        self.file, self.place = file, place
-        if not isinstance(content, dict):
-            raise self.fault("", "a table", content)
-        self.rest = dict(content)
-
-    def fault(self, field: str, must: str, got: Any, remedy: str = "") -> InvalidParameterError:
-        """Build the error for a wrong field."""
-        place = ".".join(part for part in (self.place, field) if part)
-        message = f"{self.file}: {place} must be {must}. Got {describe(got)} instead."
-        return InvalidParameterError(f"{message} {remedy}".rstrip())
-
-    def take(self, field: str, kind: Any, must: str, default: Any = ...) -> Any:
-        """Take a field out; without a default it has to be there."""
-        if field not in self.rest:
-            if default is ...:
-                place = f"{self.place}.{field}"
-                raise InvalidParameterError(f"{self.file}: {place} is missing; it is {must}.")
-            return default
-        value = self.rest.pop(field)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.fault(field, must, value)
-        return value
-
-    def choice(self, field: str, known: Mapping[str, Any], default: Any = ...) -> str:
-        """Take one of several names out."""
-        must = f"one of {', '.join(known)}"
-        name = self.take(field, str, must, default)
-        if name not in known:
-            raise self.fault(field, must, name)
-        return name
-
-    def done(self, known: Any) -> None:
-        """Raise if there are fields left, which nobody knows."""
-        for field in self.rest:
-            raise InvalidParameterError(
-                f"{self.file}: there is no {self.place}.{field}. "
-                f"The fields of {self.place} are {', '.join(known)}."
-            )
 
 
 def read_study(path: str | Path) -> Study:
@@ -151,6 +106,8 @@ def read_study(path: str | Path) -> Study:
     common = content.get("estimator", {})
     estimator = _estimator(Section(file, "estimator", common))
     named = _strategies(file, content["strategies"], common)
+    for each in [estimator, *(own[0] for own in named.values() if isinstance(own, tuple))]:
+        _check_protocol(file, settings["protocol"], each)
     data, settings["dataset"] = _data(Section(file, "dataset", content["dataset"]))
     classes = np.unique(data.y_train).tolist()
     for each in [estimator, *(own[0] for own in named.values() if isinstance(own, tuple))]:
@@ -160,21 +117,33 @@ def read_study(path: str | Path) -> Study:
 
 
 def _settings(section: Section) -> dict[str, Any]:
-    count = "a whole number"
-    several = "a number of seeds, or a list of seeds"
     settings = {
-        "n_initial": section.take("n_initial", int, count),
-        "batch_size": section.take("batch_size", int, count),
-        "n_rounds": section.take("n_rounds", int, count),
-        "seeds": section.take("seeds", (int, list), several),
-        "initial": section.choice("initial", dict.fromkeys(["random", "balanced"]), "random"),
+        "n_initial": section.count("n_initial", 1),
+        "batch_size": section.count("batch_size", 1),
+        "n_rounds": section.count("n_rounds", 0),
+        "seeds": _seeds(section),
+        "initial": section.choice("initial", ["random", "balanced"], "random"),
         "metrics": section.take("metrics", list, "a list of scikit-learn's scorers", None),
-        "n_jobs": section.take("n_jobs", int, count, 1),
-        "n_threads": section.take("n_threads", int, count, 1),
+        "n_jobs": section.take("n_jobs", int, "a whole number", 1),
+        "n_threads": section.count("n_threads", 1, 1),
         "out": section.take("out", str, "a folder", None),
     }
     section.done(settings)
+    scorers = get_scorer_names()
+    for i, name in enumerate(settings["metrics"] or [], start=1):
+        if name not in scorers:
+            raise section.fault(f"metrics[{i}]", f"one of {', '.join(scorers)}", name)
     return settings
+
+
+def _seeds(section: Section) -> int | list[int]:
+    must = "a number of seeds of at least 1, or a list of different seeds of at least 0"
+    seeds: int | list[int] = section.take("seeds", (int, list), must)
+    which = list(range(seeds)) if isinstance(seeds, int) else seeds
+    whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in which)
+    if not which or not whole or min(which) < 0 or len(set(which)) < len(which):
+        raise section.fault("seeds", must, seeds)
+    return seeds
 
 
 def _protocol(section: Section) -> Protocol:
@@ -182,6 +151,15 @@ def _protocol(section: Section) -> Protocol:
     given = {name: section.rest.pop(name) for name in known if name in section.rest}
     section.done(known)
     return _make(section, Protocol, given)
+
+
+def _check_protocol(file: Path, protocol: Protocol, estimator: Any) -> None:
+    """Raise if an estimator cannot be trained as the protocol says."""
+    try:
+        protocol.apply(clone(estimator))._validate_params()
+    except InvalidParameterError as error:
+        parameter = next((p for p in _PROTOCOL_SETS if f"'{p}' parameter" in str(error)), "")
+        raise placed(file, f"protocol.{_PROTOCOL_SETS.get(parameter, '')}", error) from None
 
 
 def _estimator(section: Section) -> Any:
@@ -206,9 +184,9 @@ def _strategies(file: Path, content: Any, common: Any) -> dict[str, Any]:
         given = {"class": given} if isinstance(given, str) else given
         section = Section(file, place, given)
         own = section.rest.pop("estimator", None)
-        label = section.rest.pop("name", section.rest.get("class"))
+        label = section.take("name", str, "a name of its own", section.rest.get("class"))
         strategy = _instance(section, known)
-        if not isinstance(label, str) or label in named:
+        if not label or label in named:
             raise section.fault("name", "a name of its own", label, "Give it a name = ...")
         named[label] = strategy
         if own is not None:
@@ -221,12 +199,15 @@ def _strategies(file: Path, content: Any, common: Any) -> dict[str, Any]:
 def _instance(section: Section, known: Mapping[str, Any], default: Any = ...) -> Any:
     """Make an object of the class that a section names, with its other fields as parameters."""
     kind = known[section.choice("class", known, default)]
-    parameters = list(inspect.signature(kind).parameters)
+    parameters = inspect.signature(kind).parameters
     given = {}
     for name in list(section.rest):
         if name in parameters:
             given[name] = _inner(section, name, section.rest.pop(name), known)
     section.done(["class", *parameters])
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in given:
+            raise InvalidParameterError(f"{section.file}: {section.at(name)} is missing.")
     return _make(section, kind, given)
 
 
@@ -252,8 +233,8 @@ def _make(section: Section, kind: Any, given: Mapping[str, Any]) -> Any:
         made = kind(**given)
         if hasattr(made, "_validate_params"):
             made._validate_params()
-    except (InvalidParameterError, TypeError) as error:
-        raise InvalidParameterError(f"{section.file}: {section.place}: {error}") from None
+    except InvalidParameterError as error:
+        raise placed(section.file, f"{section.place}.", error) from None
     return made
 
 
@@ -268,7 +249,7 @@ def _data(section: Section) -> tuple[Bunch, str]:
     pool = section.take("pool", int, "a number of training images", None)
     counts = section.take("counts", dict, "a table of class to number of images", None)
     test = section.take("test", int, "a number of test images", None)
-    seed = section.take("seed", int, "a whole number", 0)
+    seed = section.count("seed", 0, 0)
     known = ["name", *where, "label", "pool", "counts", "test", "seed"]
     section.done(known)
     if pool is not None and counts is not None:
@@ -276,7 +257,7 @@ def _data(section: Section) -> tuple[Bunch, str]:
     try:
         data = DATASETS[name](**{key: value for key, value in where.items() if value})
     except InvalidParameterError as error:
-        raise InvalidParameterError(f"{section.file}: dataset: {error}") from None
+        raise placed(section.file, "dataset.", error) from None
     X, y, X_test, y_test = data.X_train, data.y_train, data.X_test, data.y_test
     if counts is not None:
         X, y = _imbalanced(section, X, y, counts, seed)
@@ -301,7 +282,7 @@ def _imbalanced(
         by_class = {classes[c]: n for c, n in counts.items()}
         return datasets.make_imbalanced(X, y, by_class, random_state=seed)
     except InvalidParameterError as error:
-        raise InvalidParameterError(f"{section.file}: dataset.counts: {error}") from None
+        raise placed(section.file, "dataset.", error) from None
 
 
 def _some(
@@ -312,3 +293,45 @@ def _some(
         raise section.fault(field, f"a number of images from 1 to {len(y)}", n)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(y))[:n])
     return X[drawn], y[drawn]
+
+
+def try_out(study: Study, file: Path) -> None:
+    """Play a round of each strategy with a few images, so that what cannot run is found now.
+
+    Parameters
+    ----------
+    study : Study
+        What the file says.
+    file : path
+        Its name, for messages.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a network cannot be trained, or a strategy cannot choose; the message names it.
+    """
+    data = study.data
+    n = n_rows(data.X_train)
+    few = np.linspace(0, n - 1, min(n, _TRIAL_LABELS + _TRIAL_POOL)).round().astype(int)
+    X, y = take_rows(data.X_train, few), data.y_train[few]
+    test = np.flatnonzero(np.isin(data.y_test, y))[:_TRIAL_POOL]
+    n_initial = min(study.settings["n_initial"], _TRIAL_LABELS, len(few) - 1)
+    common = {
+        key: study.settings[key] for key in ["metrics", "protocol", "initial", "n_threads"]
+    } | {"n_initial": n_initial, "n_rounds": 1, "seeds": 1, "progress": False}
+    batch_size = min(study.settings["batch_size"], _TRIAL_BATCH, len(few) - n_initial)
+    for i, (name, arm) in enumerate(study.strategies.items(), start=1):
+        estimator, strategy = arm if isinstance(arm, tuple) else (study.estimator, arm)
+        estimator = clone(estimator).set_params(max_epochs=1)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about scores of so little training
+                run_experiment(
+                    estimator, {name: strategy}, X, y, take_rows(data.X_test, test),
+                    data.y_test[test], batch_size=batch_size, **common,
+                )  # fmt: skip
+        except (ValueError, UnsupportedEstimatorError) as error:
+            about = f"{type(estimator).__name__} must be" in str(error)
+            place = "estimator." if about and arm is strategy else f"strategies[{i}]"
+            place += ".estimator." if about and arm is not strategy else ""
+            raise placed(file, place, error) from None

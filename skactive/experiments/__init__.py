@@ -2,6 +2,6 @@
 
 from skactive.experiments._protocol import Protocol
 from skactive.experiments._results import Results
-from skactive.experiments._runner import run_experiment
+from skactive.experiments._runner import check_experiment, run_experiment
 
-__all__ = ["Protocol", "Results", "run_experiment"]
+__all__ = ["Protocol", "Results", "check_experiment", "run_experiment"]

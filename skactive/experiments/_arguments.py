@@ -82,7 +82,7 @@ def warn_of_unknown_classes(arms: Mapping[str, Arm], data: Data) -> None:
                     f"run_experiment: the estimator's {name}={describe(known)} lacks "
                     f"{missing[:10].tolist()}, which it cannot predict in rounds without such "
                     f"labels. Pass {name}={np.unique(data.y)[:20].tolist()}.",
-                    stacklevel=3,
+                    stacklevel=4,
                 )
 
 
@@ -183,10 +183,9 @@ def check_threads(n_threads: Any) -> int:
     return check_count("n_threads", OWNER, n_threads)
 
 
-def make_folder(out: str | os.PathLike[str]) -> Path:
-    """Make the folder of the results, unless it is there."""
+def check_folder(out: str | os.PathLike[str]) -> Path:
+    """Return the folder of the results, which need not be there."""
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise invalid("out", OWNER, "a folder, or a path to make one at", str(out), "It is a file.")
-    folder.mkdir(parents=True, exist_ok=True)
     return folder

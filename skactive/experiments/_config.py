@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from skactive._torch import n_rows, take_rows
-from skactive._validation import describe
+from skactive._validation import InvalidParameterError, describe
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments._loop import Arm, Data, Terms
+from skactive.experiments._records import Record
 from skactive.experiments._resources import versions
 
 # A round's own seed replaces `random_state`, and `verbose` changes no number.
@@ -88,7 +89,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (np.ndarray, Tensor)):
         return fingerprint(value)
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
-        return _path(value)
+        return _named(_path(value))
     kind = _path(type(value))
     if hasattr(value, "get_params"):
         parameters = value.get_params(deep=False)
@@ -98,7 +99,16 @@ def plain(value: Any) -> Any:
         weights = {key: plain(tensor) for key, tensor in value.state_dict().items()}
         return {"class": kind, "layers": repr(value), "weights": weights}
     # The default repr ends in the object's address, which changes from process to process.
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    return _named(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)))
+
+
+def _named(description: str) -> str:
+    if "<lambda>" in description:
+        raise InvalidParameterError(
+            f"run_experiment cannot tell {description} from another lambda, and results that are "
+            "kept have to say what they come from. Give the function a name with def."
+        )
+    return description
 
 
 def _path(named: Any) -> str:
@@ -125,8 +135,8 @@ def fingerprint(X: Any) -> dict[str, Any]:
     return {"shape": shape, "dtype": dtype, "checksum": digest.hexdigest()[:16]}
 
 
-def store_config(out: Path, config: dict[str, Any], recorded: Collection[str]) -> None:
-    """Write OUT/config.json, or check that what is there agrees and add what is new.
+def merge_config(out: Path, config: dict[str, Any], records: Collection[Record]) -> dict[str, Any]:
+    """Add what is new to OUT/config.json, if what is there agrees.
 
     What has led to no record binds nobody: neither a strategy without one, nor a whole file.
 
@@ -136,8 +146,13 @@ def store_config(out: Path, config: dict[str, Any], recorded: Collection[str]) -
         The folder of the experiment.
     config : dict
         The one that `make_config` made.
-    recorded : collection of str
-        The strategies that have records there.
+    records : list of Record
+        Those that are there.
+
+    Returns
+    -------
+    dict
+        The configuration of old and new records.
 
     Raises
     ------
@@ -145,31 +160,38 @@ def store_config(out: Path, config: dict[str, Any], recorded: Collection[str]) -
         If results are there that come from another configuration, or from an unknown one.
     """
     path = out / "config.json"
-    if recorded and not path.exists():
+    recorded = {record["strategy"] for record in records}
+    if not recorded:
+        return config
+    if not path.exists():
         raise ResultsMismatchError(
             f"{str(out)!r} holds results.jsonl but no config.json, so nothing says which "
             "configuration the results come from. Pass another out=."
         )
-    if recorded:
-        stored = json.loads(path.read_bytes())
-        known = stored["strategies"]
-        stored["strategies"] = {name: known[name] for name in known if name in recorded}
-        found = list(differences(stored, config, ""))
-        if found:
-            raise ResultsMismatchError(
-                f"The results in {str(out)!r} come from another configuration: "
-                f"{'; '.join(found)}. Pass another out= to start "
-                "anew, or the former values to continue."
-            )
-        new_versions = [new for new in config["versions"] if new not in stored["versions"]]
-        versions = stored["versions"] + new_versions
-        strategies = stored["strategies"] | config["strategies"]
-        config = config | {"strategies": strategies, "versions": versions}
-        if config == stored:
-            return
+    stored = json.loads(path.read_bytes())
+    known = stored["strategies"]
+    stored["strategies"] = {name: known[name] for name in known if name in recorded}
+    found = list(differences(stored, config, ""))
+    if found:
+        raise ResultsMismatchError(
+            f"The results in {str(out)!r} come from another configuration: {'; '.join(found)}. "
+            "Pass another out= to start anew, or the former values to continue."
+        )
+    new_versions = [new for new in config["versions"] if new not in stored["versions"]]
+    versions = stored["versions"] + new_versions
+    strategies = stored["strategies"] | config["strategies"]
+    return config | {"strategies": strategies, "versions": versions}
+
+
+def store_config(out: Path, config: dict[str, Any], records: Collection[Record]) -> None:
+    """Write OUT/config.json: see `merge_config`."""
+    path = out / "config.json"
+    content = json.dumps(merge_config(out, config, records), indent=2) + "\n"
+    if path.exists() and path.read_text() == content:
+        return
     # A kill leaves the old file or the new one, never a part.
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(config, indent=2) + "\n")
+    temporary.write_text(content)
     os.replace(temporary, path)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -16,19 +19,19 @@ from skactive.experiments._arguments import (
     check_data,
     check_dataset,
     check_estimator,
+    check_folder,
     check_n_jobs,
     check_plan,
     check_protocol,
     check_seeds,
     check_threads,
-    make_folder,
     warn_of_unknown_classes,
 )
-from skactive.experiments._config import make_config, store_config
-from skactive.experiments._loop import Terms
+from skactive.experiments._config import make_config, merge_config, store_config
+from skactive.experiments._loop import Arm, Data, Terms
 from skactive.experiments._metrics import check_metrics
 from skactive.experiments._protocol import Protocol
-from skactive.experiments._records import Record, RecordFile, latest
+from skactive.experiments._records import Record, RecordFile, latest, read_records
 from skactive.experiments._results import Results
 from skactive.experiments._schedule import play
 
@@ -147,6 +150,97 @@ def run_experiment(
     >>> results.frame["n_labelled"].tolist()
     [20, 30, 40]
     """
+    setup = _set_up(
+        estimator, strategies, X, y, X_test, y_test, n_initial=n_initial, batch_size=batch_size,
+        n_rounds=n_rounds, seeds=seeds, initial=initial, protocol=protocol, metrics=metrics,
+        dataset=dataset, n_jobs=n_jobs, n_threads=n_threads, out=out,
+    )  # fmt: skip
+    n_rounds, folder = setup.terms.plan.n_rounds, setup.folder
+    grid = [(name, seed) for seed in setup.seeds for name in setup.arms]
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with nullcontext() if folder is None else RecordFile(folder / "results.jsonl") as file:
+        if folder is not None and file is not None:
+            store_config(folder, setup.config, file.records)
+        stored = _by_run([] if file is None else latest(file.records))
+        done = {run: _finished(stored.get(run, {}), n_rounds) for run in grid}
+        with tqdm(
+            total=len(grid) * (n_rounds + 1),
+            initial=sum(len(records) for records in done.values()),
+            disable=not progress,
+            unit="round",
+            file=sys.stderr,
+            dynamic_ncols=True,
+        ) as bar:
+            for record in play(setup.arms, setup.data, setup.terms, done, setup.n_jobs):
+                if file is not None:
+                    file.append(record)
+                name, seed = record["strategy"], record["seed"]
+                done[name, seed].append(record)
+                shown = {"strategy": name, "seed": seed, "labels": record["n_labelled"]}
+                bar.set_postfix(shown | {"accuracy": f"{record['accuracy']:.3f}"}, refresh=False)
+                bar.update()
+    return Results([record for run in grid for record in done[run]])
+
+
+def check_experiment(*args: Any, **kwargs: Any) -> None:
+    """Raise what `run_experiment` would raise about its arguments, and run nothing.
+
+    Parameters
+    ----------
+    *args : tuple
+        The arguments of `run_experiment`.
+    **kwargs : dict
+        Its keyword arguments.
+
+    Raises
+    ------
+    InvalidParameterError
+        If an argument is wrong.
+    ResultsMismatchError
+        If `out` holds results of another configuration; the message says what differs.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skactive import CNNClassifier, Margin
+    >>> from skactive.experiments import check_experiment
+    >>> X, y = load_digits(return_X_y=True)
+    >>> check_experiment(
+    ...     CNNClassifier(classes=range(10)), [Margin()], X[:500], y[:500], X[500:], y[500:],
+    ...     n_initial=400, batch_size=50, n_rounds=3, seeds=1)
+    Traceback (most recent call last):
+    ...
+    sklearn.utils._param_validation.InvalidParameterError: The 'n_rounds' parameter of ...
+    """
+    bound = inspect.signature(run_experiment).bind(*args, **kwargs)
+    bound.apply_defaults()
+    setup = _set_up(
+        **{name: bound.arguments[name] for name in bound.arguments if name != "progress"}
+    )
+    file = None if setup.folder is None else setup.folder / "results.jsonl"
+    if setup.folder is not None and file is not None and file.is_file():
+        merge_config(setup.folder, setup.config, read_records(file)[0])
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """The arguments of an experiment, checked."""
+
+    arms: Mapping[str, Arm]
+    data: Data
+    terms: Terms
+    seeds: Sequence[int]
+    n_jobs: int
+    folder: Path | None
+    config: dict[str, Any]
+
+
+def _set_up(
+    estimator: Any, strategies: Any, X: Any, y: Any, X_test: Any, y_test: Any, *, n_initial: Any,
+    batch_size: Any, n_rounds: Any, seeds: Any, initial: Any, protocol: Any, metrics: Any,
+    dataset: Any, n_jobs: Any, n_threads: Any, out: Any,
+) -> _Setup:  # fmt: skip
     check_estimator("estimator", estimator)
     arms = check_arms(strategies, estimator)
     data = check_data(X, y, X_test, y_test)
@@ -157,32 +251,9 @@ def run_experiment(
     threads = check_threads(n_threads)
     terms = Terms(plan, protocol, check_metrics(metrics, OWNER), check_dataset(dataset), threads)
     n_jobs = check_n_jobs(n_jobs)
-    folder = None if out is None else make_folder(out)
+    folder = None if out is None else check_folder(out)
     config = {} if folder is None else make_config(estimator, arms, data, terms)
-
-    grid = [(name, seed) for seed in which for name in arms]
-    with nullcontext() if folder is None else RecordFile(folder / "results.jsonl") as file:
-        if folder is not None and file is not None:
-            store_config(folder, config, {record["strategy"] for record in file.records})
-        stored = _by_run([] if file is None else latest(file.records))
-        done = {run: _finished(stored.get(run, {}), plan.n_rounds) for run in grid}
-        with tqdm(
-            total=len(grid) * (plan.n_rounds + 1),
-            initial=sum(len(records) for records in done.values()),
-            disable=not progress,
-            unit="round",
-            file=sys.stderr,
-            dynamic_ncols=True,
-        ) as bar:
-            for record in play(arms, data, terms, done, n_jobs):
-                if file is not None:
-                    file.append(record)
-                name, seed = record["strategy"], record["seed"]
-                done[name, seed].append(record)
-                shown = {"strategy": name, "seed": seed, "labels": record["n_labelled"]}
-                bar.set_postfix(shown | {"accuracy": f"{record['accuracy']:.3f}"}, refresh=False)
-                bar.update()
-    return Results([record for run in grid for record in done[run]])
+    return _Setup(arms, data, terms, which, n_jobs, folder, config)
 
 
 def _by_run(records: list[Record]) -> dict[tuple[str, int], dict[int, Record]]:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skactive.plotting._style import axes_or_new, check_queried, heat_map, strategy_names
+from skactive.plotting._style import (
+    axes_or_new,
+    check_queried,
+    class_name,
+    heat_map,
+    strategy_names,
+)
 
 if TYPE_CHECKING:
     from skactive.experiments import Results
@@ -70,7 +76,8 @@ class ClassBalanceDisplay:
         dataset : str, default=None
             The data set; None means the only one there is.
         class_names : sequence of str, default=None
-            Write these instead of the labels: label 0 is the first.
+            Write these instead of the labels: label 0 is the first. Labels that are words are
+            written as they are.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -96,7 +103,7 @@ class ClassBalanceDisplay:
         ):
             for c, n in of_round.items():
                 counts[names.index(name), classes.index(c)] += n
-        shown = classes if class_names is None else [class_names[int(c)] for c in classes]
+        shown = [class_name(c, class_names) for c in classes]
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         return cls(shares=shares, strategies=names, classes=shown).plot(ax=ax)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from skactive._torch import take_rows
 from skactive._validation import check_count, invalid
-from skactive.plotting._style import axes_or_new, check_queried
+from skactive.plotting._style import axes_or_new, check_queried, class_name
 
 if TYPE_CHECKING:
     from skactive.experiments import Results
@@ -95,7 +95,8 @@ class QueriedImagesDisplay:
         y : array-like of shape (n_samples,), default=None
             Their labels, to be written above the images; None writes nothing.
         class_names : sequence of str, default=None
-            Write these instead of the labels: label 0 is the first.
+            Write these instead of the labels: label 0 is the first. Labels that are words are
+            written as they are.
         dataset : str, default=None
             The data set; None means the only one there is.
         strategy : str, default=None
@@ -243,5 +244,5 @@ def _names(
 ) -> list[str]:
     if labels is None:
         return [""] * len(picks)
-    of_picks = labels[picks]
-    return [str(label if class_names is None else class_names[label]) for label in of_picks]
+    of_picks = labels[picks].tolist()
+    return [class_name(label, class_names) for label in of_picks]

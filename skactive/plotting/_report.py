@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skactive._validation import InvalidParameterError
+from skactive._validation import InvalidParameterError, invalid
 from skactive.plotting._calibration import CalibrationCurvesDisplay
 from skactive.plotting._class_balance import ClassBalanceDisplay
 from skactive.plotting._critical_difference import CriticalDifferenceDisplay
@@ -60,6 +60,11 @@ def write_report(
     baseline : str, default="Random"
         The strategy that label efficiency compares with; without it, that table is left out.
 
+    Raises
+    ------
+    InvalidParameterError
+        If no round is finished.
+
     Examples
     --------
     >>> import tempfile, pathlib
@@ -73,6 +78,11 @@ def write_report(
     ...     "Learning curves" in (pathlib.Path(folder) / "report.html").read_text()
     True
     """
+    if results.frame.empty:
+        raise invalid(
+            "results", "write_report", "results with at least one finished round", results,
+            "Run the experiment until one is finished.",
+        )  # fmt: skip
     parts = [*_head(results)]
     datasets = list(dict.fromkeys(results.frame["dataset"]))
     for name in datasets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skactive._validation import invalid
@@ -66,6 +67,14 @@ def check_queried(results: Results, owner: str) -> Results:
 def metric_title(metric: str) -> str:
     """Return what an axis calls a measurement."""
     return _TITLES.get(metric, metric.replace("_", " "))
+
+
+def class_name(label: Any, class_names: Sequence[str] | None) -> str:
+    """Return what to call a class: label 0 has the first name, and words are names themselves."""
+    text = str(label)
+    if class_names is None or not text.isdecimal() or int(text) >= len(class_names):
+        return text
+    return str(class_names[int(text)])
 
 
 def strategy_names(results: Results) -> list[str]:

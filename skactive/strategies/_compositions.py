@@ -88,6 +88,10 @@ class Composition(QueryStrategy):
                 raise invalid(parameter, self, must, name)
         return [strategy for _, strategy in named]
 
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        self._check()
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, and those of the members as `name__parameter`.
 
@@ -120,7 +124,23 @@ class Composition(QueryStrategy):
         -------
         object
             The strategy itself.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such parameter or member, or a member would not be a strategy; the list
+            is as it was then.
         """
+        own = self._get_param_names()
+        before = {name: getattr(self, name) for name in own}
+        try:
+            return self._set_params(params)
+        except BaseException:
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
+
+    def _set_params(self, params: dict[str, Any]) -> Composition:
         replaced: dict[str, Any] = {}
         inner: dict[str, dict[str, Any]] = {}
         for key, value in params.items():

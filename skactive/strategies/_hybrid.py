@@ -83,6 +83,10 @@ class Hybrid(Composition):
         self.shares = shares
         self.random_state = random_state
 
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        self._counts(1)
+
     def _select(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
@@ -104,7 +108,10 @@ class Hybrid(Composition):
     def _counts(self, n: int) -> list[int]:
         """Return each member's part of a batch of n."""
         shares = [1] * len(self.strategies) if self.shares is None else list(self.shares)
-        good = all(isinstance(share, Real) and 0 <= share < float("inf") for share in shares)
+        good = all(
+            isinstance(share, Real) and not isinstance(share, bool) and 0 <= share < float("inf")
+            for share in shares
+        )
         if not good or len(shares) != len(self.strategies) or sum(shares) == 0:
             must = f"{len(self.strategies)} numbers of at least 0, one a strategy, not all 0"
             raise invalid("shares", self, must, self.shares)

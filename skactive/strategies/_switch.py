@@ -62,6 +62,10 @@ class Switch(Composition):
         self.phases = phases
         self.random_state = random_state
 
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        self._limits()
+
     def _select(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
@@ -80,7 +84,7 @@ class Switch(Composition):
             raise invalid("phases", self, self._must, self.phases)
         limits: list[Any]
         *limits, last = [phase[-1] for phase in self.phases]
-        whole = all(isinstance(limit, Integral) for limit in limits)
+        whole = all(isinstance(n, Integral) and not isinstance(n, bool) for n in limits)
         if not whole or any(a >= b for a, b in pairwise([0, *limits])) or last is not None:
             must = "a list whose until_labels are increasing ints of at least 1, and None at last"
             remedy = "End with (strategy, None), the strategy for all labels beyond."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
 
 import skactive
 from skactive import cli
@@ -139,6 +140,22 @@ def raise_(error):
         raise error
 
     return function
+
+
+def test_what_a_strategy_cannot_use_is_one_line(tmp_path, capsys):
+    arguments = [*TINY, "--strategies", "bald", "--out", str(tmp_path), "--quiet"]
+    assert cli.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("skactive demo: error: BALD needs")
+    assert "dropout" in shown
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [NotFittedError("not yet"), ValueError("not\nso")], ids=str)
+def test_what_is_wrong_with_values_is_one_line(tmp_path, monkeypatch, capsys, error):
+    monkeypatch.setattr(_demo, "run_experiment", raise_(error))
+    assert cli.main([*TINY, "--out", str(tmp_path), "--quiet"]) == 2
+    assert capsys.readouterr().err == f"skactive demo: error: {' '.join(str(error).split())}\n"
 
 
 def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):

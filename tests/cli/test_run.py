@@ -89,9 +89,21 @@ def test_check_runs_nothing(tmp_path, ran, capsys):
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
-        (("max_epochs = 1", "max_epochs = 0"), [], "small.toml: estimator: The 'max_epochs' para"),
+        (("max_epochs = 1", "max_epochs = 0"), [], "small.toml: estimator.max_epochs must be an i"),
         (("", ""), [], "small.toml: experiment.out is missing; it is a folder for the"),
-        (("n_rounds = 2", "n_rounds = 99"), ["--out", "x"], "The 'n_rounds' parameter of run_exp"),
+        (
+            ("n_rounds = 2", "n_rounds = 99"), ["--out", "x"],
+            "small.toml: experiment.n_rounds must be an int from 0 to 36 (X has 200 images, 20 are",
+        ),
+        (("", ""), ["--out", "x", "--rounds", "99"], "command line: --rounds must be an int from"),
+        (
+            ("n_initial = 20", "n_initial = 201"), ["--out", "x"],
+            "small.toml: experiment.n_initial must be an int from 1 to 200 (all of X). Got 201",
+        ),
+        (
+            ("seeds = 2", "seeds = 2\nn_jobs = 0"), ["--out", "x"],
+            "small.toml: experiment.n_jobs must be an int of at least 1, or -1 for one a core. Got",
+        ),
         (
             ('"fashion-mnist-4k"', '"mnist"\npath = "nowhere"'), ["--out", "x"],
             "MNIST: files are missing. Looked in",
@@ -113,6 +125,62 @@ def test_mistakes_are_one_line(change, arguments, message, tmp_path, ran, monkey
     assert shown.startswith("skactive run: error: ")
     assert message.lower() in shown.lower()
     assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ('"small_cnn"', '"small_cn"'),
+            "estimator.module must be 'auto', 'small_cnn', 'resnet18', 'resnet18_narrow', 'vgg11', "
+            "'torchvision/NAME' or a torch module. Got 'small_cn' instead.",
+        ),
+        (("width = 4", "wide = 4"), "estimator.module_params.wide must be a parameter of SmallCNN"),
+        (('"Margin"', '"BALD"'), "strategies[1]: BALD needs a network with dropout"),
+        (
+            ('"Margin"', '{ class = "ClassBalanced", strategy = { class = "BADGE" } }'),
+            "strategies[1]: The 'strategy' parameter of ClassBalanced must be a strategy that give",
+        ),
+        (('"Margin"', '"LearningLoss"'), "strategies[1]: LearningLoss needs an estimator with"),
+        (
+            ('"Margin"', '{ class = "Margin", estimator = { module = "?" } }'),
+            "strategies[1].estimator.module must be 'auto', 'small_cnn'",
+        ),
+    ],
+    ids=lambda of: of[1][:40],
+)  # fmt: skip
+def test_check_finds_what_could_not_run(change, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert change[0] in STUDY
+    (tmp_path / "small.toml").write_text(STUDY.replace(*change))
+    assert cli.main(["run", "small.toml", "--check", "--out", "new"]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("skactive run: error: small.toml: ")
+    assert message in shown
+    assert shown.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_check_finds_results_of_another_configuration(ran, tmp_path, capsys):
+    (tmp_path / "small.toml").write_text(STUDY.replace("n_initial = 20", "n_initial = 10"))
+    out = ran / "results"
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for more in ["--check"], []:
+        arguments = ["run", str(tmp_path / "small.toml"), "--out", str(out), "--quiet", *more]
+        assert cli.main(arguments) == 2
+        assert "n_initial was 20 and is now 10" in capsys.readouterr().err
+        assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_the_file_is_kept_from_the_start(tmp_path, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    (tmp_path / "small.toml").write_text(STUDY)
+    monkeypatch.setattr("skactive.cli._run.run_experiment", stop)
+    out = tmp_path / "out"
+    assert cli.main(["run", str(tmp_path / "small.toml"), "--out", str(out), "--quiet"]) == 130
+    assert (out / "study.toml").read_text() == STUDY
 
 
 def test_ctrl_c_says_how_to_go_on(ran, tmp_path, monkeypatch, capsys):
@@ -185,6 +253,34 @@ def test_reports_of_several_folders_and_without_a_study(ran, tmp_path, capsys):
     # One seed cannot be tested, and the page says so.
     assert "Not here: Results.penalty_matrix compares over seeds" in text
     assert "Mean ranks over the data sets" in text
+
+
+def test_a_report_of_a_file(ran, tmp_path, capsys):
+    shutil.copytree(ran / "results", tmp_path / "out")
+    (tmp_path / "out" / "report.html").unlink()
+    assert cli.main(["report", str(tmp_path / "out" / "results.jsonl")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out' / 'report.html'}\n"
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count('alt="QueriedImages"') == 2
+
+
+def test_a_baseline_that_is_not_there(ran, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    arguments = ["report", str(ran / "results"), "--output", str(page), "--baseline"]
+    assert cli.main([*arguments, "random"]) == 2
+    message = "skactive report: error: --baseline must be one of Margin, Random. Got 'random' inst"
+    assert capsys.readouterr().err.startswith(message)
+    assert not page.exists()
+    assert cli.main([*arguments, "Margin"]) == 0
+    assert "Labels that Margin needs" in page.read_text(encoding="utf-8")
+
+
+def test_results_without_a_round(tmp_path, capsys):
+    (tmp_path / "results.jsonl").write_text("")
+    assert cli.main(["report", str(tmp_path)]) == 2
+    shown = capsys.readouterr().err
+    assert "must be results with at least one finished round" in shown
+    assert shown.count("\n") == 1
 
 
 def test_nothing_to_report(tmp_path, capsys):

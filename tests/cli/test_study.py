@@ -99,7 +99,7 @@ def test_strategies_made_of_others(read):
         '"Random",',
         '{ class = "Hybrid", strategies = [{ class = "Margin" }, { class = "Best" }] },',
     )
-    message = r"strategies\[1\]\.strategies\[2\]\.class must be one of .* Got 'Best'"
+    message = r'strategies\[1\]\.strategies\[2\]\.class must be one of .* Got "Best"'
     with pytest.raises(InvalidParameterError, match=message):
         read(wrong)
 
@@ -146,15 +146,24 @@ MISTAKES = [
     (
         '"fashion-mnist-4k"',
         '"imagenet"',
-        r"dataset\.name must be one of fashion-mnist-4k, .*svhn\. Got 'imagenet' instead",
+        r"dataset\.name must be one of fashion-mnist-4k, .*svhn\. Got \"imagenet\" instead",
     ),
     ("pool = 500", "pool = 3001", r"dataset\.pool must be a number of images from 1 to 3000\. Got"),
-    ("pool = 500", 'pool = "all"', r"dataset\.pool must be a number of training images\. Got 'al"),
+    ("pool = 500", 'pool = "all"', r'dataset\.pool must be a number of training images\. Got "al'),
     ("test = 100", "test = 0", r"dataset\.test must be a number of images from 1 to 1000\. Got 0"),
     ("pool = 500", "pool = 5\ncounts = {0 = 5}", r"dataset\.pool must be left out where there are"),
     ("pool = 500", "counts = {cat = 5}", r"dataset\.counts\.cat must be of a class, one of 0, 1,"),
-    ("pool = 500", "counts = {1 = 301}", r"dataset\.counts: .* \(y has 300 samples of class 1\)"),
-    ("pool = 500", "path = 'x'", r"dataset: The 'path' parameter of load_fashion_mnist must be N"),
+    (
+        "pool = 500",
+        "counts = {1 = 301}",
+        r"toml: dataset\.counts\[1\] must be an int from 0 to 300",
+    ),
+    ("pool = 500", "path = 'x'", r'toml: dataset\.path must be "none" where subset="4k", which'),
+    (
+        "seed = 3",
+        "seed = -3",
+        r"dataset\.seed must be a whole number of at least 0\. Got -3 instea",
+    ),
     (
         "test = 100",
         "tests = 100",
@@ -168,14 +177,14 @@ MISTAKES = [
     (
         "max_epochs = 1\n",
         "max_epochs = 0\n",
-        r"estimator: The 'max_epochs' parameter of CNNClassifier must be an int in the range \[1",
+        r"toml: estimator\.max_epochs must be an int in the range \[1, inf\)\. Got 0 instead\.",
     ),
     (
         'module = "small_cnn"',
         'class = "SVC"',
         r"estimator\.class must be one of CNNClassifier.* Got",
     ),
-    ('"Random",', '"Best",', r"strategies\[1\]\.class must be one of .*FisherMask.*Got 'Best'"),
+    ('"Random",', '"Best",', r'strategies\[1\]\.class must be one of .*FisherMask.*Got "Best"'),
     ('"Random",', '"Random", "Random",', r"strategies\[2\]\.name must be a name of its own\. Got"),
     ('"Random",', "3,", r"strategies\[1\] must be a table\. Got 3 instead"),
     (
@@ -186,12 +195,47 @@ MISTAKES = [
     (
         '"layerwise", fr',
         '"all", fr',
-        r"strategies\[2\]: The 'mask' parameter of FisherMask must be",
+        r"toml: strategies\[2\]\.mask must be a str among .*'layerwise'.* Got 'all' instead\.",
     ),
     ("max_epochs = 2", "epochs = 2", r"there is no strategies\[3\]\.estimator\.epochs"),
-    ("n_initial = 20", "", r"experiment\.n_initial is missing; it is a whole number"),
-    ("n_rounds = 1", "n_rounds = true", r"experiment\.n_rounds must be a whole number\. Got True"),
-    ("n_rounds = 1", "n_rounds = 1.5", r"experiment\.n_rounds must be a whole number\. Got 1\.5"),
+    ("n_initial = 20", "", r"experiment\.n_initial is missing; it is a whole number of at least 1"),
+    (
+        "n_initial = 20",
+        "n_initial = -5",
+        r"toml: experiment\.n_initial must be a whole .* Got -5 i",
+    ),
+    (
+        "batch_size = 5",
+        "batch_size = 0",
+        r"experiment\.batch_size must be .* of at least 1\. Got 0",
+    ),
+    ("n_rounds = 1", "n_rounds = -1", r"experiment\.n_rounds must be .* of at least 0\. Got -1"),
+    (
+        "n_rounds = 1",
+        "n_rounds = true",
+        r"experiment\.n_rounds must be .* of at least 0\. Got true",
+    ),
+    ("n_rounds = 1", "n_rounds = 1.5", r"experiment\.n_rounds must be .* of at least 0\. Got 1\.5"),
+    (
+        "seeds = [0, 4]",
+        "seeds = 0",
+        r"experiment\.seeds must be a number of seeds of at least 1, o",
+    ),
+    ("seeds = [0, 4]", "seeds = []", r"experiment\.seeds must be .* Got \[\] instead"),
+    (
+        "seeds = [0, 4]",
+        "seeds = [0, 0]",
+        r"experiment\.seeds must be .* different seeds .* \[0, 0\]",
+    ),
+    ("seeds = [0, 4]", 'seeds = ["a"]', r'experiment\.seeds must be .* Got \["a"\] instead'),
+    ("seeds = [0, 4]", "seeds = [-1]", r"experiment\.seeds must be .* of at least 0\. Got \[-1\]"),
+    ('["roc_auc_ovr"]', '["roc_auc_ovr", "auc"]', r'metrics\[2\] must be one of .*roc_auc.* "auc"'),
+    ('["roc_auc_ovr"]', "[3]", r"metrics\[1\] must be one of .*roc_auc.* Got 3 instead"),
+    (
+        'out = "here"',
+        'out = "here"\nn_threads = 0',
+        r"experiment\.n_threads must be .* of at least 1",
+    ),
     ("seeds = [0, 4]", 'seeds = "5"', r"experiment\.seeds must be a number of seeds, or a list"),
     ("n_rounds = 1", 'n_rounds = 1\ninitial = "even"', r"initial must be one of random, balanced"),
     ("n_rounds = 1", "rounds = 1", r"experiment\.n_rounds is missing"),
@@ -200,7 +244,62 @@ MISTAKES = [
         'outt = "here"',
         r"no experiment\.outt\. The fields of experiment are n_initia",
     ),
-    ("train_to = 0.99", "train_to = 99", r"protocol: The 'train_to' parameter of Protocol must be"),
+    ("train_to = 0.99", "train_to = 99", r'protocol\.train_to must be "none", or a number above 0'),
+    (
+        "train_to = 0.99",
+        "patience = 3",
+        r'protocol\.patience must be "none" without validation\. G',
+    ),
+    (
+        "train_to = 0.99",
+        'augment = "most"',
+        r"protocol\.augment must be .*'strong'.* Got 'most' in",
+    ),
+    (
+        '"Random",',
+        '{ class = "Hybrid" },',
+        r"study\.toml: strategies\[1\]\.strategies is missing\.$",
+    ),
+    (
+        '"Random",',
+        '{ class = "Hybrid", strategies = ["Random"] },',
+        r"toml: strategies\[1\]\.strategies must be a list of one strategy or more",
+    ),
+    (
+        '"Random",',
+        '{ class = "Hybrid", strategies = [{ class = "Random" }], shares = [1, 2] },',
+        r"toml: strategies\[1\]\.shares must be 1 numbers of at least 0",
+    ),
+    (
+        '"Random",',
+        '{ class = "Subsample", strategy = "Random" },',
+        r'toml: strategies\[1\]\.strategy must be a table such as \{ class = "Entropy" \}\. Got',
+    ),
+    (
+        '"Random",',
+        '{ class = "Switch", phases = [[{ class = "Random" }, 10]] },',
+        r"toml: strategies\[1\]\.phases must be a list whose until_labels are increasing ints",
+    ),
+    (
+        '"Random",',
+        '{ class = "Random", name = 3 },',
+        r"toml: strategies\[1\]\.name must be a name of its own\. Got 3 instead",
+    ),
+    (
+        "module_params = { width = 4 }",
+        "module_params = 4",
+        r'toml: estimator\.module_params must be a table or "none"\. Got 4 instead',
+    ),
+    (
+        "max_epochs = 1\n",
+        'max_epochs = 1\nwarm_start = "none"\n',
+        r'toml: estimator\.warm_start must be true or false\. Got "none" instead',
+    ),
+    (
+        "max_epochs = 1\n",
+        "max_epochs = 1\nrandom_state = 1.5\n",
+        r'toml: estimator\.random_state must be an int in the range .* or "none"\. Got 1\.5',
+    ),
     (
         "train_to = 0.99",
         "epochs = 9",

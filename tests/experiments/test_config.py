@@ -189,7 +189,7 @@ def test_parameters_become_what_json_can_hold():
     assert plain(type(FlatSGD())) == "tests.experiments.stubs.FlatSGD"
     assert plain(run_experiment) == "skactive.experiments.run_experiment"
     assert plain(object()) == "<object object>"
-    assert " at 0x" not in plain(partial(sorted, key=lambda x: x))
+    assert " at 0x" not in plain(partial(sorted, key=np.linalg.norm))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         one, other = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
@@ -201,6 +201,15 @@ def test_parameters_become_what_json_can_hold():
         "flatsgd",
         {"class": "tests.experiments.stubs.FlatSGD", "params": {"alpha": 0.001}},
     ]
+
+
+@pytest.mark.parametrize("function", [lambda X: X, partial(sorted, key=lambda x: x)])
+def test_lambdas_cannot_be_told_apart(tmp_path, function):
+    estimator = make_pipeline(FunctionTransformer(function), FlatSGD())
+    message = r"cannot tell .*<lambda>.* from another lambda, .* Give the function a name with def"
+    with pytest.raises(InvalidParameterError, match=message):
+        run(tmp_path / "new", estimator)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_strategy_may_be_called_class(tmp_path):

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import torch
 
 from skactive._validation import InvalidParameterError
 from skactive.exceptions import ResultsMismatchError
@@ -60,6 +61,11 @@ def test_other_settings_under_the_same_name_are_refused(tmp_path, first):
     )
     with pytest.raises(ResultsMismatchError, match=message):
         Results.load([first, tmp_path])
+
+
+def test_threads_of_their_own_can_be_merged(tmp_path, first):
+    run(tmp_path, seeds=[1], n_threads=torch.get_num_threads() + 1)
+    assert Results.load([first, tmp_path]).frame["n_threads"].nunique() == 2
 
 
 def test_a_strategy_of_one_name_with_other_settings_is_refused(tmp_path, first):

@@ -105,6 +105,18 @@ def test_class_balance_counts_all_rounds_and_seeds():
     assert len(named.ax_.texts) == 6
 
 
+def test_labels_that_are_words_stand_for_themselves():
+    of = {"queried_classes": {"shoe": 2, "bag": 1}, "recall": {"bag": 0.5, "shoe": 0.5}}
+    results = Results([record("margin", 0, 0, 0.5, **of)])
+    display = ClassBalanceDisplay.from_results(results, class_names=["bag", "shoe"])
+    assert display.classes == ["bag", "shoe"]
+    np.testing.assert_allclose(display.shares, [[1 / 3, 2 / 3]])
+    images = np.zeros((3, 4, 4))
+    y = np.array(["shoe", "bag", "shoe"])
+    drawn = QueriedImagesDisplay.from_results(results, images, y=y, class_names=["bag", "shoe"])
+    assert drawn.captions == [["shoe", "bag", "shoe"]]
+
+
 def test_time_against_accuracy():
     display = TimeAccuracyDisplay.from_results(RESULTS)
     np.testing.assert_allclose(display.seconds, [2.0, 0.5])

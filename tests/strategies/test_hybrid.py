@@ -158,6 +158,7 @@ def test_seeds_reach_every_member_and_change_none():
         (([Entropy(), Margin()], [0, 0]), "'shares' .* not all 0"),
         (([Entropy(), Margin()], [float("nan"), 1]), "'shares' .* 2 numbers"),
         (([Entropy(), Margin()], ["1", 1]), "'shares' .* 2 numbers"),
+        (([Entropy(), Margin()], [True, 1]), r"'shares' .* 2 numbers .* Got \[True, 1\]"),
     ],
 )
 def test_errors(arguments, match):
@@ -171,6 +172,21 @@ def test_unknown_parameters():
         Hybrid([Entropy()]).set_params(margin__batch_size=3)
     with pytest.raises(ValueError, match="Invalid parameter 'size'"):
         Hybrid([Entropy()]).set_params(entropy__size=3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"margin__batch_size": 3}, {"entropy": "Margin"}, {"entropy": None}, {"entropy__size": 3}],
+    ids=str,
+)
+def test_a_mistake_replaces_nothing(wrong):
+    entropy = Entropy()
+    hybrid = Hybrid([entropy], shares=[1])
+    with pytest.raises(ValueError, match="'params'|'strategies'|Invalid parameter"):
+        hybrid.set_params(random_state=5, shares=[2], **wrong)
+    assert hybrid.get_params(deep=False) == {
+        "strategies": [entropy], "shares": [1], "random_state": None
+    }  # fmt: skip
 
 
 # -- the rest of a pool -------------------------------------------------------------

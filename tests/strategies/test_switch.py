@@ -64,6 +64,7 @@ def test_names_and_parameters():
         ([(Random(), 0), (Margin(), None)], "increasing ints of at least 1"),
         ([(Random(), None), (Margin(), None)], "increasing ints"),
         ([(Random(), 1.5), (Margin(), None)], "increasing ints"),
+        ([(Random(), True), (Margin(), None)], "increasing ints"),
         ([("a", Random(), 5), ("a", Margin(), None)], r"different names. Got \['a', 'a'\]"),
     ],
 )
