@@ -66,16 +66,20 @@ def run_experiment(
     The labels `y` stand in for an oracle: a strategy sees those of the images it has asked for.
     Test data are used for the measurements only.
 
+    Every `random_state` in an estimator or a strategy is set from the seed and the round. What has
+    none draws from the process-wide generators, which are seeded for it and put back as they were.
+
     Parameters
     ----------
     estimator : classifier
-        The classifier to train; itself left as it is. The seed of the round replaces its
-        `random_state`. Pass it the list of classes if it takes one (`CNNClassifier(classes=...)`):
-        the first labels may lack some.
+        The classifier to train; itself left as it is. Pass it the list of classes if it takes one
+        (`CNNClassifier(classes=...)`): the first labels may lack some.
     strategies : dict of str to strategy, or list of strategy
         The strategies, under the names that the results shall use; a list is named by class. A
         pair (estimator, strategy) instead of a strategy trains an estimator of its own, such as a
-        network that predicts losses; `estimator` is that of the others.
+        network that predicts losses; `estimator` is that of the others. The pool that `select` gets
+        is a view of X: it has a length, takes positions, and `np.asarray` reads all of it; of a
+        list or data frame it is one.
     X : array-like of shape (n_samples, ...)
         The images: an array, a memmap, a tensor, a data frame or a sequence.
     y : array-like of shape (n_samples,)
@@ -110,13 +114,13 @@ def run_experiment(
         do the work. The numbers are those of `n_jobs=1`. One process writes the results.
     n_threads : int, default=None
         Threads of torch and of the linear algebra in each process, which the numbers depend on;
-        None takes what torch is set to. Recorded with each round.
+        None takes what torch is set to. Recorded with each round, and not to be changed in `out`.
     out : str or path-like, default=None
         A folder to keep the results in, made if there is none. Each finished round is one line of
         `results.jsonl`, written whole or not at all; `config.json` holds what decides the numbers.
         The same call continues after a kill, computes no finished round again, and ends with the
-        same numbers (on a CPU at the same number of threads, on the same versions). More rounds,
-        seeds or strategies extend what is there. One process at a time may use the folder.
+        same numbers (on a CPU, on the same versions). More rounds, seeds or strategies extend what
+        is there. One process at a time may use the folder.
     progress : bool, default=True
         Whether to show a progress bar, on standard error.
 
