@@ -99,10 +99,30 @@ def unwrap(module: nn.Module) -> nn.Module:
 
 @contextmanager
 def isolated_rng(seed: int | None = None, device: torch.device | None = None) -> Iterator[None]:
+    """Lend the process-wide random generators as `lent_rng` does; threads take turns.
+
+    Parameters
+    ----------
+    seed : int or None, default=None
+        Seeds all of them inside the block; None leaves their state.
+    device : torch.device or None, default=None
+        The device whose generator is used inside the block, besides the CPU's.
+
+    Yields
+    ------
+    None
+    """
+    with _GENERATORS, lent_rng(seed, device):
+        yield
+
+
+@contextmanager
+def lent_rng(seed: int | None = None, device: torch.device | None = None) -> Iterator[None]:
     """Lend the process-wide random generators, and put them back as they were.
 
     Python's `random`, NumPy's legacy generator, torch's CPU generator and, where `device` is a
-    CUDA device, its generator. Threads take turns.
+    CUDA device, its generator. What runs inside may start threads that take `isolated_rng`, which
+    they could not from inside of one.
 
     Parameters
     ----------
@@ -116,25 +136,24 @@ def isolated_rng(seed: int | None = None, device: torch.device | None = None) ->
     None
     """
     cuda = device if device is not None and device.type == "cuda" else None
-    with _GENERATORS:
-        python_state, numpy_state = random.getstate(), np.random.get_state()
-        torch_state = torch.default_generator.get_state()
-        cuda_state = None if cuda is None else torch.cuda.get_rng_state(cuda)
-        try:
-            if seed is not None:
-                random.seed(seed)
-                np.random.seed(seed % 2**32)
-                torch.default_generator.manual_seed(seed)
-                if cuda is not None:
-                    with torch.cuda.device(cuda):
-                        torch.cuda.manual_seed(seed)
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
-            torch.default_generator.set_state(torch_state)
-            if cuda is not None and cuda_state is not None:
-                torch.cuda.set_rng_state(cuda_state, cuda)
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    torch_state = torch.default_generator.get_state()
+    cuda_state = None if cuda is None else torch.cuda.get_rng_state(cuda)
+    try:
+        if seed is not None:
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            torch.default_generator.manual_seed(seed)
+            if cuda is not None:
+                with torch.cuda.device(cuda):
+                    torch.cuda.manual_seed(seed)
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.default_generator.set_state(torch_state)
+        if cuda is not None and cuda_state is not None:
+            torch.cuda.set_rng_state(cuda_state, cuda)
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 from sklearn.base import clone
 
 from skactive._sub_pool import SubPool
-from skactive._torch import isolated_rng, n_rows, take_rows
+from skactive._torch import lent_rng, n_rows, take_rows
 from skactive._validation import invalid
 from skactive.experiments._metrics import measure
 from skactive.experiments._protocol import Protocol
@@ -21,6 +23,8 @@ from skactive.experiments._resources import PeakMemory, fitted_device, fixed_thr
 
 # What a seed is for. Streams of different purposes are independent of each other.
 _INITIAL, _ESTIMATOR, _STRATEGY, _MEASUREMENTS = range(4)
+# Of rounds in threads of one process, which share its generators.
+_TURNS = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,13 @@ class Plan:
 def derive_seed(*entropy: int) -> int:
     """Mix integers into one seed of 31 bits."""
     return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device | None) -> Iterator[None]:
+    """Seed the process-wide generators for what has no seed of its own; rounds take turns."""
+    with _TURNS, lent_rng(seed, device):
+        yield
 
 
 def seeded_clone(estimator: Any, seed: int) -> Any:
@@ -178,7 +189,7 @@ def play_round(
                 fitted, _ = _train(arm, seed, earlier, labelled[:until], data, terms, fitted)
         fitted, train_seconds = _train(arm, seed, round_, labelled, data, terms, fitted)
         device = fitted_device(fitted)
-        with isolated_rng(derive_seed(seed, round_, _MEASUREMENTS), device):
+        with _seeded(derive_seed(seed, round_, _MEASUREMENTS), device):
             metrics, predict_seconds = measure(fitted, data.X_test, data.y_test, terms.metrics)
         queried, query_seconds = np.empty(0, dtype=np.int64), None
         if round_ < plan.n_rounds:
@@ -213,7 +224,7 @@ def _train(
         seed_parts(fitted, round_seed)
     else:
         fitted = terms.protocol.apply(seeded_clone(arm.estimator, round_seed))
-    with isolated_rng(round_seed, _named_device(fitted)):
+    with _seeded(round_seed, _named_device(fitted)):
         start = time.perf_counter()
         fitted.fit(take_rows(data.X, labelled), data.y[labelled])
         return fitted, time.perf_counter() - start
@@ -236,7 +247,7 @@ def _query(
     X_labelled, y_labelled = take_rows(data.X, labelled), data.y[labelled]
     strategy_seed = derive_seed(seed, round_, _STRATEGY)
     querier = seeded_clone(arm.strategy, strategy_seed)
-    with isolated_rng(strategy_seed, fitted_device(fitted)):
+    with _seeded(strategy_seed, fitted_device(fitted)):
         start = time.perf_counter()
         selection = querier.select(
             fitted, X_pool, plan.batch_size, X_labelled=X_labelled, y_labelled=y_labelled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -83,12 +84,16 @@ def write_report(
             "results", "write_report", "results with at least one finished round", results,
             "Run the experiment until one is finished.",
         )  # fmt: skip
-    parts = [*_head(results)]
+    head, parts = [*_head(results)], []
     datasets = list(dict.fromkeys(results.frame["dataset"]))
-    for name in datasets:
-        parts += [f"<h2>{escape(name)}</h2>"]
-        parts += _of_dataset(results.on(name), (images or {}).get(name), baseline)
-    parts += ["<h2>Comparison</h2>", *_comparisons(results, len(datasets))]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", r"Results\.")  # of runs that are not finished
+        for name in datasets:
+            parts += [f"<h2>{escape(name)}</h2>"]
+            parts += _of_dataset(results.on(name), (images or {}).get(name), baseline)
+        parts += ["<h2>Comparison</h2>", *_comparisons(results, len(datasets))]
+    notes = dict.fromkeys(str(warning.message) for warning in caught)
+    parts = [*head, *(f'<p class="note">{escape(note)}</p>' for note in notes), *parts]
     parts += ["<h2>What it was computed on</h2>", *_provenance(results)]
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -3,11 +3,12 @@
 import random
 from types import SimpleNamespace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
@@ -132,6 +133,16 @@ def test_what_has_no_random_state_is_seeded_too(estimator):
     assert first.groupby("round")["accuracy"].nunique().max() == 2  # the two seeds differ
     after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     assert states == after
+
+
+def test_an_estimator_may_train_its_members_in_threads():
+    # Each takes the generators for itself, which a round that kept them would wait for for ever.
+    network = CNNClassifier(classes=range(10), max_epochs=1, module_params={"width": 2})
+    both = VotingClassifier([("a", network), ("b", clone(network))], voting="soft", n_jobs=2)
+    settings = {"estimator": both, "seeds": 1, "n_rounds": 1, "initial": "balanced"}
+    serial = numbers(run(**settings))
+    with joblib.parallel_config("threading"):
+        pd.testing.assert_frame_equal(numbers(run(**settings)), serial)
 
 
 def test_the_pool_is_not_copied():
