@@ -23,6 +23,7 @@ _IN_THE_FILE = {
     "another out=": "another --out",
 }
 STUDY_FILE = "study.toml"
+_OPTIONS = {"n_jobs": "jobs", "n_rounds": "rounds"}  # that are called otherwise than the fields
 _DESCRIPTION = """\
 Run an experiment that a TOML file describes: data, network, strategies, seeds.
 
@@ -103,12 +104,11 @@ def _placed(error: InvalidParameterError, arguments: argparse.Namespace) -> Inva
     """Name the field of the file, or the option, that an error is about."""
     found = re.match(r"The '(\w+)' parameter of run_experiment ", str(error))
     field = found[1] if found else ""
-    option = {"n_jobs": "jobs", "n_rounds": "rounds"}.get(field, field)
-    if getattr(arguments, option, None) is not None:
-        return placed("command line", f"--{option}", error)
+    if getattr(arguments, _OPTIONS.get(field, field), None) is not None:
+        return placed("command line", "--", error, _OPTIONS)
     if field in {"X", "y", "X_test", "y_test", "dataset"}:
         return placed(arguments.config, "dataset", error)
-    return placed(arguments.config, f"experiment.{field}".rstrip("."), error)
+    return placed(arguments.config, "experiment.", error)
 
 
 def _introduction(study: Study) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,9 @@ class Section:
             )
 
 
-def placed(file: Path | str, place: str, error: Exception) -> InvalidParameterError:
+def placed(
+    file: Path | str, place: str, error: Exception, names: Mapping[str, str] | None = None
+) -> InvalidParameterError:
     """Return an error about a parameter as one about a field of the file.
 
     Parameters
@@ -95,9 +97,11 @@ def placed(file: Path | str, place: str, error: Exception) -> InvalidParameterEr
     file : path
         The file.
     place : str
-        The field; that of a parameter where it ends in a dot.
+        The field; where it ends in a dot or a dash, what comes before the name of the parameter.
     error : Exception
         The error.
+    names : dict of str to str, default=None
+        What parameters are called there, if otherwise.
 
     Returns
     -------
@@ -105,12 +109,11 @@ def placed(file: Path | str, place: str, error: Exception) -> InvalidParameterEr
         The same in the words of the file.
     """
     found = _PARAMETER.fullmatch(str(error))
-    if found is None:
+    if found is None or not place.endswith((".", "-")):
         return InvalidParameterError(f"{file}: {place.rstrip('.')}: {error}")
     parameter, must, got = found.groups()
-    field = place
-    if place.endswith("."):
-        field += re.sub("^(module|optimizer|net)__", r"\1_params.", parameter)
+    parameter = (names or {}).get(parameter, parameter)
+    field = place + re.sub("^(module|optimizer|net)__", r"\1_params.", parameter)
     must = _KIND.sub(lambda kind: _KINDS[kind[1]], must)
     must = re.sub(rf"(?:, | or ){_NO_TOML}", "", re.sub(rf"^{_NO_TOML}(?:, | or )", "", must))
     must = re.sub("(a list|true or false)(?:, | or )\\1", r"\1", must).replace("None", '"none"')

@@ -158,8 +158,7 @@ def _check_protocol(file: Path, protocol: Protocol, estimator: Any) -> None:
     try:
         protocol.apply(clone(estimator))._validate_params()
     except InvalidParameterError as error:
-        parameter = next((p for p in _PROTOCOL_SETS if f"'{p}' parameter" in str(error)), "")
-        raise placed(file, f"protocol.{_PROTOCOL_SETS.get(parameter, '')}", error) from None
+        raise placed(file, "protocol.", error, _PROTOCOL_SETS) from None
 
 
 def _estimator(section: Section) -> Any:
@@ -331,7 +330,9 @@ def try_out(study: Study, file: Path) -> None:
                     data.y_test[test], batch_size=batch_size, **common,
                 )  # fmt: skip
         except (ValueError, UnsupportedEstimatorError) as error:
-            about = f"{type(estimator).__name__} must be" in str(error)
-            place = "estimator." if about and arm is strategy else f"strategies[{i}]"
-            place += ".estimator." if about and arm is not strategy else ""
+            place = f"strategies[{i}]"
+            if f"parameter of {type(estimator).__name__} must" in str(error):
+                place = f"{place}.estimator." if isinstance(arm, tuple) else "estimator."
+            elif f"parameter of {type(strategy).__name__} must" in str(error):
+                place += "."
             raise placed(file, place, error) from None

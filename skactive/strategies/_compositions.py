@@ -162,7 +162,10 @@ class Composition(QueryStrategy):
                 raise invalid("params", f"{type(self).__name__}.set_params", must, name)
         if replaced:  # in a new list, for another strategy may share the old one
             entries = getattr(self, self._entries_parameter)
-            new = [_replaced(e, replaced.get(n)) for e, n in zip(entries, names, strict=True)]
+            new = [
+                _replaced(entry, replaced[name]) if name in replaced else entry
+                for entry, name in zip(entries, names, strict=True)
+            ]
             setattr(self, self._entries_parameter, new)
         # by the old names: a member that was replaced may have another class
         for name, member in zip(names, self._check(), strict=True):
@@ -181,8 +184,6 @@ def _automatic(strategy: QueryStrategy) -> str:
 
 
 def _replaced(entry: Any, new: Any) -> Any:
-    if new is None:
-        return entry
     if not isinstance(entry, tuple):
         return new
     return tuple(new if isinstance(item, QueryStrategy) else item for item in entry)

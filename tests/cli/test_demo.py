@@ -146,7 +146,7 @@ def test_what_a_strategy_cannot_use_is_one_line(tmp_path, capsys):
     arguments = [*TINY, "--strategies", "bald", "--out", str(tmp_path), "--quiet"]
     assert cli.main(arguments) == 2
     shown = capsys.readouterr().err
-    assert shown.startswith("skactive demo: error: BALD needs")
+    assert shown.startswith("skactive demo: error: BALD compares predictions under")
     assert "dropout" in shown
     assert shown.count("\n") == 1
 

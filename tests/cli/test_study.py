@@ -236,7 +236,11 @@ MISTAKES = [
         'out = "here"\nn_threads = 0',
         r"experiment\.n_threads must be .* of at least 1",
     ),
-    ("seeds = [0, 4]", 'seeds = "5"', r"experiment\.seeds must be a number of seeds, or a list"),
+    (
+        "seeds = [0, 4]",
+        'seeds = "5"',
+        r"experiment\.seeds must be a number of seeds of at least 1, or a list",
+    ),
     ("n_rounds = 1", 'n_rounds = 1\ninitial = "even"', r"initial must be one of random, balanced"),
     ("n_rounds = 1", "rounds = 1", r"experiment\.n_rounds is missing"),
     (
