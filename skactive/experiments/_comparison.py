@@ -108,7 +108,7 @@ def efficiency(frame: pd.DataFrame, metric: str, baseline: Any, owner: str) -> p
         if strategy == baseline or (dataset, baseline) not in tables:
             continue
         base = tables[dataset, baseline].mean()
-        for n in table.columns.tolist():
+        for n in map(int, table.columns):
             score = table[n].mean()
             needed = _statistics.labels_needed(
                 base.index.to_numpy(), sign * base.to_numpy(), sign * score

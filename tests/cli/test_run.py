@@ -139,9 +139,9 @@ def test_mistakes_are_one_line(change, arguments, message, tmp_path, ran, monkey
         (('"Margin"', '"BALD"'), "strategies[1]: BALD compares predictions under dropout"),
         (
             ('"Margin"', '{ class = "ClassBalanced", strategy = { class = "BADGE" } }'),
-            "strategies[1].strategy must be a strategy that gives every sample a utility of at least",
+            "strategies[1].strategy must be a strategy that gives every sample a utility of at",
         ),
-        (('"Margin"', '"LearningLoss"'), "strategies[1]: LearningLoss needs a classifier that predic"),
+        (('"Margin"', '"LearningLoss"'), "strategies[1]: LearningLoss needs a classifier that pre"),
         (
             ('"Margin"', '{ class = "Margin", estimator = { module = "?" } }'),
             "strategies[1].estimator.module must be 'auto', 'small_cnn'",
