@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from skactive._sub_pool import in_pool
 from skactive._torch import n_rows, resolve_device, take_rows
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
@@ -20,7 +21,6 @@ from skactive.strategies._networks import (
     open_learner,
     transform,
 )
-from skactive.strategies._sub_pool import in_pool
 
 
 class ProbabilityStrategy(QueryStrategy):
