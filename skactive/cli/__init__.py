@@ -39,9 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except (ValueError, UnsupportedEstimatorError, OSError) as error:
-        message = " ".join(str(error).split())
+        message = str(error)
         for python, here in arguments.words.items():
             message = message.replace(python, here)
+        message = " ".join(message.split())
         print(f"skactive {arguments.command}: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ _KINDS = {
 }  # fmt: skip
 _KIND = re.compile(rf"an instance of '(?:[\w.]*\.)?({'|'.join(_KINDS)})'")
 _NO_TOML = r"(?:an instance of '[\w.]+'|a callable|Generator)"
+_OPTIONS = re.compile(r"a str among \{(.+?)\}")
 _VALUES = {"None": '"none"', "True": "true", "False": "false"}
 
 
@@ -117,8 +118,15 @@ def placed(
     must = _KIND.sub(lambda kind: _KINDS[kind[1]], must)
     must = re.sub(rf"(?:, | or ){_NO_TOML}", "", re.sub(rf"^{_NO_TOML}(?:, | or )", "", must))
     must = re.sub("(a list|true or false)(?:, | or )\\1", r"\1", must).replace("None", '"none"')
+    must = _OPTIONS.sub(lambda options: f"one of {', '.join(sorted(_quoted(options[1])))}", must)
+    must = must.replace("True or False", "true or false")
     got = re.sub("^(None|True|False)(?= instead)", lambda value: _VALUES[value[1]], got)
     return InvalidParameterError(f"{file}: {field} must be {must}. Got {got}")
+
+
+def _quoted(text: str) -> list[str]:
+    """Return the strings in a set's repr, which come in any order."""
+    return re.findall("'(.*?)'", text)
 
 
 def as_toml(value: Any) -> str:

@@ -264,6 +264,15 @@ def test_a_report_of_a_file(ran, tmp_path, capsys):
     assert page.count('alt="QueriedImages"') == 2
 
 
+def test_a_report_of_unfinished_runs_says_so(ran, tmp_path, capsys):
+    lines = (ran / "results" / "results.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "results.jsonl").write_bytes(b"".join(lines[:-1]))  # a round of one seed is missing
+    assert cli.main(["report", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == ""
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "label_efficiency: on &#x27;clothes &amp; shoes&#x27; some runs are not finished" in page
+
+
 def test_a_baseline_that_is_not_there(ran, tmp_path, capsys):
     page = tmp_path / "page.html"
     arguments = ["report", str(ran / "results"), "--output", str(page), "--baseline"]

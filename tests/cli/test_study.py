@@ -195,7 +195,7 @@ MISTAKES = [
     (
         '"layerwise", fr',
         '"all", fr',
-        r"toml: strategies\[2\]\.mask must be a str among .*'layerwise'.* Got 'all' instead\.",
+        r"toml: strategies\[2\]\.mask must be one of global, head, layerwise, r",
     ),
     ("max_epochs = 2", "epochs = 2", r"there is no strategies\[3\]\.estimator\.epochs"),
     ("n_initial = 20", "", r"experiment\.n_initial is missing; it is a whole number of at least 1"),
@@ -257,7 +257,7 @@ MISTAKES = [
     (
         "train_to = 0.99",
         'augment = "most"',
-        r"protocol\.augment must be .*'strong'.* Got 'most' in",
+        r'protocol\.augment must be one of crop, crop_flip, flip, strong or "none"\. G',
     ),
     (
         '"Random",',
