@@ -52,7 +52,7 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/check_site.py docs/_build/html
 
 docs-full: $(VENV)/.installed-docs
-	rm -rf docs/_build docs/auto_examples docs/api
+	rm -rf docs/_build docs/auto_examples docs/api docs/notebooks/*.ipynb
 	$(SPHINX) docs docs/_build/html
 	$(BIN)/python docs/check_site.py docs/_build/html
 

@@ -40,12 +40,7 @@ suppress_warnings = ["config.cache"]  # the gallery's configuration holds a func
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-# Notebooks run when they are read; an error in one ends the build.
-nb_execution_mode = "force"
-nb_execution_in_temp = True
-nb_execution_timeout = 600  # seconds a cell
-nb_execution_raise_on_error = True
-nb_merge_streams = True  # a progress bar is one line, as in a terminal
+nb_execution_mode = "off"  # _ext/notebook_pages.py has run the notebooks
 nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
 
@@ -96,9 +91,12 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "skactive"},
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "secondary_sidebar_items": {"**": ["page-toc"], "strategies": [], "comparison": []},
 }
-html_sidebars = {"*": []}  # pages at the top have no others around them
+html_sidebars = {
+    "*": [],  # pages at the top have no others around them
+    "notebooks/[0-9]*": [],  # code needs the room
+}
