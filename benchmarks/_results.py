@@ -1,11 +1,11 @@
-"""The committed results, and what pages quote of them.
+r"""The committed results, and what pages quote of them.
 
 A page quotes a figure by naming where it is from, right behind it:
 
     62 ×<!-- measured: selection | published / structured -->
 
 That is the result NAME.json in the folder of results and the row's text; `h100/training` is a
-result of a folder in it, from another machine.
+result of a folder in it, from another machine. In a table the bar is written \|.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RESULTS = Path(__file__).parent / "results"
 
 _QUOTE = re.compile(
     r"(?P<figure>\d[\d,]*(?:\.\d+)?)(?P<unit>[^\d\n<]{0,20})"
-    r"<!--\s*measured:\s*(?P<name>\S+)\s*\|\s*(?P<what>.+?)\s*-->",
+    r"<!--\s*measured:\s*(?P<name>\S+)\s*\\?\|\s*(?P<what>.+?)\s*-->",
     re.DOTALL,
 )
 # What claims speed or memory, and so has to be a quotation.

@@ -51,6 +51,8 @@ def test_quotes_and_claims():
         Quote("20,000", "h100/training", "ResNet-18, images"),
     ]
     assert claims(text) == ["3 ×", "1.5 times faster"]
+    in_a_table = r"| a pick | 62 ×<!-- measured: selection \| published / dense --> |"
+    assert list(quotes(in_a_table)) == [Quote("62", "selection", "published / dense")]
 
 
 @pytest.mark.parametrize(
