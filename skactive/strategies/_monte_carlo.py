@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.special import kl_div
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
@@ -33,6 +32,7 @@ from skactive.strategies._progress import shown
 
 # Samples that several estimators predict for before their predictions are compared.
 _AT_ONCE = 1024
+_TINY = np.finfo(np.float64).tiny
 
 
 class MonteCarloStrategy(QueryStrategy):
@@ -157,4 +157,10 @@ def mutual_information(log_p: np.ndarray) -> np.ndarray:
     cancels where the draws agree.
     """
     p = np.exp(log_p)
-    return np.maximum(kl_div(p, p.mean(0)).mean(0).sum(1), 0.0)
+    mean = p.mean(0)
+    terms = p / np.maximum(mean, _TINY)
+    np.log(np.maximum(terms, _TINY, out=terms), out=terms)  # finite where p is 0
+    terms *= p
+    terms += mean
+    terms -= p
+    return np.maximum(terms.mean(0).sum(1), 0.0)

@@ -69,7 +69,7 @@ class VariationRatio(MonteCarloUtility):
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:
         if self.voting == "soft":
             return split_off_best(mean_log_probabilities(log_p))[1]
-        T, _, C = log_p.shape
-        votes = log_p.argmax(2)  # (T, n)
-        counts = (votes[:, :, None] == np.arange(C)).sum(0)
+        T, n, C = log_p.shape
+        votes = log_p.argmax(2) + C * np.arange(n)  # (T, n), another C numbers for each sample
+        counts = np.bincount(votes.ravel(), minlength=n * C).reshape(n, C)
         return (T - counts.max(1)) / T

@@ -13,6 +13,7 @@ from torch import nn
 
 from skactive import BALD, CNNClassifier, Entropy, MeanEntropy, PredictiveEntropy
 from skactive.exceptions import UnsupportedEstimatorError
+from skactive.strategies import _monte_carlo
 from tests.strategies import oracles
 from tests.strategies.stubs import Fixed, distributions
 
@@ -34,6 +35,28 @@ def test_several_estimators(T, C):
     expected = [oracle(draws.tolist()) for draws in p]
     np.testing.assert_allclose(selection.utilities, expected, rtol=1e-10, atol=1e-14)
     assert selection.indices.tolist() == np.argsort(expected)[::-1][:4].tolist()
+
+
+def test_several_estimators_are_read_part_by_part(monkeypatch):
+    monkeypatch.setattr(_monte_carlo, "_AT_ONCE", 8)
+    sizes = []
+
+    class Spy(Fixed):
+        def predict_proba(self, X):
+            sizes.append((self.t, len(X)))
+            return super().predict_proba(X)
+
+    p = distributions(20, 2)
+    selection = BALD(batch_size=5).select([Spy(0), Spy(1)], p, 3)
+    # eight samples at once, five of them in a batch, by the one and by the other
+    of_eight = [(0, 5), (0, 3), (1, 5), (1, 3)]
+    assert sizes == [*of_eight, *of_eight, (0, 4), (1, 4)]
+    expected = [oracle(draws.tolist()) for draws in p]
+    np.testing.assert_allclose(selection.utilities, expected, rtol=1e-10, atol=1e-14)
+    p[14, 1] = np.nan
+    match = r"Spy queried by BALD predicts NaN or infinity, first for sample 14 of the pool"
+    with pytest.raises(ValueError, match=match):
+        BALD(batch_size=5).select([Spy(0), Spy(1)], p, 3)
 
 
 def test_extremes():
