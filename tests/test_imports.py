@@ -85,3 +85,12 @@ def test_importing_skactive_is_light():
         "set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pandas_comes_in_when_used(path):
+    # modAL imports it anyway, so that sys.modules would not tell
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    names = [alias.name for node in body if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in body if isinstance(node, ast.ImportFrom)]
+    assert "pandas" not in {name.partition(".")[0] for name in names}
