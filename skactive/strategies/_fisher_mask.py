@@ -76,8 +76,9 @@ class FisherMask(QueryStrategy):
         the width of the last layer and k' the parameters of the mask outside of it, and six k×k
         matrices in float64. Where that is too little, the selection has two stages, with a
         `TwoStageWarning`, see `skactive.selection.greedy_fisher_in_blocks`. Up to 0.2 GB of
-        intermediate results, and the network's own passes, come on top. None is 80 % of the memory
-        that is free on the network's device.
+        intermediate results, and the network's own passes, come on top; where factors are so
+        ill-scaled that float32 does not do, they go on as float64, in up to three times the memory.
+        None is 80 % of the memory that is free on the network's device.
     progress : bool, default=True
         Whether a query that takes long shows a progress bar, if standard error is a terminal.
     batch_size : int, default=256
