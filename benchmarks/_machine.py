@@ -37,7 +37,7 @@ def machine() -> dict[str, Any]:
         "cores": cores,
         "memory (GB)": round(memory, 1),
         "GPU": ", ".join(gpus) or "none",
-        "system": platform.platform(terse=True),
+        "system": platform.system(),
     }
 
 
