@@ -27,22 +27,26 @@ class RecordAccuracy(Callback):
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Forget the last epoch's counts."""
-        self.counts_ = {True: [0, 0], False: [0, 0]}
+        self.right_: dict[bool, Any] = {True: 0, False: 0}
+        self.seen_ = {True: 0, False: 0}
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
     ) -> None:
         """Count the right predictions of a batch."""
         y, y_pred = batch[1], kwargs["y_pred"]
-        self.counts_[training][0] += int((y_pred.argmax(1) == y.to(y_pred.device)).sum())
-        self.counts_[training][1] += len(y)
+        # a tensor, for to read it is to wait for the device
+        self.right_[training] = (
+            self.right_[training] + (y_pred.argmax(1) == y.to(y_pred.device)).sum()
+        )
+        self.seen_[training] += len(y)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write the accuracies into the history."""
         for training, name in ((True, "train_acc"), (False, "valid_acc")):
-            right, seen = self.counts_[training]
-            if seen:
-                net.history.record(name, right / seen)
+            self.right_[training] = int(self.right_[training])
+            if self.seen_[training]:
+                net.history.record(name, self.right_[training] / self.seen_[training])
 
 
 class StopAtTrainAccuracy(RecordAccuracy):

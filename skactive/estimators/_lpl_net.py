@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
@@ -27,28 +28,28 @@ class RecordRanking(Callback):
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Forget the last epoch."""
-        self.totals_ = {"samples": 0, "class_loss": 0.0, "ranking_loss": 0.0}
-        self.pairs_ = [0, 0]
+        self.sizes_: list[int] = []
+        self.numbers_: list[Tensor] = []
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
     ) -> None:
-        """Add up a training batch."""
+        """Keep the numbers of a training batch where they are: to read them is to wait for them."""
         if not training:
             return
-        size = len(batch[1])
-        self.totals_["samples"] += size
-        for name in ("class_loss", "ranking_loss"):
-            self.totals_[name] += size * kwargs[name].item()
         ordered = count_ordered(kwargs["predicted_losses"], kwargs["losses"])
-        self.pairs_ = [total + new for total, new in zip(self.pairs_, ordered, strict=True)]
+        numbers = (kwargs["class_loss"], kwargs["ranking_loss"], *ordered)
+        self.sizes_.append(len(batch[1]))
+        self.numbers_.append(torch.stack([number.to(numbers[0].dtype) for number in numbers]))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write into the history."""
-        for name in ("class_loss", "ranking_loss"):
-            net.history.record(f"train_{name}", self.totals_[name] / self.totals_["samples"])
-        right, pairs = self.pairs_
-        net.history.record("train_ranking_acc", right / pairs if pairs else float("nan"))
+        class_loss, ranking, right, pairs = torch.stack(self.numbers_).cpu().double().numpy().T
+        self.numbers_ = []
+        for name, losses in (("class_loss", class_loss), ("ranking_loss", ranking)):
+            net.history.record(f"train_{name}", float(np.average(losses, weights=self.sizes_)))
+        share = right.sum() / pairs.sum() if pairs.any() else float("nan")
+        net.history.record("train_ranking_acc", float(share))
 
 
 class LPLNet(Net):

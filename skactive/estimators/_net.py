@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import pairwise
 from typing import Any, cast
 
 import torch
 from skorch import NeuralNetClassifier
-from skorch.dataset import Dataset
+from skorch.callbacks import Callback
+from skorch.dataset import Dataset, get_len
 from torch import Tensor
 
 from skactive._torch import isolated_rng
@@ -42,7 +43,9 @@ class ArrayDataset(Dataset):  # a skorch Dataset, for scoring callbacks
 
     def __getitem__(self, index: Any) -> tuple[Tensor, Any]:
         y = self.y[index]
-        return self.X[index], y if self.weight is None else (y, self.weight[index])
+        # index_select copies a sample at once, indexing by a tensor a number at a time
+        X = self.X.index_select(0, index) if isinstance(index, Tensor) else self.X[index]
+        return X, y if self.weight is None else (y, self.weight[index])
 
     def take(self, index: Tensor) -> ArrayDataset:
         """Return the samples at some positions, as a data set of their own."""
@@ -97,6 +100,16 @@ class ArrayBatches:
         for start, stop in pairwise(self.edges):
             X, y = self.data[slice(start, stop) if order is None else order[start:stop]]
             yield X.to(self.device), _to(y, self.device)
+
+
+def _looks_at_batches(callback: Callback) -> bool:
+    """Whether a callback that is not skactive's own has anything to do at a batch."""
+    hooks = [
+        getattr(type(callback), name)
+        for name in ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    ]
+    harmless = (Callback.__module__, "skactive.")
+    return not all(hook.__module__.startswith(harmless) for hook in hooks)
 
 
 def _to(y: Any, device: torch.device) -> Any:
@@ -208,6 +221,76 @@ class Net(NeuralNetClassifier):
             return self
         except KeyboardInterrupt:
             raise _Interrupted from None
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Run an epoch as skorch does, but read the losses of the batches at its end, all at once.
+
+        Reading one makes a GPU finish the batch before the next one can be sent to it. Until then
+        the history holds them as tensors, unless a callback looks at batches.
+
+        Parameters
+        ----------
+        iterator : iterable or None
+            Gives the batches; None is no epoch.
+        training : bool
+            Whether they are trained on.
+        prefix : {"train", "valid"}
+            Goes before the names in the history.
+        step_fn : callable
+            Takes a batch, returns a dict with `loss` and `y_pred`.
+        **fit_params : dict
+            Further arguments for it.
+        """
+        if iterator is None:
+            return
+        super()._set_training(training)  # again, for layers may have been frozen or thawed
+        read_at_once = any(_looks_at_batches(callback) for _, callback in self.callbacks_)
+        name = f"{prefix}_loss"
+        unread: list[tuple[dict[str, Any], Tensor]] = []
+        count = 0
+        try:
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                record, loss = self.history[-1, "batches", -1], step["loss"].detach()
+                record[name] = loss.item() if read_at_once else loss
+                record[f"{prefix}_batch_size"] = get_len(batch[0])
+                if not read_at_once:
+                    unread.append((record, loss))
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+                count += 1
+        finally:
+            if unread:
+                records, losses = zip(*unread, strict=True)
+                for record, value in zip(records, torch.stack(losses).tolist(), strict=True):
+                    record[name] = value
+        self.history.record(f"{prefix}_batch_count", count)
+
+    def _set_training(self, training: bool = True) -> None:
+        """Set the mode where it is another one: to go through all layers at each batch takes time."""
+        modules = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
+        if any(module.training != training for module in modules):
+            super()._set_training(training)
+
+    def _step_optimizer(self, step_fn: Callable[[], Tensor]) -> None:
+        """Step; torch's fused SGD wants momentum buffers for all parameters, or for none.
+
+        Parameters get theirs with their first gradient, which for some may come later: where they
+        are thawed, say. Then a buffer of zeros does what none does.
+        """
+
+        def step() -> Tensor:
+            loss = step_fn()
+            for group in self.optimizer_.param_groups:
+                if group.get("fused") and group.get("momentum") and not group["dampening"]:
+                    for p in group["params"]:
+                        if p.grad is not None and "momentum_buffer" not in self.optimizer_.state[p]:
+                            self.optimizer_.state[p]["momentum_buffer"] = torch.zeros_like(p)
+            return loss
+
+        super()._step_optimizer(step)
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks, which see labels without weights.

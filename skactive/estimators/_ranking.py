@@ -43,7 +43,7 @@ def ranking_loss(predicted: Tensor, losses: Tensor, margin: float) -> Tensor:
     return terms.sum() / max(len(terms), 1)
 
 
-def count_ordered(predicted: Tensor, losses: Tensor) -> tuple[int, int]:
+def count_ordered(predicted: Tensor, losses: Tensor) -> tuple[Tensor, Tensor]:
     """Return how many pairs are predicted in the right order, and how many have an order."""
     predicted, losses = ranking_pairs(predicted, losses)
-    return int((predicted * losses.sign() > 0).sum()), int((losses != 0).sum())
+    return (predicted * losses.sign() > 0).sum(), (losses != 0).sum()
