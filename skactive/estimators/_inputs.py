@@ -232,7 +232,8 @@ class InputLayer(nn.Module):
     dtype : torch.dtype
         What the network computes in.
     channels_last : bool, default=False
-        Whether images lie in memory with their channels last; the shape is (n, C, H, W) anyway.
+        Whether images, whose shape is (n, C, H, W), are to lie in memory with their channels last.
+        The layers of a network keep to that, and CPUs and GPUs are faster then.
     """
 
     mean: Tensor
@@ -259,9 +260,13 @@ class InputLayer(nn.Module):
 
     def standardise(self, x: Tensor) -> Tensor:
         """Return the arranged batch in the network's dtype, with the mean off and divided."""
-        # Means along the last axis of memory would be subtracted a few numbers at a time.
+        # As stored with channels last, means would be subtracted a few numbers at a time.
         x = (x.contiguous().to(self.mean.dtype) - self.mean) / self.std
-        return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) if self.channels_last else x
+        if not (self.channels_last and self.form.is_image):
+            return x
+        # By views, for the strides tell torch the layout, also where one channel leaves it open.
+        x = x.permute(0, 2, 3, 1)  # (n, H, W, C)
+        return x.flatten(1).unflatten(1, x.shape[1:]).permute(0, 3, 1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Arrange and standardise."""

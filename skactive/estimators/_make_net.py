@@ -84,8 +84,6 @@ def make_net(
                 params=clf.module_params or {}, weights=clf.weights, owner=clf,
             )  # fmt: skip
             network.to(clf._dtype)
-            if _channels_last(clf):
-                network.to(memory_format=torch.channels_last)
             whole = ClassifierNetwork(_input_layer(clf), network, None, clf.output)
             check_logits(whole, clf._format, len(clf.classes_), clf)
         if not any(p.requires_grad for p in network.parameters()):
@@ -129,15 +127,8 @@ def make_net(
 
 def _input_layer(clf: Any) -> InputLayer:
     mean, std = clf._scaling
-    return InputLayer(clf._format, mean, std, clf._dtype, _channels_last(clf))
-
-
-def _channels_last(clf: Any) -> bool:
-    """Whether the channels of images are to be last in memory, where convolutions are fastest.
-
-    A module of one's own, which may count on another layout in a `view`, stays as it comes.
-    """
-    return clf._format.is_image and isinstance(clf.module, str)
+    # A module of one's own may count on another layout, in a `view`.
+    return InputLayer(clf._format, mean, std, clf._dtype, isinstance(clf.module, str))
 
 
 def _optimizer_settings(clf: Any, network: nn.Module, device: torch.device) -> dict[str, Any]:
@@ -160,9 +151,9 @@ def _optimizer_settings(clf: Any, network: nn.Module, device: torch.device) -> d
     settings = {"weight_decay": clf.weight_decay} if "weight_decay" in takes else {}
     if issubclass(optimizer, optim.SGD):
         settings["momentum"] = clf.momentum
-    # All parameters in one kernel. One that starts damped is not what zeros for a buffer make.
-    plain = not given.keys() & {"fused", "foreach", "differentiable", "capturable", "dampening"}
-    if optimizer in OPTIMIZERS.values() and plain and device.type in ("cpu", "cuda"):
+    # All parameters in one kernel. With dampening, momentum does not begin with buffers of zeros.
+    open_ = not given.keys() & {"fused", "foreach", "differentiable", "capturable", "dampening"}
+    if optimizer in OPTIMIZERS.values() and open_ and device.type in ("cpu", "cuda"):
         settings["fused"] = all(p.is_floating_point() for p in network.parameters())
     settings |= given
     named = {f"optimizer__{name}": value for name, value in settings.items()}
