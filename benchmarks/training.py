@@ -2,18 +2,27 @@
 
 All three train the same network from the same float32 images in memory, with the same optimizer,
 batch size and number of epochs; what is timed is all of it, from the images to the trained network.
-The plain loop is `_plain_loop.py`, in both layouts of memory: the ratio is to the faster one. Stock
+The plain loop is `_plain_loop.py`, in both layouts of memory: ratios are to the faster one. Stock
 skorch is a NeuralNetClassifier with its default loader, without validation, as the others are.
-Prediction is that of uint8 images, against a loop in batches of the size that suits the machine best.
+Prediction is that of uint8 images, against a loop in the layout and batch size that are fastest.
+A ratio is the median of those of single turns, in which the ways follow one another; the one in CPU
+seconds bears a machine that others use as well.
 
-PLACEHOLDER
+What bounds it. An image of 3×32×32 takes small_cnn 3·9·16·32² + 16·9·32·16² + 32·9·64·8² = 2.80
+million multiplications and additions, and training three times as many but for the gradient of the
+image: 15.9 MFLOP. The convolutions, near the speed of matrix products, are 45 % of a step's time on
+a core. As much goes into BatchNorm, ReLU and pooling, which pass about twenty times over maps of
+115 KB an image. Both are the same for whoever calls torch, but for the layout: with the channels
+first a step takes 1.6 times as long. What is ours is small: of the 5,000 to 7,000 µs of a batch of
+32, gathering by `index_select` takes 8 (indexing takes 33), standardising 50 to 80, and the step of
+the fused SGD 40 (90 if not fused).
 """
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -23,7 +32,7 @@ import torch
 from skorch import NeuralNetClassifier
 
 from benchmarks._plain_loop import Recipe, predict_proba, standardised, train
-from benchmarks._report import median, row
+from benchmarks._report import row
 from skactive import CNNClassifier
 from skactive.estimators._networks import NETWORKS
 
@@ -57,10 +66,8 @@ class Case:
     speed: float | None = None
 
 
-def turns(
-    ways: dict[str, Callable[[], Any]], repeats: int, device: str
-) -> dict[str, tuple[float, float]]:
-    """Median seconds, and median CPU seconds, of several functions that take turns."""
+def turns(ways: dict[str, Callable[[], Any]], repeats: int, device: str) -> dict[str, np.ndarray]:
+    """Seconds and CPU seconds, (repeats, 2), of several functions that take turns."""
     took: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, function in ways.items():
@@ -69,10 +76,11 @@ def turns(
             if device == "cuda":
                 torch.cuda.synchronize()
             took[name].append((time.perf_counter() - start, time.process_time() - cpu))
-    return {
-        name: (median([wall for wall, _ in times]), median([cpu for _, cpu in times]))
-        for name, times in took.items()
-    }
+    return {name: np.array(times) for name, times in took.items()}
+
+
+def fastest(took: dict[str, np.ndarray], names: Iterable[str]) -> str:
+    return min(names, key=lambda name: np.median(took[name][:, 0]))
 
 
 def problem(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,31 +129,40 @@ def training(case: Case, repeats: int, quick: bool) -> list[dict[str, Any]]:
     }
     turns(ways, 1, device)  # algorithms are chosen, memory is reserved
     took = turns(ways, repeats, device)
-    best = min("channels last", "channels first", key=lambda name: took[name][0])
+    best = fastest(took, ("channels last", "channels first"))
+    over_plain = (took["ours"] / took[best]).T.tolist()
+    over_ours = (took["skorch"] / took["ours"]).T.tolist()
+    seen = case.images * case.recipe.epochs
+    speed = {way: (seen / times[:, 0]).tolist() for way, times in took.items()}
     where = torch.cuda.get_device_name() if device == "cuda" else "the CPU"
     name = f"{case.module} on {where}"
-    seen = case.images * case.recipe.epochs
-    wall = {"ours": took["ours"][0], "plain": took[best][0], "skorch": took["skorch"][0]}
-    cpu = {"ours": took["ours"][1], "plain": took[best][1], "skorch": took["skorch"][1]}
     targets = [None] * 3 if quick else [case.speed, case.over_plain, case.over_skorch]
+    rate = (OPERATIONS[case.module] / 1e9 * seen / took["ours"][:, 0]).tolist()
     rows = [
-        row(f"{name}: CNNClassifier", "images/s", seen / wall["ours"], targets[0], "higher"),
-        row(f"{name}: plain loop, {best}", "images/s", seen / wall["plain"], None, "higher"),
-        row(f"{name}: stock skorch", "images/s", seen / wall["skorch"], None, "higher"),
-        row(f"{name}: CNNClassifier / plain loop, time", "×", wall["ours"] / wall["plain"],
-            targets[1], "lower"),
-        row(f"{name}: stock skorch / CNNClassifier, time", "×", wall["skorch"] / wall["ours"],
-            targets[2], "higher"),
-    ]  # fmt: skip
+        row(f"{name}: CNNClassifier", "images/s", speed["ours"], targets[0], "higher"),
+        row(f"{name}: plain loop", "images/s", speed[best], None, "higher", best),
+        row(f"{name}: stock skorch", "images/s", speed["skorch"], None, "higher"),
+        row(f"{name}: CNNClassifier / plain loop", "×", over_plain[0], targets[1], "lower"),
+        row(f"{name}: stock skorch / CNNClassifier", "×", over_ours[0], targets[2], "higher"),
+        row(f"{name}: arithmetic of CNNClassifier", "GFLOP/s", rate, None, "higher"),
+    ]
     if device == "cpu":
         rows += [
-            row(f"{name}: CNNClassifier / plain loop, CPU seconds", "×",
-                cpu["ours"] / cpu["plain"], None, "lower"),
-            row(f"{name}: stock skorch / CNNClassifier, CPU seconds", "×",
-                cpu["skorch"] / cpu["ours"], None, "higher"),
-        ]  # fmt: skip
-    rate = OPERATIONS[case.module] * seen / wall["ours"] / 1e9
-    rows.append(row(f"{name}: CNNClassifier, arithmetic", "GFLOP/s", rate, None, "higher"))
+            row(
+                f"{name}: CNNClassifier / plain loop, CPU seconds",
+                "×",
+                over_plain[1],
+                None,
+                "lower",
+            ),
+            row(
+                f"{name}: stock skorch / CNNClassifier, CPU seconds",
+                "×",
+                over_ours[1],
+                None,
+                "higher",
+            ),
+        ]
     return rows
 
 
@@ -157,7 +174,7 @@ def prediction(n: int, repeats: int, quick: bool) -> list[dict[str, Any]]:
     images = torch.from_numpy(X)
     ways: dict[str, Callable[[], Any]] = {"ours": lambda: clf.predict_proba(X)}
     for channels_last in (True, False):
-        for size in (32, 64, 128, 256):
+        for size in (64, 256):
             layout = "last" if channels_last else "first"
             ways[f"batches of {size}, channels {layout}"] = partial(
                 predict_proba, net, images, layer.mean, layer.std, size, channels_last
@@ -165,23 +182,24 @@ def prediction(n: int, repeats: int, quick: bool) -> list[dict[str, Any]]:
     p = predict_proba(net, images[:500], layer.mean, layer.std, 64, True)
     np.testing.assert_allclose(clf.predict_proba(X[:500]), p, rtol=1e-3, atol=1e-5)
     took = turns(ways, repeats, "cpu")
-    best = min((name for name in ways if name != "ours"), key=lambda name: took[name][0])
-    wall, cpu = (took["ours"][i] / took[best][i] for i in (0, 1))
+    best = fastest(took, [way for way in ways if way != "ours"])
+    wall, cpu = (took["ours"] / took[best]).T.tolist()
     name = f"small_cnn: predict_proba of {n:,} images"
+    speed = {way: (n / times[:, 0]).tolist() for way, times in took.items()}
     return [
-        row(name, "images/s", n / took["ours"][0], None, "higher"),
-        row(f"{name}, plain loop, {best}", "images/s", n / took[best][0], None, "higher"),
-        row(f"{name} / plain loop, time", "×", wall, None if quick else 1.1, "lower"),
+        row(name, "images/s", speed["ours"], None, "higher"),
+        row(f"{name}, plain loop", "images/s", speed[best], None, "higher", best),
+        row(f"{name} / plain loop", "×", wall, None if quick else 1.1, "lower"),
         row(f"{name} / plain loop, CPU seconds", "×", cpu, None, "lower"),
     ]
 
 
-def ceiling(device: str, half: bool) -> float:
-    """Measured speed of matrix products, in GFLOP/s."""
+def ceiling(device: str, half: bool) -> list[float]:
+    """Measured speeds of matrix products, in GFLOP/s."""
     n = 8192 if device == "cuda" else 1024
     A = torch.randn(n, n, device=device, dtype=torch.bfloat16 if half else torch.float32)
-    took = turns({"product": lambda: A @ A}, 20, device)["product"][0]
-    return 2 * n**3 / took / 1e9
+    took = turns({"product": lambda: A @ A}, 20, device)["product"][:, 0]
+    return (2e-9 * n**3 / took).tolist()
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:
@@ -194,6 +212,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
     rows += training(Case("resnet18_narrow", small, Recipe(1), 1.05, None), repeats, quick)
     rows += prediction(2_000 if quick else 100_000, repeats, quick)
     if torch.cuda.is_available():
+        # 3.33 GFLOP an image, counted likewise: 20,000 a second are 67 TFLOP/s
         peak = ceiling("cuda", half=True)
         rows.append(row("bfloat16 matrix products on CUDA", "GFLOP/s", peak, None, "higher"))
         recipe = Recipe(1 if quick else 2, batch_size=512, device="cuda", half=True)

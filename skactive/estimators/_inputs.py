@@ -176,9 +176,9 @@ def channel_statistics(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the weighted mean and standard deviation of each channel, or of each feature.
 
-    One pass over blocks of samples, in float64: each is centred at its own mean, and joined to those
-    before it by the distance of the means (T. Chan, G. Golub, R. LeVeque, 1983, equation 2.1). So
-    neither a large offset nor a memmap larger than memory does harm.
+    One pass over blocks of samples, in float64: each is centred at its own mean, and joined to what
+    came before by the distance of the means, as T. Chan, G. Golub and R. LeVeque do. So neither a
+    large offset nor a memmap larger than memory does harm.
 
     Parameters
     ----------

@@ -269,7 +269,7 @@ class Net(NeuralNetClassifier):
         self.history.record(f"{prefix}_batch_count", count)
 
     def _set_training(self, training: bool = True) -> None:
-        """Set the mode where it is another one: to go through all layers at each batch takes time."""
+        """Set the mode where it is another; going through all layers at each batch takes time."""
         modules = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
         if any(module.training != training for module in modules):
             super()._set_training(training)
