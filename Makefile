@@ -40,6 +40,7 @@ study: $(VENV)/.installed-stats
 	$(BIN)/skactive run benchmarks/study/balanced.toml --out $(STUDY)/balanced
 	$(BIN)/skactive run benchmarks/study/imbalanced.toml --out $(STUDY)/imbalanced
 	$(BIN)/skactive report $(STUDY)/balanced $(STUDY)/imbalanced --output $(STUDY)/report.html
+	$(BIN)/python benchmarks/study/tables.py $(STUDY)/balanced $(STUDY)/imbalanced > $(STUDY)/tables.md
 
 study-smoke: $(VENV)/.installed-stats
 	$(BIN)/skactive run benchmarks/study/smoke.toml --out $(STUDY)/smoke
