@@ -12,8 +12,11 @@ from skactive.experiments import Results
 def overview(results: Results) -> pd.DataFrame:
     """Return a row a strategy, by mean rank: areas on each data set, and how it compares."""
     areas = results.aubc()
-    means = areas.groupby(["strategy", "dataset"])["aubc"]
-    table = means.mean().unstack().join(means.std().unstack().add_suffix(", sd"))
+    mean, sd = (
+        areas.pivot_table(index="strategy", columns="dataset", values="aubc", aggfunc=function)
+        for function in ("mean", "std")
+    )
+    table = mean.join(sd.add_suffix(", sd"))
     critical = results.critical_differences(over="seed")
     table.insert(0, "mean rank", critical.ranks)
     table["ahead of Random"] = [
@@ -37,8 +40,8 @@ def main() -> None:
     critical = results.critical_differences(over="seed")
     print("# Areas under the budget curves\n")
     print(
-        f"Mean accuracy over the budgets, five seeds a data set. Ranks are over {critical.n_blocks} "
-        f"runs of {len(critical.ranks)} strategies; by Nemenyi's test at {critical.alpha:g} two "
+        f"Mean accuracy over the budgets, five seeds a data set. Ranks are over {critical.n_blocks}"
+        f" runs of {len(critical.ranks)} strategies; by Nemenyi's test at {critical.alpha:g} two "
         f"differ if their ranks are {critical.critical_difference:.1f} apart (Friedman's p = "
         f"{critical.friedman_p:.0e}). p is Wilcoxon's, against Random: alone, and with Holm's "
         "correction over all pairs of strategies.\n"
