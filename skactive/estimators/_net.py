@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
-from skorch.dataset import Dataset, get_len
+from skorch.dataset import Dataset
 from torch import Tensor
 
 from skactive._torch import isolated_rng
@@ -256,7 +256,7 @@ class Net(NeuralNetClassifier):
                 step = step_fn(batch, **fit_params)
                 record, loss = self.history[-1, "batches", -1], step["loss"].detach()
                 record[name] = loss.item() if read_at_once else loss
-                record[f"{prefix}_batch_size"] = get_len(batch[0])
+                record[f"{prefix}_batch_size"] = len(step["y_pred"])
                 if not read_at_once:
                     unread.append((record, loss))
                 self.notify("on_batch_end", batch=batch, training=training, **step)
