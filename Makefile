@@ -5,7 +5,7 @@
 # make study   the committed experiment: all strategies, two pools, five seeds (an hour, two cores)
 # make study-smoke  the same in small, a minute or two
 # make docs    the site, in docs/_build/html; gallery and notebooks compute less than they could
-# make docs-full   the same with both as readers shall see them, about twenty minutes
+# make docs-full   the same with both as readers shall see them, four to ten minutes
 # make matrix  the modAL tests on 0.4.1 and 0.4.2.1, with skactive's mends and without
 # make oldest  the core tests on the oldest versions that pyproject.toml allows
 # make wheel   build the wheel, and import it elsewhere with its data
