@@ -215,14 +215,18 @@ MEASURED = """
     ],
 )
 def test_peak_memory_is_what_is_estimated(N, labelled, block, C, D, dense):
-    """What is counted, and at most 0.2 GB of intermediate results."""
+    """What is counted, and at most 0.2 GB of intermediate results.
+
+    What is counted is the sum of two peaks that are not at one moment: of the k × k matrices when
+    these are set up, and of A and B. So it may be more than what is used, but not by much.
+    """
     script = MEASURED.format(N=N, labelled=labelled, block=block, C=C, D=D, dense=dense)
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True
     )
     k, numbers_each = C * D + dense, C * C + D + C * dense
     counted = matrix_bytes(k) + block * 4 * (numbers_each + 4 * C**2)
-    assert 0.8 * counted <= int(ran.stdout) <= counted + 2e8
+    assert 0.7 * counted <= int(ran.stdout) <= counted + 2e8
 
 
 def test_bytes_of_a_sample_and_of_the_matrices():
