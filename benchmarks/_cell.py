@@ -20,6 +20,8 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from benchmarks._machine import memory
+
 BATCH, LABELLED, DRAWS = 100, 100, 10
 OF_DRAWS = [
     "BALD", "MeanEntropy", "PredictiveEntropy", "VariationRatio", "PowerBALD", "BatchBALD",
@@ -171,13 +173,6 @@ def theirs(strategy: str, given: Problem) -> Callable[[], Any]:
     query, inputs = queries[strategy]
     # a new one for each call: ProbCover keeps distances
     return lambda: query().query(X, y, batch_size=BATCH, **inputs)
-
-
-def memory(key: str) -> float:
-    """Return VmRSS or VmHWM, the memory in use and its peak, of this process in MB."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        (line,) = [line for line in status if line.startswith(f"{key}:")]
-    return int(line.split()[1]) / 1024
 
 
 def measure(strategy: str, side: str, N: int, D: int, C: int) -> dict[str, float]:

@@ -27,6 +27,13 @@ def processor() -> str:
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
+def memory(*fields: str, pid: int | str = "self") -> float:
+    """Return memory of a process in MB: the sum of some fields of its /proc/PID/status."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    kilobytes = dict(re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE))
+    return sum(int(kilobytes[field]) for field in fields) / 1024
+
+
 def machine() -> dict[str, Any]:
     """Return the processor, how many cores may be used, memory in GB, GPUs and system."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -12,9 +12,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from benchmarks._machine import machine, versions
+from benchmarks._machine import machine, memory, versions
 
 SIGNS = {"lower": "≤", "higher": "≥"}
 
@@ -26,13 +27,27 @@ def seconds(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(functions: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Time several functions in turns, so that a busy machine is busy for all of them."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
+def turns(
+    functions: dict[str, Callable[[], Any]], repeats: int, device: str = "cpu"
+) -> dict[str, np.ndarray]:
+    """Time several functions in turns, so that a busy machine is busy for all of them.
+
+    Returns seconds and CPU seconds of each, (repeats, 2).
+    """
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
-            times[name].append(seconds(function))
-    return times
+            start, cpu = time.perf_counter(), time.process_time()
+            function()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            times[name].append((time.perf_counter() - start, time.process_time() - cpu))
+    return {name: np.array(took) for name, took in times.items()}
+
+
+def interleaved(functions: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """Return the seconds that `turns` has found."""
+    return {name: took[:, 0].tolist() for name, took in turns(functions, repeats).items()}
 
 
 def _with_threads(function: Callable[..., Any], threads: int, *arguments: Any) -> Any:
@@ -49,9 +64,7 @@ def alone(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def peak_memory() -> float:
     """Peak memory of the process in MB; `ru_maxrss` would count that of its parent."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        (line,) = [line for line in status if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
+    return memory("VmHWM")
 
 
 def peak_memory_gpu() -> float:

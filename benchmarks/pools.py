@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
 import tempfile
 import threading
 import warnings
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from benchmarks._machine import memory
 from benchmarks._report import alone, median, peak_memory, row, seconds
 
 CLASSES, WIDTH, PICKS = 10, 32, 20
@@ -91,9 +91,7 @@ class PeakMemory:
 
     def _look(self) -> None:
         while not self._done.wait(0.01):
-            status = Path("/proc/self/status").read_text(encoding="ascii")
-            kinds = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+)", status, re.MULTILINE)
-            self.value = max(self.value, sum(map(int, kinds)) / 1024)
+            self.value = max(self.value, memory("RssAnon", "RssShmem"))
 
 
 def make_pool(path: Path, N: int) -> None:

@@ -43,16 +43,19 @@ def published_step(V: Tensor, W: Tensor, I_U: Tensor) -> Tensor:
 
 
 def thrifty_step(V: Tensor, W: Tensor, I_U: Tensor) -> Tensor:
-    """The same with two: V W and V W I_U."""
-    eye = torch.eye(V.shape[1])
+    """The same with two products of V's size."""
+    return woodbury(V, W, thrifty_gains(V, W, I_U))
+
+
+def thrifty_gains(V: Tensor, W: Tensor, I_U: Tensor) -> Tensor:
+    """All gains, by V W and V W I_U."""
     VW = V @ W
-    A = VW @ V.mT
-    B = (VW @ I_U) @ VW.mT
-    gains = torch.linalg.solve(eye + A, B).diagonal(dim1=1, dim2=2).sum(1)
-    return woodbury(V, W, gains)
+    A, B = VW @ V.mT, (VW @ I_U) @ VW.mT
+    return torch.linalg.solve(torch.eye(V.shape[1]) + A, B).diagonal(dim1=1, dim2=2).sum(1)
 
 
 def woodbury(V: Tensor, W: Tensor, gains: Tensor) -> Tensor:
+    """Return W after the sample of the largest gain has been added."""
     V_s = V[int(gains.argmax())]
     WV = W @ V_s.T
     return W - WV @ torch.linalg.solve(torch.eye(len(V_s)) + V_s @ WV, WV.T)

@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks import _cell
+from benchmarks._machine import memory
 from benchmarks._report import row
 
 # What reads embeddings, and what reads nothing but probabilities.
@@ -175,10 +176,9 @@ def measured(cell: Cell, side: str) -> dict[str, Any]:
 def _in_use(pid: int) -> float:
     """Return the memory in use by a process in MB, 0 once it has ended."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except OSError:
+        return memory("VmRSS", pid=pid)
+    except (OSError, KeyError):  # a process that has ended, and nobody has asked how, has no memory
         return 0.0
-    return sum(int(s.split()[1]) for s in status.splitlines() if s.startswith("VmRSS:")) / 1024
 
 
 def rows(

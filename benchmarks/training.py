@@ -21,7 +21,6 @@ the fused SGD 40 (90 if not fused).
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +31,7 @@ import torch
 from skorch import NeuralNetClassifier
 
 from benchmarks._plain_loop import Recipe, predict_proba, standardised, train
-from benchmarks._report import row
+from benchmarks._report import row, turns
 from skactive import CNNClassifier
 from skactive.estimators._networks import NETWORKS
 
@@ -64,19 +63,6 @@ class Case:
     over_plain: float | None
     over_skorch: float | None
     speed: float | None = None
-
-
-def turns(ways: dict[str, Callable[[], Any]], repeats: int, device: str) -> dict[str, np.ndarray]:
-    """Seconds and CPU seconds, (repeats, 2), of several functions that take turns."""
-    took: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for _ in range(repeats):
-        for name, function in ways.items():
-            start, cpu = time.perf_counter(), time.process_time()
-            function()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            took[name].append((time.perf_counter() - start, time.process_time() - cpu))
-    return {name: np.array(times) for name, times in took.items()}
 
 
 def fastest(took: dict[str, np.ndarray], names: Iterable[str]) -> str:

@@ -106,11 +106,12 @@ def read_study(path: str | Path) -> Study:
     common = content.get("estimator", {})
     estimator = _estimator(Section(file, "estimator", common))
     named = _strategies(file, content["strategies"], common)
-    for each in [estimator, *(own[0] for own in named.values() if isinstance(own, tuple))]:
+    all_estimators = [estimator, *(own[0] for own in named.values() if isinstance(own, tuple))]
+    for each in all_estimators:
         _check_protocol(file, settings["protocol"], each)
     data, settings["dataset"] = _data(Section(file, "dataset", content["dataset"]))
     classes = np.unique(data.y_train).tolist()
-    for each in [estimator, *(own[0] for own in named.values() if isinstance(own, tuple))]:
+    for each in all_estimators:
         if each.get_params(deep=False).get("classes", ...) is None:
             each.set_params(classes=classes)
     return Study(data, estimator, named, settings)
