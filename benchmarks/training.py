@@ -2,7 +2,8 @@
 
 All three train the same network from the same float32 images in memory, with the same optimizer,
 batch size and number of epochs; what is timed is all of it, from the images to the trained network.
-The plain loop is `_plain_loop.py`, in both layouts of memory: ratios are to the faster one. Stock
+The plain loop is `_plain_loop.py`, in both layouts of memory: ratios are to the faster one; glibc
+keeps its memory as it keeps ours (see `allocator`), without which it is slower. Stock
 skorch is a NeuralNetClassifier with its default loader, without validation, as the others are.
 Prediction is that of uint8 images, against a loop in the layout and batch size that are fastest.
 A ratio is the median of those of single turns, in which the ways follow one another; the one in CPU
@@ -32,7 +33,9 @@ from skorch import NeuralNetClassifier
 
 from benchmarks._plain_loop import Recipe, predict_proba, standardised, train
 from benchmarks._report import row, turns
+from benchmarks.ceilings import products
 from skactive import CNNClassifier
+from skactive._allocator import memory_kept
 from skactive.estimators._networks import NETWORKS
 
 CLASSES, SHAPE = 10, (3, 32, 32)
@@ -89,7 +92,8 @@ def ours(case: Case, X: np.ndarray, y: np.ndarray) -> CNNClassifier:
 def plain(case: Case, X: np.ndarray, y: np.ndarray, channels_last: bool) -> torch.nn.Module:
     recipe = replace(case.recipe, channels_last=channels_last)
     net = NETWORKS[case.module](SHAPE[0], CLASSES)
-    return train(net, standardised(torch.from_numpy(X), recipe), torch.from_numpy(y), recipe)
+    with memory_kept():
+        return train(net, standardised(torch.from_numpy(X), recipe), torch.from_numpy(y), recipe)
 
 
 def stock(case: Case, X: np.ndarray, y: np.ndarray) -> NeuralNetClassifier:
@@ -159,12 +163,15 @@ def prediction(n: int, repeats: int, quick: bool) -> list[dict[str, Any]]:
     net, layer = copy.deepcopy(clf.module_.network), clf.module_.input
     images = torch.from_numpy(X)
     ways: dict[str, Callable[[], Any]] = {"ours": lambda: clf.predict_proba(X)}
+
+    @memory_kept()
+    def plain(size: int, channels_last: bool) -> np.ndarray:
+        return predict_proba(net, images, layer.mean, layer.std, size, channels_last)
+
     for channels_last in (True, False):
         for size in (64, 256):
             layout = "last" if channels_last else "first"
-            ways[f"batches of {size}, channels {layout}"] = partial(
-                predict_proba, net, images, layer.mean, layer.std, size, channels_last
-            )
+            ways[f"batches of {size}, channels {layout}"] = partial(plain, size, channels_last)
     p = predict_proba(net, images[:500], layer.mean, layer.std, 64, True)
     np.testing.assert_allclose(clf.predict_proba(X[:500]), p, rtol=1e-3, atol=1e-5)
     took = turns(ways, repeats, "cpu")
@@ -180,17 +187,9 @@ def prediction(n: int, repeats: int, quick: bool) -> list[dict[str, Any]]:
     ]
 
 
-def ceiling(device: str, half: bool) -> list[float]:
-    """Measured speeds of matrix products, in GFLOP/s."""
-    n = 8192 if device == "cuda" else 1024
-    A = torch.randn(n, n, device=device, dtype=torch.bfloat16 if half else torch.float32)
-    took = turns({"product": lambda: A @ A}, 20, device)["product"][:, 0]
-    return (2e-9 * n**3 / took).tolist()
-
-
 def measure(quick: bool) -> list[dict[str, Any]]:
     repeats = 1 if quick else 7
-    peak = ceiling("cpu", half=False)
+    peak = products("cpu", "float32", 1024)
     rows = [row("float32 matrix products on the CPU", "GFLOP/s", peak, None, "higher")]
     small, epochs = (500, 1) if quick else (10_000, 3)
     rows += training(Case("small_cnn", small, Recipe(epochs), 1.05, 1.3), repeats, quick)
@@ -199,7 +198,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
     rows += prediction(2_000 if quick else 100_000, repeats, quick)
     if torch.cuda.is_available():
         # 3.33 GFLOP an image, counted likewise: 20,000 a second are 67 TFLOP/s
-        peak = ceiling("cuda", half=True)
+        peak = products("cuda", "bfloat16", 8192)
         rows.append(row("bfloat16 matrix products on CUDA", "GFLOP/s", peak, None, "higher"))
         recipe = Recipe(1 if quick else 2, batch_size=512, device="cuda", half=True)
         case = Case("resnet18", 2_048 if quick else 51_200, recipe, 1.05, 3.0, 20_000.0)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset, IterableDataset
 
+from skactive._allocator import memory_kept
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import BatchSizeWarning
 
@@ -176,6 +177,7 @@ def scoring(*modules: nn.Module, seed: int | None = None) -> Iterator[None]:
     None
     """
     with ExitStack() as stack:
+        stack.enter_context(memory_kept())
         for device in {module_device(m) for m in modules} or {torch.device("cpu")}:
             stack.enter_context(isolated_rng(seed, device))
         modes = [(m, m.training) for module in modules for m in module.modules()]

@@ -10,13 +10,17 @@ import pytest
 import skactive
 
 ROOT = Path(skactive.__file__).parent
-SHARED = {"_validation", "exceptions", "_torch", "_rng", "_memory", "_optional", "_sub_pool"}
+SHARED = {
+    "_allocator", "_memory", "_optional", "_rng", "_sub_pool", "_torch", "_validation",
+    "exceptions",
+}  # fmt: skip
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
     "_modal": {"_validation"},
     "_validation": set(),
     "exceptions": set(),
-    "_torch": {"_validation", "exceptions"},
+    "_allocator": set(),
+    "_torch": {"_allocator", "_validation", "exceptions"},
     "_rng": {"_validation"},
     "_memory": set(),
     "_optional": set(),

@@ -14,6 +14,7 @@ from skorch.callbacks import Callback
 from skorch.dataset import Dataset
 from torch import Tensor
 
+from skactive._allocator import memory_kept
 from skactive._torch import isolated_rng
 from skactive.estimators._callbacks import StopTraining
 
@@ -204,7 +205,7 @@ class Net(NeuralNetClassifier):
         self.planned_epochs = self.max_epochs if epochs is None else None
         seed = self.train_seed + len(self.history)  # going on is not starting again
         device = torch.device(self.device)
-        with isolated_rng(seed, device), _deterministic(self.deterministic):
+        with isolated_rng(seed, device), _deterministic(self.deterministic), memory_kept():
             try:
                 super().partial_fit(data, y=None, epochs=epochs)
             except _Interrupted:
