@@ -3,8 +3,7 @@
 glibc gives large blocks back as soon as they are freed, and the system fills each page with zeros
 when it hands it out again. For a network whose layers pass megabytes to each other that happens at
 every batch. On a CPU it costs a narrow ResNet-18 a tenth of training and more than a quarter of
-prediction; with small networks it may be nothing, or most. `python -m benchmarks allocator` measures
-it.
+prediction; with small networks it may be nothing, or most. `python -m benchmarks allocator` tells.
 """
 
 from __future__ import annotations
