@@ -49,12 +49,13 @@ def memory_kept() -> Iterator[None]:
     if libc is None or _kept.get() or any(name in os.environ for name in _SETTINGS):
         yield
         return
-    token, start = _kept.set(True), time.monotonic()
+    _kept.set(True)
+    start = time.monotonic()
     _set(libc, _INSIDE)
     try:
         yield
     finally:
-        _kept.reset(token)
+        _kept.set(False)
         _set(libc, _OUTSIDE)
         if time.monotonic() - start >= _LONG:
             libc.malloc_trim(ctypes.c_size_t(0))
