@@ -38,11 +38,11 @@ def machine() -> dict[str, Any]:
     """Return the processor, how many cores may be used, memory in GB, GPUs and system."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return {
         "processor": processor(),
         "cores": cores,
-        "memory (GB)": round(memory, 1),
+        "memory (GB)": round(total, 1),
         "GPU": ", ".join(gpus) or "none",
         "system": platform.system(),
     }

@@ -18,12 +18,10 @@ import torch
 from benchmarks._report import row, seconds, turns
 from benchmarks.pools import forget, read
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
-
 
 def products(device: str, dtype: str, n: int, repeats: int = 20) -> list[float]:
     """Measure matrix products, in GFLOP/s."""
-    A = torch.randn(n, n, device=device).to(_DTYPES[dtype])
+    A = torch.randn(n, n, device=device).to(getattr(torch, dtype))
     took = turns({"product": lambda: A @ A}, repeats, device)["product"][:, 0]
     return (2e-9 * n**3 / took).tolist()
 
@@ -31,8 +29,8 @@ def products(device: str, dtype: str, n: int, repeats: int = 20) -> list[float]:
 def convolutions(device: str, dtype: str, n: int, repeats: int = 20) -> list[float]:
     """Measure a convolution of n images, in GFLOP/s."""
     layer = torch.nn.Conv2d(256, 256, 3, padding=1, bias=False)
-    layer = layer.to(device, _DTYPES[dtype]).to(memory_format=torch.channels_last)
-    X = torch.randn(n, 256, 16, 16, device=device).to(_DTYPES[dtype])
+    layer = layer.to(device, getattr(torch, dtype)).to(memory_format=torch.channels_last)
+    X = torch.randn(n, 256, 16, 16, device=device).to(getattr(torch, dtype))
     X = X.to(memory_format=torch.channels_last)
     with torch.inference_mode():
         took = turns({"convolution": lambda: layer(X)}, repeats, device)["convolution"][:, 0]

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(_glibc() is None, reason="glibc's allocator is m
 # Ten rounds of two blocks of 40 MB, filled and freed; prints how many blocks of 40 MB the system
 # has handed out in pages, and by how much the process has grown, in such blocks.
 CODE = """
-import gc, os, resource
+import resource
 import torch
 from skactive import _allocator
 from skactive._allocator import memory_kept
