@@ -217,8 +217,7 @@ MEASURED = """
 def test_peak_memory_is_what_is_estimated(N, labelled, block, C, D, dense):
     """What is counted, and at most 0.2 GB of intermediate results.
 
-    What is counted is the sum of two peaks that are not at one moment: of the k × k matrices when
-    these are set up, and of A and B. So it may be more than what is used, but not by much.
+    Six k × k matrices are counted, for two stages; a selection in one stage holds one fewer.
     """
     script = MEASURED.format(N=N, labelled=labelled, block=block, C=C, D=D, dense=dense)
     ran = subprocess.run(
@@ -226,7 +225,8 @@ def test_peak_memory_is_what_is_estimated(N, labelled, block, C, D, dense):
     )
     k, numbers_each = C * D + dense, C * C + D + C * dense
     counted = matrix_bytes(k) + block * 4 * (numbers_each + 4 * C**2)
-    assert 0.7 * counted <= int(ran.stdout) <= counted + 2e8
+    least = 0.8 if block < N else 0.75
+    assert least * counted <= int(ran.stdout) <= counted + 2e8
 
 
 def test_bytes_of_a_sample_and_of_the_matrices():
