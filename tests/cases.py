@@ -123,6 +123,47 @@ def overwritten_output(m: nn.Module, x: Tensor) -> Tensor:
     return m.head(y)
 
 
+def overwritten_through(view: Callable[[Tensor, Tensor], object], *shape: int) -> Case:
+    """A layer whose output `view(y, h)` overwrites, seen some other way or in part, on such samples.
+
+    nn.Linear's own output is a view, on samples of more than one row, with some versions of torch.
+    """
+
+    def forward(m: nn.Module, x: Tensor) -> Tensor:
+        h = m.stem(x).tanh()
+        y = m.block(h)
+        view(y, h)
+        return m.head(y).flatten(1, -2).mean(1) if y.ndim > 2 else m.head(y)
+
+    layers = {"stem": (4, 5), "block": (5, 5), "head": (5, 3)}
+    return Case(
+        lambda: Apply(forward, **{name: nn.Linear(*sizes) for name, sizes in layers.items()}), shape
+    )
+
+
+def overwritten_maps(m: nn.Module, x: Tensor) -> Tensor:
+    """Convolutions whose outputs are overwritten seen with the channels last."""
+    y = m.stem(x)
+    z = y.permute(0, 2, 3, 1)
+    z += 1.0
+    h = z.tanh().permute(0, 3, 1, 2)
+    y = m.block(h).permute(0, 2, 3, 1)
+    y *= h.permute(0, 2, 3, 1)
+    y[:, 1:] += 1.0
+    return m.head(y.flatten(1))
+
+
+def in_part(y: Tensor) -> Tensor:
+    y[:, 1:] *= 0.5
+    return y.sigmoid_()
+
+
+def overwritten_logits(m: nn.Module, x: Tensor) -> Tensor:
+    logits = m.head(m.stem(x).tanh())
+    logits[:, 0] *= 2.0
+    return logits
+
+
 def overwritten_input(m: nn.Module, x: Tensor) -> Tensor:
     h = m.stem(x)
     y = m.block(h)
@@ -273,6 +314,39 @@ CASES: dict[str, Case] = {
     "output of tokens overwritten": Case(
         lambda: Apply(lambda m, x: overwritten_output(m, x).mean(1), stem=nn.Linear(4, 5),
                       block=nn.Linear(5, 5), head=nn.Linear(5, 3)), (6, 4),
+    ),
+    "output in place, rows": overwritten_through(lambda y, h: y.add_(h).mul_(0.5), 4),
+    "output in place, tokens": overwritten_through(lambda y, h: y.add_(h).mul_(0.5), 6, 4),
+    "output in place, maps": overwritten_through(lambda y, h: y.add_(h).mul_(0.5), 3, 2, 4),
+    "part of an output in place, rows": overwritten_through(lambda y, h: y[:, :2].add_(h[:, :2]), 4),
+    "part of an output in place, tokens": overwritten_through(
+        lambda y, h: y[..., :2].add_(h[..., :2]), 6, 4
+    ),
+    "parts of an output, one after the other": overwritten_through(
+        lambda y, h: (y[..., 0].mul_(2.0), y.add_(h), y[:, 1:].mul_(h[:, 1:])), 6, 4
+    ),
+    "output flattened and in place, rows": overwritten_through(
+        lambda y, h: y.view(-1).mul_(h.flatten()), 4
+    ),
+    "output flattened and in place, tokens": overwritten_through(
+        lambda y, h: y.view(-1).mul_(h.flatten()), 6, 4
+    ),
+    "output transposed and in place": overwritten_through(lambda y, h: y.mT.mul_(h.mT), 6, 4),
+    "output masked in place": overwritten_through(lambda y, h: y.masked_fill_(h > 0, 0.5), 6, 4),
+    "one token filled in": overwritten_through(lambda y, h: y[:, 2].fill_(0.5), 6, 4),
+    "tokens swapped in": overwritten_through(
+        lambda y, h: y.index_copy_(1, torch.tensor([0, 3]), h[:, :2]), 6, 4
+    ),
+    "maps with the channels last in place": Case(
+        lambda: Apply(overwritten_maps, stem=nn.Conv2d(1, 4, 3), block=nn.Conv2d(4, 4, 1),
+                      head=nn.Linear(64, 3)), (1, 6, 6),
+    ),
+    "logits in part in place": Case(
+        lambda: Apply(overwritten_logits, stem=nn.Linear(4, 5), head=nn.Linear(5, 3)), (4,)
+    ),
+    "normalised rows in part in place": Case(
+        lambda: Apply(lambda m, x: m.head(in_part(m.norm(in_part(m.stem(x))))),
+                      stem=nn.Linear(4, 5), norm=nn.BatchNorm1d(5), head=nn.Linear(5, 3)), (4,),
     ),
     "input of a frozen weight overwritten": Case(frozen_block, (4,)),
     "weight norm": Case(
