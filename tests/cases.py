@@ -124,9 +124,9 @@ def overwritten_output(m: nn.Module, x: Tensor) -> Tensor:
 
 
 def overwritten_through(view: Callable[[Tensor, Tensor], object], *shape: int) -> Case:
-    """A layer whose output `view(y, h)` overwrites, seen some other way or in part, on such samples.
+    """A layer whose output is overwritten by `view(y, h)`, on samples of this shape.
 
-    nn.Linear's own output is a view, on samples of more than one row, with some versions of torch.
+    In most versions of torch, nn.Linear gives views on samples of more than one row.
     """
 
     def forward(m: nn.Module, x: Tensor) -> Tensor:
@@ -318,7 +318,9 @@ CASES: dict[str, Case] = {
     "output in place, rows": overwritten_through(lambda y, h: y.add_(h).mul_(0.5), 4),
     "output in place, tokens": overwritten_through(lambda y, h: y.add_(h).mul_(0.5), 6, 4),
     "output in place, maps": overwritten_through(lambda y, h: y.add_(h).mul_(0.5), 3, 2, 4),
-    "part of an output in place, rows": overwritten_through(lambda y, h: y[:, :2].add_(h[:, :2]), 4),
+    "part of an output in place, rows": overwritten_through(
+        lambda y, h: y[:, :2].add_(h[:, :2]), 4
+    ),
     "part of an output in place, tokens": overwritten_through(
         lambda y, h: y[..., :2].add_(h[..., :2]), 6, 4
     ),

@@ -153,8 +153,8 @@ class Tape:
             if not output.requires_grad:
                 started = _Start.apply(output, self._probe)
             elif output._is_view():
-                # Its hook would be passed over once its base is overwritten, and nn.Linear gives
-                # views of what it computes on more than one row per sample, in most versions of torch.
+                # A view's hook is passed over once the view is overwritten; in most versions of
+                # torch, nn.Linear gives views on samples of more than one row.
                 started = output.clone()
             started.register_hook(lambda delta: self._take(layer, delta))
         self._shapes.setdefault(layer, []).append(output.shape)
