@@ -7,7 +7,8 @@
 # make docs    the site, in docs/_build/html; gallery and notebooks compute less than they could
 # make docs-full   the same with both as readers shall see them, four to ten minutes
 # make matrix  the modAL tests on 0.4.1 and 0.4.2.1, with skactive's mends and without
-# make oldest  the core tests on the oldest versions that pyproject.toml allows
+# make oldest  the core tests on the oldest versions that pyproject.toml allows, torch and Python too
+# make other   the core tests on another Python, 3.13 or OTHER=3.12
 # make wheel   build the wheel, and import it elsewhere with its data
 # Each creates .venv and installs what it needs, if that is not there yet.
 
@@ -18,7 +19,7 @@ OUT ?= skactive-demo
 # Tests are shared out among processes, of one torch thread each.
 SHARED := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test lint doctest docs docs-full study study-smoke matrix oldest wheel
+.PHONY: demo test lint doctest docs docs-full study study-smoke matrix oldest other wheel
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -60,14 +61,41 @@ docs-full: $(VENV)/.installed-docs
 matrix: $(VENV)/.installed-test
 	$(BIN)/python tests/modal_matrix.py
 
-OLDEST := scikit-learn==1.6.0 skorch==1.2.0 numpy==1.26.4 pandas==2.2.0 scipy==1.11.4 \
-	joblib==1.4.2 pillow==10.4.0 pytz tzdata
-oldest: $(VENV)/.installed-test
-	test -d .venv-oldest || $(BIN)/python -m pip install --quiet --no-deps \
-		--target .venv-oldest $(OLDEST)
-	PYTHONPATH=.venv-oldest $(BIN)/python -m pytest $(SHARED) -q -m "not slow" -W ignore::DeprecationWarning \
-		-W "ignore:Passing a non-Collection" tests/test_common.py tests/estimators \
-		tests/strategies tests/selection tests/test_torch.py
+# Other Pythons: pythonX.Y where that runs, else pyenv's; each in an environment of its own.
+SAY := -c "import sys; print(sys.executable)" 2> /dev/null
+python = $(or $(shell python$(1) $(SAY) || "$$(pyenv prefix $(1) 2> /dev/null)/bin/python" $(SAY)), \
+	$(error Python $(1) is neither on the PATH as python$(1) nor known to pyenv))
+VERSIONS := import sys; from importlib.metadata import version; \
+	print("Python", sys.version.split()[0], *(f"{name} {version(name)}" for name in \
+	"torch torchvision scikit-learn skorch numpy pandas scipy modAL-python".split()))
+
+# All that pyproject.toml allows at its oldest. These releases warn of each other.
+OLDEST_PYTHON ?= $(call python,3.10)
+OLDEST := torch==2.5.1 torchvision==0.20.1 scikit-learn==1.6.0 skorch==1.2.0 numpy==1.26.4 \
+	pandas==2.2.0 scipy==1.11.4 matplotlib==3.8.0 joblib==1.4.2 pillow==10.4.0 \
+	tqdm==4.66.0 threadpoolctl==3.1.0 tomli==2.0.0
+CORE := tests/gradients tests/estimators tests/selection tests/strategies tests/test_common.py \
+	tests/test_modal.py tests/test_picks.py tests/test_torch.py
+oldest: .venv-oldest/.installed
+	.venv-oldest/bin/python -c '$(VERSIONS)'
+	.venv-oldest/bin/python -m pytest $(SHARED) -q -m "not slow" -W ignore::DeprecationWarning \
+		-W "ignore:Passing a non-Collection" $(CORE)
+
+.venv-oldest/.installed: pyproject.toml
+	$(OLDEST_PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet $(OLDEST) -e ".[test]"
+	@touch $@
+
+# Another Python, with what pip picks for it.
+OTHER ?= 3.13
+other: .venv-$(OTHER)/.installed
+	.venv-$(OTHER)/bin/python -c '$(VERSIONS)'
+	.venv-$(OTHER)/bin/python -m pytest $(SHARED) -q -m "not slow" $(CORE)
+
+.venv-$(OTHER)/.installed: pyproject.toml
+	$(call python,$(OTHER)) -m venv .venv-$(OTHER)
+	.venv-$(OTHER)/bin/python -m pip install --quiet -e ".[test]"
+	@touch $@
 
 wheel: $(VENV)/.installed-dev
 	rm -rf dist

@@ -117,7 +117,8 @@ def signed_rank(a: np.ndarray, b: np.ndarray) -> Test:
         return Test(0.0, 1.0)
     ranks = stats.rankdata(numbered(np.abs(difference), rounding))
     if n > 50:
-        return Test(*map(float, stats.wilcoxon(np.sign(difference) * ranks, method="asymptotic")))
+        # "auto" is the normal approximation then; as a method of its own, SciPy renamed it.
+        return Test(*map(float, stats.wilcoxon(np.sign(difference) * ranks)))
     smaller = min(ranks[difference > 0].sum(), ranks[difference < 0].sum())
     # How likely each rank sum is if the signs are those of fair coins; twice a rank is whole.
     doubled = (2 * ranks).astype(int)
