@@ -36,7 +36,13 @@ from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._callbacks import SCHEDULES
 from skactive.estimators._inputs import InputFormat, channel_statistics, infer_format
-from skactive.estimators._labels import check_weight, class_factors, encode_labels, hold_out
+from skactive.estimators._labels import (
+    check_weight,
+    class_factors,
+    encode_labels,
+    hold_out,
+    labels_of_one_kind,
+)
 from skactive.estimators._make_net import OPTIMIZERS, Seeds, make_net
 from skactive.estimators._nested_params import NestedParams
 from skactive.estimators._net import ArrayDataset, Net, hooks_guarded
@@ -528,6 +534,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             raise ValueError(
                 f"This {type(self).__name__} requires y to be passed, but the target y is None."
             )
+        y, _ = labels_of_one_kind("y", y, self)
         X, y = self._check_X_y(_to_array(X), y, first=first)
         given = classes if classes is not None else self.classes
         known = given if first else self.classes_

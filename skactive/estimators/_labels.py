@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Number, Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
-from skactive._validation import invalid
+from skactive._validation import Description, describe, invalid
 
 
 def encode_labels(
@@ -40,14 +40,24 @@ def encode_labels(
             "classes", owner, "a list of all classes, or None", classes,
             "For ten classes from 0 to 9, pass range(10).",
         )  # fmt: skip
+    y, kind = labels_of_one_kind("y", y, owner)
     y = np.asarray(column_or_1d(y, warn=True))
     if len(y) != n_samples:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {n_samples}, y has "
-            f"{len(y)}. Give one label a sample."
+            f"{len(y)}. Give one label per sample."
         )
     check_classification_targets(y)
-    classes = np.unique(y if classes is None else np.asarray(classes))
+    classes, known_kind = (
+        (y, kind) if classes is None else labels_of_one_kind("classes", classes, owner)
+    )
+    if kind != known_kind:
+        raise invalid(
+            "y", owner, f"{known_kind}, as the classes {describe(classes.tolist())} are",
+            Description(f"{kind}, {describe(y[:5].tolist())} of dtype {y.dtype},"),
+            "Convert one of the two: y.astype(int), say, or classes= of texts.",
+        )  # fmt: skip
+    classes = np.unique(classes)
     unknown = np.setdiff1d(y, classes)
     if len(unknown):
         raise invalid(
@@ -55,6 +65,54 @@ def encode_labels(
             "List every class in classes=, so that later rounds can bring new ones.",
         )  # fmt: skip
     return np.searchsorted(classes, y), classes
+
+
+def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.ndarray, str]:
+    """Return labels as an array, and what they are: numbers, texts, or the name of a type.
+
+    NumPy makes texts of numbers that stand among texts, and compares numbers with texts as texts.
+    """
+    is_array = hasattr(labels, "__array__")
+    array = np.asarray(labels) if is_array else np.fromiter(labels, object)
+    _check_none_missing(parameter, array)
+    known = _KINDS.get(array.dtype.kind)
+    kinds = {_kind(label) for label in array.flat} if known is None else {known}
+    if kinds & _SEVERAL or (array.ndim > 1 and array.shape[1] > 1):
+        got = f"shape {array.shape}" if array.ndim > 1 else f"{' and '.join(sorted(kinds))} items"
+        raise ValueError(
+            f"{parameter} should be a 1d array of one label per sample, got {got}. Several labels "
+            "per image are not supported: train one classifier per label."
+        )
+    if len(kinds) > 1:
+        raise invalid(
+            parameter, owner, "labels of one kind, numbers or texts",
+            Description(" and ".join(sorted(kinds))),
+            "Convert them, to texts by list(map(str, y)), say.",
+        )  # fmt: skip
+    if not is_array or array.dtype.kind == "T" or (array.dtype == object and kinds == {"numbers"}):
+        array = np.array(array.tolist())
+    return array, "".join(kinds)
+
+
+_KINDS = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("UT", "texts"), "S": "bytes"}
+_SEVERAL = {"list", "tuple", "set", "frozenset", "dict", "ndarray"}
+
+
+def _kind(label: Any) -> str:
+    names = ((Number, "numbers"), (np.bool_, "numbers"), (str, "texts"), (bytes, "bytes"))
+    return next((name for kind, name in names if isinstance(label, kind)), type(label).__name__)
+
+
+def _check_none_missing(parameter: str, labels: np.ndarray) -> None:
+    import pandas as pd
+
+    missing = np.flatnonzero(pd.isna(labels)) if labels.dtype.kind in "fOMT" else []
+    if len(missing):
+        others = f", and at {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ValueError(
+            f"{parameter} has no label at position {missing[0]}{others}. Label these samples, or "
+            "leave them out of X and y."
+        )
 
 
 def check_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:

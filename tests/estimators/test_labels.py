@@ -1,0 +1,135 @@
+"""Labels of every kind that people bring: the right codes, or an error that says what to do."""
+
+import csv
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from modAL.models import ActiveLearner
+
+from skactive import CNNClassifier, LPLClassifier, Margin
+from skactive.estimators._labels import encode_labels
+
+ROWS = np.random.default_rng(0).normal(size=(6, 4))
+
+
+def encode(y, classes=None):
+    codes, known = encode_labels(y, classes, len(y), "CNNClassifier")
+    return codes.tolist(), known.tolist()
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array, pd.Series, torch.tensor, pd.Index, iter])
+@pytest.mark.parametrize("classes", [None, range(3), [2, 0, 1], np.array([0.0, 1.0, 2.0])])
+def test_numbers_in_any_container(make, classes):
+    codes, known = encode_labels(make([2, 0, 1, 2]), classes, 4, "CNNClassifier")
+    assert codes.tolist() == [2, 0, 1, 2]
+    assert known.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["b", "a"],
+        np.array(["b", "a"]),
+        np.array(["b", "a"], dtype=object),
+        pd.Series(["b", "a"], dtype="string"),
+        pd.Series(["b", "a"], dtype="category"),
+        pd.Categorical(["b", "a"]),
+    ],
+    ids=lambda y: f"{type(y).__name__} {getattr(y, 'dtype', '')}",
+)
+def test_texts_in_any_container(y):
+    assert encode(y) == ([1, 0], ["a", "b"])
+    assert encode(y, ["c", "b", "a"]) == ([1, 0], ["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array([2, 1], dtype=np.int8), np.array([2, 1], dtype=">i4"), [np.int64(2), 1],
+        np.array([2.0, 1.0]), np.array([2, 1], dtype=object), pd.Series([2, 1], dtype="Int64"),
+        [2, True],
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_numbers_are_compared_by_value(y):
+    assert encode(y, [0, 1, 2]) == ([2, 1], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "message"),
+    [
+        (
+            ["10", "11", "2"],
+            range(12),
+            r"'y' .* must be numbers, as the classes \[0, 1.* Got texts",
+        ),
+        (np.array(["1"]), np.array([1]), r"Got texts, \['1'\] of dtype <U1, instead. Convert"),
+        (pd.Series(["1", "2"]), [1, 2], r"must be numbers.* Got texts"),
+        ([1, 2], ["1", "2"], r"must be texts, as the classes \['1', '2'\] are. Got numbers"),
+        (torch.tensor([1, 2]), ["1", "2"], "must be texts"),
+        ([1, 2, "3"], None, "'y' .* labels of one kind.* Got numbers and texts"),
+        (np.array([1, "3"], dtype=object), None, "'y' .* Got numbers and texts"),
+        ([1, 2], [1, 2, "3"], "'classes' .* labels of one kind.* Got numbers and texts"),
+    ],
+)
+def test_kinds_are_not_mixed(y, classes, message):
+    """Texts were compared with numbers as texts, and other classes learnt (fastai#1868)."""
+    with pytest.raises(ValueError, match=message):
+        encode(y, classes)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["a", None, "b"],
+        pd.Series(["a", None, "b"]),
+        pd.Series(["a", pd.NA, "b"], dtype="string"),
+        pd.Series(["a", None, "b"], dtype="category"),
+        pd.Series([1, None, 2], dtype="Int64"),
+        np.array([1.0, np.nan, 2.0]),
+        np.array([1, None, 2], dtype=object),
+        [1, float("nan"), 2],
+        ["a", float("nan"), "b"],
+        torch.tensor([1.0, float("nan"), 2.0]),
+        np.array(["2020", "NaT", "2021"], dtype="datetime64[Y]"),
+    ],
+    ids=repr,
+)
+def test_missing_labels(y):
+    """Missing labels made another class, or an error about '<' (scikit-learn#30338)."""
+    with pytest.raises(ValueError, match=r"y has no label at position 1\. Label these samples"):
+        encode(y)
+
+
+def test_several_missing_labels():
+    with pytest.raises(ValueError, match="at position 0, and at 2 more"):
+        encode([None, "a", None, None])
+
+
+@pytest.mark.parametrize(
+    "y", [[[1, 0], [0, 1]], np.eye(2, dtype=int), [["a"], ["a", "b"]], [{"a"}, {"b"}], torch.eye(2)]
+)
+def test_several_labels_per_image(y):
+    with pytest.raises(ValueError, match="one label per sample, .* Several labels per image"):
+        encode(y)
+
+
+@pytest.mark.parametrize("make", [CNNClassifier, LPLClassifier])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_estimators_refuse(make, method):
+    clf = make(classes=range(12), max_epochs=1, device="cpu")
+    with pytest.raises(ValueError, match="must be numbers"):
+        getattr(clf, method)(ROWS, ["10", "11", "2"] * 2)
+    with pytest.raises(ValueError, match="no label at position 5"):
+        getattr(clf, method)(ROWS, [1.0, 2.0, 1.0, 2.0, 1.0, np.nan])
+
+
+def test_a_learner_taught_what_a_csv_file_holds():
+    clf = CNNClassifier(classes=range(12), max_epochs=1, device="cpu")
+    learner = ActiveLearner(clf, Margin(), ROWS, [0, 1, 2, 10, 11, 3])
+    labels = [row[0] for row in csv.reader(["10", "2"])]
+    with pytest.raises(ValueError, match="must be numbers"):
+        learner.teach(ROWS[:2], labels)
+    assert learner.predict(ROWS).dtype.kind == "i"
