@@ -425,10 +425,9 @@ def test_mixed_precision(data):
 @pytest.mark.slow
 def test_compiled(data):
     CNNClassifier("small_cnn", compile=True, max_epochs=1).fit(*data)  # the same code, no hooks
-    # batches of one size, as each further size is compiled again
-    compiled = make(compile=True, warm_start=True, batch_size=45).fit(*data)
+    compiled = make(compile=True, warm_start=True).fit(*data)
     compiled.predict_proba(data[0])
-    plain = make(warm_start=True, batch_size=45).fit(*data)
+    plain = make(warm_start=True).fit(*data)
     for _ in range(2):
         np.testing.assert_allclose(
             compiled.predict_loss(data[0]), plain.predict_loss(data[0]), rtol=1e-2, atol=1e-2
