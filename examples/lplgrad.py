@@ -6,6 +6,7 @@ both in rounds: from 20 labels on, LPLGrad against Random, which is ahead on so 
 docs/lplgrad.md). Takes less than a minute.
 
     python examples/lplgrad.py --out out/lplgrad
+    python examples/lplgrad.py --quick   # one seed, fewer epochs, ten seconds: does it run?
 """
 
 import argparse
@@ -22,14 +23,18 @@ from skactive.plotting import LearningCurvesDisplay
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--out", type=Path, default=Path("out/lplgrad"), help="folder of the figure")
-out = parser.parse_args().out
+parser.add_argument("--quick", action="store_true", help="one seed and fewer epochs")
+arguments = parser.parse_args()
+out, quick = arguments.out, arguments.quick
 out.mkdir(parents=True, exist_ok=True)
 
 data = load_fashion_mnist()
 X, y, X_test, y_test = data.X_train, data.y_train, data.X_test, data.y_test
 
 # Joint training. What the module has learnt shows on images that it has not seen.
-clf = LPLClassifier("small_cnn", classes=range(10), random_state=0).fit(X[:500], y[:500])
+clf = LPLClassifier(
+    "small_cnn", classes=range(10), max_epochs=10 if quick else 30, random_state=0
+).fit(X[:500], y[:500])
 last = clf.history_[-1]
 print(f"cross-entropy {last['train_class_loss']:.2f}, ranking {last['train_ranking_loss']:.2f}, "
       f"{last['train_ranking_acc']:.0%} of pairs in order")  # fmt: skip
@@ -45,7 +50,8 @@ print(f"asked for: {', '.join(asked)}")
 # Round after round. Every round trains from scratch.
 results = run_experiment(
     clf, [LPLGrad(), Random()], X, y, X_test, y_test,
-    n_initial=20, initial="balanced", batch_size=40, n_rounds=3, seeds=2,
+    n_initial=20, initial="balanced", batch_size=40, n_rounds=3,
+    seeds=1 if quick else 2,
 )  # fmt: skip
 print(results.to_text())
 figure = Figure(figsize=(6.4, 4.4), layout="constrained")

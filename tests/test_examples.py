@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
+from sklearn.utils import Bunch
 
 from skactive.datasets import load_fashion_mnist
 
@@ -44,7 +45,7 @@ def test_fishermask(tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 def test_lplgrad(tmp_path, monkeypatch, capsys):
     (example,) = [path for path in EXAMPLES if path.name == "lplgrad.py"]
-    monkeypatch.setattr("sys.argv", [str(example), "--out", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", [str(example), "--quick", "--out", str(tmp_path)])
     runpy.run_path(str(example))
     out = capsys.readouterr().out
     assert float(re.search(r"true loss on test images: (-?[\d.]+)", out)[1]) > 0.4
@@ -113,6 +114,9 @@ def test_the_readmes_examples_run(tmp_path, monkeypatch):
     scope = {"labels": data.y_train[:50]}
     exec(blocks[0], scope)
     assert scope["learner"].score(scope["data"].X_test, scope["data"].y_test) > 0.5
+    pool = {name: data[name][:300] for name in ("X_train", "y_train", "X_test", "y_test")}
+    scope["data"] = Bunch(**pool)  # the rest runs in small
+    scope["clf"].set_params(max_epochs=3)
     for block in blocks[1:]:
         exec(block, scope)
     assert len(set(scope["to_label"])) == 50

@@ -142,6 +142,6 @@ def test_measurements(strategy, side):
     if "stopped" in found:
         assert strategy in strategies.WITHOUT_PEER
         return
-    assert 0 < found["seconds"] < 60
+    assert found["seconds"] > 0
     assert 0 <= found["megabytes"] < 500
     assert found["repeated"] == 0 or side != "skactive"

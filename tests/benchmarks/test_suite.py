@@ -90,11 +90,12 @@ def test_without_a_name_each_runs_in_a_process_of_its_own(monkeypatch, capsys):
 
     monkeypatch.setattr(suite, "names", lambda: ["a", "b", "c"])
     monkeypatch.setattr(suite.subprocess, "run", run)
+    monkeypatch.setattr(suite, "time", SimpleNamespace(perf_counter=iter(range(99)).__next__))
     assert suite.main(["--quick", "--threads", "1"]) == 1
     rest = ["--quick", "--threads", "1"]
     assert runs == [["-m", "benchmarks", name, *rest] for name in "abc"]
     out, error = capsys.readouterr()
-    assert out.startswith("3 benchmarks in 0 s: a 0 s, b 0 s, c 0 s")
+    assert out.startswith("3 benchmarks in 3 s: a 1 s, b 1 s, c 1 s")
     assert error == "Failed: b\n"
     monkeypatch.setattr(suite, "names", lambda: ["a", "c"])
     assert suite.main(["--quick"]) == 0

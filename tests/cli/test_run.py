@@ -230,7 +230,7 @@ def test_a_browser_shows_every_picture_of_the_report(ran, tmp_path):
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000",
         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", probe.as_uri(),
     ]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    shown = subprocess.run(command, capture_output=True, text=True)
     images = json.loads(re.search(r"<title>(.*?)</title>", shown.stdout)[1])
     assert len(images) == 9
     for complete, width, inside in images:

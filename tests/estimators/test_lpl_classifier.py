@@ -252,18 +252,20 @@ def test_predict_loss_of_what_cannot_be_used(data):
 
 @pytest.mark.slow
 def test_it_learns_which_unseen_images_are_hard():
-    """Seeds and sizes were fixed before the first run."""
     data = load_fashion_mnist()
-    X, y = data.X_train[:1000], data.y_train[:1000]
+    X, y = data.X_train[:300], data.y_train[:300]
+    X_test, y_test = data.X_test[:500], data.y_test[:500]
     correlation = {0: [], 1: []}
     for seed in range(3):
         for loss_weight in correlation:
             clf = make(
-                module="small_cnn", loss_weight=loss_weight, max_epochs=30, random_state=seed
+                module="small_cnn", module_params={"width": 8}, loss_weight=loss_weight,
+                max_epochs=12, random_state=seed,
             ).fit(X, y)  # fmt: skip
-            p = clf.predict_proba(data.X_test)[np.arange(1000), data.y_test]
-            rank = spearmanr(clf.predict_loss(data.X_test), -np.log(p)).statistic
+            p = clf.predict_proba(X_test)[np.arange(500), y_test]
+            rank = spearmanr(clf.predict_loss(X_test), -np.log(p)).statistic
             correlation[loss_weight].append(rank)
+    assert min(correlation[1]) > 0.5, correlation
     assert (np.subtract(correlation[1], correlation[0]) > 0.2).all(), correlation
     assert np.mean(correlation[1]) > np.mean(correlation[0]) + 0.5
 

@@ -402,8 +402,11 @@ def test_progress_is_shown_on_terminals(fitted, monkeypatch, terminal, progress)
 
 
 def test_quick_queries_are_silent(fitted, monkeypatch):
+    from skactive.strategies import _progress
+
     clf, X, _ = fitted
     stream = Terminal()
+    monkeypatch.setattr(_progress, "_QUICK", float("inf"))  # quick, however slow the machine is
     monkeypatch.setattr("sys.stderr", stream)
     FisherMask().select(clf, X, 6)
     assert stream.getvalue() == ""

@@ -75,7 +75,7 @@ def test_passes_over_the_pool_are_counted(strategy, monkeypatch):
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=named)
 def test_what_is_quick_and_what_is_no_terminal_stays_silent(strategy, monkeypatch):
-    assert query(strategy, monkeypatch, Terminal(), quick=60.0) == ""
+    assert query(strategy, monkeypatch, Terminal(), quick=float("inf")) == ""
     assert query(strategy, monkeypatch, io.StringIO()) == ""
 
 
