@@ -84,7 +84,7 @@ def make_net(
                 params=clf.module_params or {}, weights=clf.weights, owner=clf,
             )  # fmt: skip
             network.to(clf._dtype)
-            whole = ClassifierNetwork(_input_layer(clf), network, None, clf.output)
+            whole = ClassifierNetwork(_input_layer(clf, network), network, None, clf.output)
             check_logits(whole, clf._format, len(clf.classes_), clf)
         if not any(p.requires_grad for p in network.parameters()):
             raise invalid(
@@ -98,7 +98,7 @@ def make_net(
         augment = functools.partial(copy.deepcopy(augment).train().to(device))
     net = kind(
         ClassifierNetwork,
-        module__input=_input_layer(clf),
+        module__input=_input_layer(clf, network),
         module__network=network,
         module__augmentation=augment,
         module__output=clf.output,
@@ -125,10 +125,24 @@ def make_net(
     return net.initialize()
 
 
-def _input_layer(clf: Any) -> InputLayer:
+def _input_layer(clf: Any, network: nn.Module) -> InputLayer:
     mean, std = clf._scaling
     # A module of one's own may count on another layout, in a `view`.
-    return InputLayer(clf._format, mean, std, clf._dtype, isinstance(clf.module, str))
+    channels_last = isinstance(clf.module, str) and not any(map(_fails_last, network.modules()))
+    return InputLayer(clf._format, mean, std, clf._dtype, channels_last)
+
+
+def _fails_last(layer: nn.Module) -> bool:
+    """Tell whether oneDNN's backward pass of a layer may crash, or be wrong, with channels last.
+
+    So it may of a convolution of single pixels, with strides, of less than 16 channels.
+    """
+    return (
+        isinstance(layer, nn.Conv2d)
+        and layer.kernel_size == (1, 1)
+        and max(layer.stride) > 1
+        and layer.in_channels // layer.groups < 16
+    )
 
 
 def _optimizer_settings(clf: Any, network: nn.Module, device: torch.device) -> dict[str, Any]:
