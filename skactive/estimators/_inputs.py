@@ -161,6 +161,9 @@ def _layout(shape: tuple[int, ...], channels: str, X: Any, owner: object) -> str
     if channels != "auto":
         return "CHW" if channels == "first" else "HWC"
     first, last = shape[0] in IMAGE_CHANNELS, shape[-1] in IMAGE_CHANNELS
+    # Two equal axes of 1, 3 or 4 may be a small map, of as many channels as the third axis has.
+    either = {shape[1]} & {shape[0], shape[-1]} & set(IMAGE_CHANNELS)
+    first, last = (True, True) if either else (first, last)
     if first == last:
         why = "could be either" if first else "has no axis of 1, 3 or 4 channels"
         raise invalid(

@@ -88,6 +88,18 @@ def test_colour_images_channels_first_and_last_agree():
     assert torch.equal(weights(last), weights(explicit))
 
 
+@pytest.mark.parametrize("shape", [(64, 4, 4), (64, 3, 3), (64, 1, 1), (4, 4, 64), (1, 1, 28)])
+def test_small_maps_may_be_either(shape, data):
+    """Maps of 3×3 and 4×4 were taken for images with their channels last (cellpose#1402)."""
+    X, y = np.random.default_rng(0).random((60, *shape), dtype=np.float32), data[1]
+    with pytest.raises(ValueError, match=r"'channels' .* could be either.* Pass channels='first'"):
+        make().fit(X, y)
+    n_channels = {"first": shape[0], "last": shape[-1]}
+    for channels, n in n_channels.items():
+        network = make(channels=channels, max_epochs=1).fit(X, y).module_.network
+        assert network.stages[0][0][0].in_channels == n
+
+
 def test_readonly_memmap_and_dataset(data, tmp_path):
     X, y = data
     file = np.memmap(tmp_path / "X", dtype=np.uint8, mode="w+", shape=X.shape)
