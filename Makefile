@@ -1,4 +1,6 @@
 # make demo    watch query strategies choose real images for a CNN (two to three minutes)
+# make quick   style, types, and the tests of what changed since the last commit: half a minute
+#              at most; ROOM=gradients or ROOM=strategies/_badge for those of a room or a file
 # make test    run all tests
 # make lint    style, docstrings and types
 # make doctest run the examples in the docstrings
@@ -18,11 +20,14 @@ OUT ?= skactive-demo
 # Tests are shared out among processes, of one torch thread each.
 SHARED := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test lint doctest docs docs-full study study-smoke matrix oldest wheel
+.PHONY: demo quick test lint doctest docs docs-full study study-smoke matrix oldest wheel
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
 	$(BIN)/skactive demo --out $(OUT)
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.quick $(ROOM)
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(SHARED)
