@@ -11,6 +11,7 @@
 # make matrix  the modAL tests on 0.4.1 and 0.4.2.1, with skactive's mends and without
 # make oldest  the core tests on the oldest versions that pyproject.toml allows
 # make wheel   build the wheel, and import it elsewhere with its data
+# make release what a release needs beside the gate: benchmark results of every strategy
 # Each creates .venv and installs what it needs, if that is not there yet.
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ OUT ?= skactive-demo
 # Tests are shared out among processes, of one torch thread each.
 SHARED := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo quick test lint doctest docs docs-full study study-smoke matrix oldest wheel
+.PHONY: demo quick test lint doctest docs docs-full study study-smoke matrix oldest wheel release
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -78,6 +79,9 @@ wheel: $(VENV)/.installed-dev
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
 	$(BIN)/python tests/check_wheel.py dist/*.whl
+
+release: $(VENV)/.installed
+	$(BIN)/python -m benchmarks --check
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
