@@ -27,7 +27,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # Seconds from the start: when no other test begins, and when types are given up.
-LAST_TEST, LAST_TYPES = 20.0, 27.0
+LAST_TEST, LAST_TYPES = 18.0, 27.0
 # What pytest needs before its first test.
 TO_START = 4.0
 UNTIL = "SKACTIVE_QUICK_UNTIL"
