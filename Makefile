@@ -1,4 +1,6 @@
 # make demo    watch query strategies choose real images for a CNN (two to three minutes)
+# make quick   style, types, and the tests of what changed since the last commit: half a minute
+#              at most; ROOM=gradients or ROOM=strategies/_badge for those of a room or a file
 # make test    run all tests
 # make lint    style, docstrings and types
 # make doctest run the examples in the docstrings
@@ -10,6 +12,7 @@
 # make oldest  the core tests on the oldest versions that pyproject.toml allows, torch and Python too
 # make other   the core tests on another Python, 3.13 or OTHER=3.12
 # make wheel   build the wheel, and import it elsewhere with its data
+# make release what a release needs beside the gate: benchmark results of every strategy
 # Each creates .venv and installs what it needs, if that is not there yet.
 
 PYTHON ?= python3
@@ -19,11 +22,14 @@ OUT ?= skactive-demo
 # Tests are shared out among processes, of one torch thread each.
 SHARED := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test lint doctest docs docs-full study study-smoke matrix oldest other wheel
+.PHONY: demo quick test lint doctest docs docs-full study study-smoke matrix oldest other wheel release
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
 	$(BIN)/skactive demo --out $(OUT)
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.quick $(ROOM)
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(SHARED)
@@ -101,6 +107,9 @@ wheel: $(VENV)/.installed-dev
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
 	$(BIN)/python tests/check_wheel.py dist/*.whl
+
+release: $(VENV)/.installed
+	$(BIN)/python -m benchmarks --check
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,7 +1,8 @@
 """Measure what skactive claims about speed and memory: `python -m benchmarks [NAME] [--quick]`.
 
 Without a name every benchmark runs, one after the other, each in a process of its own. A table is
-printed, and written as NAME.md and NAME.json into the folder of results.
+printed, and written as NAME.md and NAME.json into the folder of results. `--check` measures
+nothing: it names what the committed results lack, and a release has to have.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 import torch
 
 import benchmarks
+from benchmarks import strategies
 from benchmarks._report import write
 
 
@@ -34,7 +36,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the results")
     parser.add_argument("--only", default="", help="strategies, pools: what contains this")
+    parser.add_argument("--check", action="store_true", help="name what committed results lack")
     arguments = parser.parse_args(argv)
+    if arguments.check:
+        return check()
     if arguments.name is None:
         return run_all(sys.argv[1:] if argv is None else argv)
     torch.set_num_threads(arguments.threads)
@@ -46,6 +51,13 @@ def main(argv: list[str] | None = None) -> int:
     }
     print(write(arguments.name, measure(arguments.quick, **wanted), arguments.quick, arguments.out))
     return 0
+
+
+def check() -> int:
+    """Name what the committed results lack; return 1 if that is something, else 0."""
+    lacking = strategies.check()
+    print("\n".join(lacking) or "The committed results have every strategy at every size.")
+    return int(bool(lacking))
 
 
 def run_all(options: list[str]) -> int:

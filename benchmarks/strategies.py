@@ -6,6 +6,7 @@ again: `python -m benchmarks strategies --only BADGE` does a part, a later run t
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from unittest.mock import patch
 from benchmarks import _cell
 from benchmarks._machine import memory
 from benchmarks._report import row
+from skactive import strategies as public
 
 # What reads embeddings, and what reads nothing but probabilities.
 OF_EMBEDDINGS = ["BADGE", "CoreSet", "KMeansSampling", "ProbCover", "TypiClust"]
@@ -33,6 +35,8 @@ ELSEWHERE = {
     "LPLGrad": "norms",
     "LearningLoss": "pools",
 }
+# And those that are made of others cost what these cost.
+MADE_OF_OTHERS = {"ClassBalanced", "Hybrid", "Subsample", "Switch"}
 _NONE = "scikit-activeml has none"
 WITHOUT_PEER = dict.fromkeys(
     ("KMeansSampling", "MeanEntropy", "PredictiveEntropy", "PowerBALD"), _NONE
@@ -96,6 +100,29 @@ def load(file: Path) -> dict[tuple[Cell, str], dict[str, Any]]:
 def missing(found: dict[tuple[Cell, str], dict[str, Any]], cells: list[Cell]) -> list[str]:
     """Name the measurements of some cells that are not there."""
     return [f"{cell}: {side}" for cell in cells for side in SIDES if (cell, side) not in found]
+
+
+def unmeasured() -> list[str]:
+    """Name the public strategies that nothing measures."""
+    known = {*OF_PROBABILITIES, *OF_EMBEDDINGS, *ELSEWHERE, *MADE_OF_OTHERS}
+    classes = [getattr(public, name) for name in public.__all__]
+    return sorted(
+        cls.__name__
+        for cls in classes
+        if issubclass(cls, public.QueryStrategy) and not inspect.isabstract(cls)
+        if cls.__name__ not in known
+    )
+
+
+def check() -> list[str]:
+    """Return what the committed results lack, a line each: strategies, and cells of the grid."""
+    lines = [
+        f"{name}: put it into OF_EMBEDDINGS, OF_PROBABILITIES or ELSEWHERE of "
+        "benchmarks/strategies.py"
+        for name in unmeasured()
+    ]
+    remedy = "python -m benchmarks strategies --out benchmarks/results"
+    return lines + [f"{cell}: run {remedy}" for cell in missing(load(RESULTS), grid())]
 
 
 def measure(quick: bool, folder: Path, only: str = "") -> list[dict[str, Any]]:
