@@ -22,7 +22,7 @@ ALLOWED = {
     "_allocator": set(),
     "_torch": {"_allocator", "_validation", "exceptions"},
     "_rng": {"_validation"},
-    "_memory": set(),
+    "_memory": {"_factors"},
     "_optional": set(),
     "_sub_pool": {"_torch"},
     "_factors": {"_validation"},
