@@ -45,7 +45,7 @@ print(f"asked for: {', '.join(asked)}")
 # Round after round. Every round trains from scratch.
 results = run_experiment(
     clf, [LPLGrad(), Random()], X, y, X_test, y_test,
-    n_initial=20, initial="balanced", batch_size=40, n_rounds=3, seeds=2,
+    n_initial=20, initial="balanced", n_instances=40, n_rounds=3, seeds=2,
 )  # fmt: skip
 print(results.to_text())
 figure = Figure(figsize=(6.4, 4.4), layout="constrained")
