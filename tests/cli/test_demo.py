@@ -231,17 +231,8 @@ def test_help_teaches(capsys):
     shown = capsys.readouterr().out
     for word in ["learning_curves.png", "queried_images.png", "results.jsonl", "config.json"]:
         assert word in shown
-    options = [
-        "strategies",
-        "rounds",
-        "n-instances",
-        "initial",
-        "seeds",
-        "epochs",
-        "threads",
-        "out",
-    ]
-    for option in options:
+    options = "strategies rounds n-instances initial seeds epochs threads out"
+    for option in options.split():
         assert f"--{option} " in shown
     assert "to continue:" in shown
     assert "examples:" in shown
