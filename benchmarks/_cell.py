@@ -105,7 +105,7 @@ def ours(strategy: str, given: Problem) -> Callable[[], Any]:
             np.put_along_axis(S, best, -S.sum(1, keepdims=True), 1)
             return skactive.selection.kmeans_plusplus(
                 (S, given.H), BATCH, first="largest", random_state=0
-            )
+            ).indices
 
         return badge
     params: dict[str, Any] = {

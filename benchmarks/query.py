@@ -16,7 +16,7 @@ from benchmarks._report import row, seconds
 from benchmarks.selection import problem
 from skactive import CNNClassifier, FisherMask
 from skactive.gradients import FisherFactors, _diagonal, _fisher_factors, _network
-from skactive.selection import greedy_fisher_in_blocks, greedy_fisher_steps
+from skactive.selection import greedy_fisher, greedy_fisher_in_blocks
 from skactive.strategies import _fisher_mask
 
 
@@ -96,7 +96,7 @@ def two_stages(quick: bool) -> list[dict]:
     N, n, D = (600, 15, 16) if quick else (6400, 100, 64)
     V = problem(N, 10, D, 40)
     I_U = V.gram() / N
-    one = objective(V, I_U, greedy_fisher_steps(V, n).indices)
+    one = objective(V, I_U, greedy_fisher(V, n).indices)
     draw = np.random.default_rng(0)
     by_chance = np.mean([objective(V, I_U, draw.choice(N, n, replace=False)) for _ in range(3)])
     size = f"N = {N}, k = {V.shape[2]}, B = {n}"

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmarks._report import alone, interleaved, median, peak_memory, row, seconds
-from skactive.gradients import ConcatenatedFactors, DenseFactors, FisherFactors, KroneckerFactors
+from skactive._factors import ConcatenatedFactors
+from skactive.gradients import DenseFactors, FisherFactors, KroneckerFactors
 from skactive.gradients._softmax import class_rows, reduced_rows
 from skactive.selection import greedy_fisher
 

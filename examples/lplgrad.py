@@ -50,7 +50,7 @@ print(f"asked for: {', '.join(asked)}")
 # Round after round. Every round trains from scratch.
 results = run_experiment(
     clf, [LPLGrad(), Random()], X, y, X_test, y_test,
-    n_initial=20, initial="balanced", batch_size=40, n_rounds=3,
+    n_initial=20, initial="balanced", n_instances=40, n_rounds=3,
     seeds=1 if quick else 2,
 )  # fmt: skip
 print(results.to_text())

@@ -41,7 +41,7 @@ def experiment(out: Path, quick: bool) -> Results:
     }
     return run_experiment(
         CNNClassifier(), arms, data.X_train, data.y_train, data.X_test, data.y_test,
-        n_initial=50, initial="balanced", batch_size=50, n_rounds=2 if quick else 4,
+        n_initial=50, initial="balanced", n_instances=50, n_rounds=2 if quick else 4,
         seeds=1 if quick else 5, out=out,
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ results = run_experiment(
     clf,
     [BADGE(), Margin(), Random()],
     X_pool, y_pool, X_test, y_test,
-    n_initial=20, batch_size=20, n_rounds=1 if SMOKE else 6, seeds=2 if SMOKE else 5,
+    n_initial=20, n_instances=20, n_rounds=1 if SMOKE else 6, seeds=2 if SMOKE else 5,
     progress=False,
 )  # fmt: skip
 print(results.to_text())

@@ -7,10 +7,10 @@ import numpy as np
 from modAL.models import ActiveLearner
 
 from skactive import CNNClassifier, Margin
-from skactive.datasets import initial_labels, load_fashion_mnist
+from skactive.datasets import initial_positions, load_fashion_mnist
 
 data = load_fashion_mnist()
-start = initial_labels(data.y_train, 50, random_state=0)
+start = initial_positions(data.y_train, 50, random_state=0)
 X_pool, y_pool = np.delete(data.X_train, start, axis=0), np.delete(data.y_train, start)
 
 clf = CNNClassifier("small_cnn", classes=range(10), random_state=0)

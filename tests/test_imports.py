@@ -11,7 +11,7 @@ import skactive
 
 ROOT = Path(skactive.__file__).parent
 SHARED = {
-    "_allocator", "_memory", "_optional", "_rng", "_sub_pool", "_torch", "_validation",
+    "_allocator", "_memory", "_optional", "_renamed", "_rng", "_sub_pool", "_torch", "_validation",
     "exceptions",
 }  # fmt: skip
 # What each room may import, besides itself and what serves all.
@@ -22,8 +22,9 @@ ALLOWED = {
     "_allocator": set(),
     "_torch": {"_allocator", "_validation", "exceptions"},
     "_rng": {"_validation"},
-    "_memory": set(),
+    "_memory": {"_factors"},
     "_optional": set(),
+    "_renamed": set(),
     "_sub_pool": {"_torch"},
     "_factors": {"_validation"},
     "gradients": SHARED | {"_factors"},

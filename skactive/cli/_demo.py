@@ -63,7 +63,7 @@ to continue:
 examples:
   skactive demo
   skactive demo --strategies margin,random --rounds 10 --seeds 5 --out margin-or-random
-  skactive demo --dataset cifar10 --data-path ~/data/cifar10 --batch 100 --out cifar10
+  skactive demo --dataset cifar10 --data-path ~/data/cifar10 --n-instances 100 --out cifar10
   skactive demo --strategies entropy,random --epochs 100 --device cuda --out longer
 
 in Python:
@@ -93,7 +93,7 @@ def add_demo(commands: Any) -> None:
         help="how many queries (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
-        "--batch", type=count(1), default=40, metavar="N",
+        "--n-instances", type=count(1), default=40, metavar="N",
         help="how many labels a query asks for (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
@@ -176,10 +176,10 @@ def run_demo(arguments: argparse.Namespace) -> None:
     n_pool, n_classes = len(data.y_train), len(data.target_names)
     check_count(
         "rounds", "skactive demo", arguments.rounds, low=0,
-        high=max(n_pool - arguments.initial, 0) // arguments.batch,
+        high=max(n_pool - arguments.initial, 0) // arguments.n_instances,
         high_is=f"{arguments.dataset} has {n_pool} images, {arguments.initial} are labelled at "
-        f"first, and a round asks for {arguments.batch}",
-        remedy="Lower --rounds, --batch or --initial.",
+        f"first, and a round asks for {arguments.n_instances}",
+        remedy="Lower --rounds, --n-instances or --initial.",
     )  # fmt: skip
     if not arguments.quiet:
         print(_introduction(arguments, data), flush=True)
@@ -206,7 +206,7 @@ def run_demo(arguments: argparse.Namespace) -> None:
         data.y_test,
         n_initial=arguments.initial,
         initial="balanced",
-        batch_size=arguments.batch,
+        n_instances=arguments.n_instances,
         n_rounds=arguments.rounds,
         seeds=arguments.seeds,
         dataset=arguments.dataset,
@@ -240,7 +240,7 @@ def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:
         f"{arguments.dataset}: {len(data.y_train)} images to choose from, {len(data.y_test)} to "
         f"test on, {len(data.target_names)} classes.\n"
         f"{', '.join(arguments.strategies)}: {arguments.initial} labels at first, spread as evenly "
-        f"over the classes as they go; then {arguments.rounds} × {arguments.batch} more; "
+        f"over the classes as they go; then {arguments.rounds} × {arguments.n_instances} more; "
         f"seeds: {arguments.seeds}.\n"
         f"Every round trains a small CNN from scratch{trains}. "
         "Ctrl-C stops it; the same command goes on."

@@ -118,7 +118,7 @@ def _introduction(study: Study) -> str:
     return (
         f"{settings['dataset']}: {len(data.y_train)} images to choose from, {len(data.y_test)} to "
         f"test on.\n{', '.join(study.strategies)}: {settings['n_initial']} labels at first, then "
-        f"{settings['n_rounds']} × {settings['batch_size']} more; seeds: {n_seeds}.\n"
+        f"{settings['n_rounds']} × {settings['n_instances']} more; seeds: {n_seeds}.\n"
         f"Results in {settings['out']}. Ctrl-C stops it; the same command goes on."
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from skactive._renamed import RENAMED
 from skactive._validation import InvalidParameterError
 
 # How Python's messages about parameters begin, and what they call in words that a file lacks.
@@ -78,6 +79,14 @@ class Section:
         if name not in known:
             raise self.fault(field, must, name)
         return name
+
+    def check_names(self, owner: str) -> None:
+        """Raise if a field that is left is what a parameter of `owner` was called."""
+        for old, new in RENAMED.get(owner, {}).items():
+            if old in self.rest:
+                raise InvalidParameterError(
+                    f"{self.file}: {self.at(old)} is called {self.at(new)} now. Rename it."
+                )
 
     def done(self, known: Collection[str]) -> None:
         """Raise if there are fields left, which nobody knows."""

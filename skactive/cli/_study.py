@@ -118,9 +118,10 @@ def read_study(path: str | Path) -> Study:
 
 
 def _settings(section: Section) -> dict[str, Any]:
+    section.check_names("run_experiment")
     settings = {
         "n_initial": section.count("n_initial", 1),
-        "batch_size": section.count("batch_size", 1),
+        "n_instances": section.count("n_instances", 1),
         "n_rounds": section.count("n_rounds", 0),
         "seeds": _seeds(section),
         "initial": section.choice("initial", ["random", "balanced"], "random"),
@@ -204,6 +205,7 @@ def _instance(section: Section, known: Mapping[str, Any], default: Any = ...) ->
     for name in list(section.rest):
         if name in parameters:
             given[name] = _inner(section, name, section.rest.pop(name), known)
+    section.check_names(kind.__name__)
     section.done(["class", *parameters])
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in given:
@@ -319,7 +321,7 @@ def try_out(study: Study, file: Path) -> None:
     common = {
         key: study.settings[key] for key in ["metrics", "protocol", "initial", "n_threads"]
     } | {"n_initial": n_initial, "n_rounds": 1, "seeds": 1, "progress": False}
-    batch_size = min(study.settings["batch_size"], _TRIAL_BATCH, len(few) - n_initial)
+    n_instances = min(study.settings["n_instances"], _TRIAL_BATCH, len(few) - n_initial)
     for i, (name, arm) in enumerate(study.strategies.items(), start=1):
         estimator, strategy = arm if isinstance(arm, tuple) else (study.estimator, arm)
         estimator = clone(estimator).set_params(max_epochs=1)
@@ -328,7 +330,7 @@ def try_out(study: Study, file: Path) -> None:
                 warnings.simplefilter("ignore")  # about scores of so little training
                 run_experiment(
                     estimator, {name: strategy}, X, y, take_rows(data.X_test, test),
-                    data.y_test[test], batch_size=batch_size, **common,
+                    data.y_test[test], n_instances=n_instances, **common,
                 )  # fmt: skip
         except (ValueError, UnsupportedEstimatorError) as error:
             place = f"strategies[{i}]"

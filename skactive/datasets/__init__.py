@@ -7,12 +7,12 @@ files, or downloaded by torchvision where `download=True` says so.
 from skactive.datasets._cifar import load_cifar10, load_cifar100
 from skactive.datasets._fashion_mnist import load_fashion_mnist
 from skactive.datasets._imbalance import make_imbalanced
-from skactive.datasets._initial import initial_labels
+from skactive.datasets._initial import initial_positions
 from skactive.datasets._mnist import load_mnist
 from skactive.datasets._svhn import load_svhn
 
 __all__ = [
-    "initial_labels",
+    "initial_positions",
     "load_cifar10",
     "load_cifar100",
     "load_fashion_mnist",

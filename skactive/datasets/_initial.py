@@ -10,10 +10,10 @@ from skactive._rng import generator
 from skactive._validation import check_count, invalid
 from skactive.datasets._draw import check_labels, draw
 
-_OWNER = "initial_labels"
+_OWNER = "initial_positions"
 
 
-def initial_labels(
+def initial_positions(
     y: Any,
     n: int,
     *,
@@ -48,9 +48,9 @@ def initial_labels(
     Examples
     --------
     >>> import numpy as np
-    >>> from skactive.datasets import initial_labels
+    >>> from skactive.datasets import initial_positions
     >>> y = np.repeat([0, 1, 2], 50)
-    >>> start = initial_labels(y, 4, per_class=True, random_state=0)
+    >>> start = initial_positions(y, 4, per_class=True, random_state=0)
     >>> np.bincount(y[start]).tolist()
     [4, 4, 4]
     """

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["random_crop", "random_flip"]
-
 
 def random_crop(images: Tensor, padding: int = 4) -> Tensor:
     """Pad every image with zeros and cut a piece of its own size out of it, at random.

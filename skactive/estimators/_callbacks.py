@@ -10,8 +10,6 @@ from skorch.callbacks import Callback
 
 from skactive._validation import invalid
 
-__all__ = ["RecordAccuracy", "StopAtTrainAccuracy"]
-
 
 class StopTraining(Exception):
     """Raised at the end of an epoch to end training; the net stays as it is then."""

@@ -118,23 +118,23 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
     return Data(X, labels["y"], X_test, labels["y_test"])
 
 
-def check_plan(data: Data, n_initial: Any, initial: Any, batch_size: Any, n_rounds: Any) -> Plan:
+def check_plan(data: Data, n_initial: Any, initial: Any, n_instances: Any, n_rounds: Any) -> Plan:
     """Return the budget, if the pool is large enough for it."""
     n_samples = len(data.y)
     n_initial = check_count("n_initial", OWNER, n_initial, high=n_samples, high_is="all of X")
-    batch_size = check_count("batch_size", OWNER, batch_size)
+    n_instances = check_count("n_instances", OWNER, n_instances)
     check_count(
-        "n_rounds", OWNER, n_rounds, low=0, high=(n_samples - n_initial) // batch_size,
+        "n_rounds", OWNER, n_rounds, low=0, high=(n_samples - n_initial) // n_instances,
         high_is=f"X has {n_samples} images, {n_initial} are labelled at first, "
-        f"and a round asks for {batch_size}",
-        remedy="Lower n_rounds, batch_size or n_initial.",
+        f"and a round asks for {n_instances}",
+        remedy="Lower n_rounds, n_instances or n_initial.",
     )  # fmt: skip
     if not (isinstance(initial, str) and initial in {"random", "balanced"}):
         raise invalid(
             "initial", OWNER, "'random' or 'balanced'", initial,
             "'balanced' draws the classes as evenly as n_initial allows.",
         )  # fmt: skip
-    return Plan(n_initial, initial, batch_size, int(n_rounds))
+    return Plan(n_initial, initial, n_instances, int(n_rounds))
 
 
 def check_seeds(seeds: Any) -> list[int]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skactive._renamed import RENAMED
 from skactive._torch import n_rows, take_rows
 from skactive._validation import InvalidParameterError, describe
 from skactive.exceptions import ResultsMismatchError
@@ -57,7 +58,7 @@ def make_config(
         "estimator": common,
         "n_initial": plan.n_initial,
         "initial": plan.initial,
-        "batch_size": plan.batch_size,
+        "n_instances": plan.n_instances,
         "data": {name: fingerprint(value) for name, value in vars(data).items()},
         "strategies": {name: _describe_arm(arm, common) for name, arm in arms.items()},
         "dataset": terms.dataset,
@@ -135,6 +136,49 @@ def fingerprint(X: Any) -> dict[str, Any]:
     return {"shape": shape, "dtype": dtype, "checksum": digest.hexdigest()[:16]}
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a config.json.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    dict
+        What `make_config` made.
+
+    Raises
+    ------
+    ResultsMismatchError
+        If parameters are in it under names that they no longer have.
+    """
+    stored: dict[str, Any] = json.loads(path.read_bytes())
+    renamed = dict.fromkeys(_renamed(stored, "run_experiment"))
+    if renamed:
+        raise ResultsMismatchError(
+            f"{path} is of an earlier skactive: {'; '.join(renamed)}. Rename them in that file, "
+            "and its results are as good as before."
+        )
+    return stored
+
+
+def _renamed(value: Any, owner: str) -> Iterator[str]:
+    """Say which parameters of `owner` in a configuration, and of what is in it, have new names."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _renamed(item, "")
+    elif isinstance(value, dict):
+        for old, new in RENAMED.get(owner, {}).items():
+            if old in value:
+                yield f"{old} of {owner} is called {new} now"
+        module, _, kind = str(value.get("class", "")).rpartition(".")
+        for key, item in value.items():
+            own = key == "params" and module.startswith("skactive.")
+            yield from _renamed(item, kind if own else "")
+
+
 def merge_config(out: Path, config: dict[str, Any], records: Collection[Record]) -> dict[str, Any]:
     """Add what is new to OUT/config.json, if what is there agrees.
 
@@ -157,7 +201,8 @@ def merge_config(out: Path, config: dict[str, Any], records: Collection[Record])
     Raises
     ------
     ResultsMismatchError
-        If results are there that come from another configuration, or from an unknown one.
+        If results are there that come from another configuration, from an unknown one, or from one
+        whose parameters have other names now.
     """
     path = out / "config.json"
     recorded = {record["strategy"] for record in records}
@@ -168,7 +213,7 @@ def merge_config(out: Path, config: dict[str, Any], records: Collection[Record])
             f"{str(out)!r} holds results.jsonl but no config.json, so nothing says which "
             "configuration the results come from. Pass another out=."
         )
-    stored = json.loads(path.read_bytes())
+    stored = read_config(path)
     known = stored["strategies"]
     stored["strategies"] = {name: known[name] for name in known if name in recorded}
     found = list(differences(stored, config, ""))

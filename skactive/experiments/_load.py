@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from skactive._validation import InvalidParameterError, invalid
 from skactive.exceptions import ResultsMismatchError
-from skactive.experiments._config import differences
+from skactive.experiments._config import differences, read_config
 from skactive.experiments._records import Record, latest, read_records
 
 _OWNER = "Results.load"
@@ -39,7 +38,7 @@ def load_records(paths: Sequence[str | os.PathLike[str]]) -> list[Record]:
         config = file.with_name("config.json")
         if config.is_file():
             # Rounds at other numbers of threads differ by rounding, and each record says its own.
-            settings = json.loads(config.read_bytes()) | {"n_threads": None}
+            settings = read_config(config) | {"n_threads": None}
             _check_same(configs, file, settings)
         for run in {(r["dataset"], r["strategy"], r["seed"]) for r in records}:
             if run in owner:

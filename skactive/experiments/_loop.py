@@ -51,7 +51,7 @@ class Plan:
 
     n_initial: int
     initial: str
-    batch_size: int
+    n_instances: int
     n_rounds: int
 
 
@@ -185,7 +185,7 @@ def play_round(
         memory = PeakMemory()
         if warm and fitted is None:
             for earlier in range(round_):
-                until = plan.n_initial + earlier * plan.batch_size
+                until = plan.n_initial + earlier * plan.n_instances
                 fitted, _ = _train(arm, seed, earlier, labelled[:until], data, terms, fitted)
         fitted, train_seconds = _train(arm, seed, round_, labelled, data, terms, fitted)
         device = fitted_device(fitted)
@@ -250,11 +250,11 @@ def _query(
     with _seeded(strategy_seed, fitted_device(fitted)):
         start = time.perf_counter()
         selection = querier.select(
-            fitted, X_pool, plan.batch_size, X_labelled=X_labelled, y_labelled=y_labelled
+            fitted, X_pool, plan.n_instances, X_labelled=X_labelled, y_labelled=y_labelled
         )
         seconds = time.perf_counter() - start
     where = f"round {round_} of seed {seed}"
-    return pool[_checked(selection.indices, name, plan.batch_size, len(pool), where)], seconds
+    return pool[_checked(selection.indices, name, plan.n_instances, len(pool), where)], seconds
 
 
 def _unlabelled(X: Any, pool: np.ndarray) -> Any:

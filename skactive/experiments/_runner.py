@@ -45,7 +45,7 @@ def run_experiment(
     y_test: Any,
     *,
     n_initial: int,
-    batch_size: int,
+    n_instances: int,
     n_rounds: int,
     seeds: int | Iterable[int],
     initial: str = "random",
@@ -90,7 +90,7 @@ def run_experiment(
         Their labels.
     n_initial : int
         How many images are labelled at first.
-    batch_size : int
+    n_instances : int
         How many labels a query asks for.
     n_rounds : int
         How many queries there are. Round 0 trains on the initial labels, and the last round trains
@@ -150,12 +150,12 @@ def run_experiment(
     >>> X, y = load_digits(return_X_y=True)
     >>> results = run_experiment(
     ...     LogisticRegression(max_iter=1000), [Last()], X[:500], y[:500], X[500:], y[500:],
-    ...     n_initial=20, batch_size=10, n_rounds=2, seeds=1, progress=False)
+    ...     n_initial=20, n_instances=10, n_rounds=2, seeds=1, progress=False)
     >>> results.frame["n_labelled"].tolist()
     [20, 30, 40]
     """
     setup = _set_up(
-        estimator, strategies, X, y, X_test, y_test, n_initial=n_initial, batch_size=batch_size,
+        estimator, strategies, X, y, X_test, y_test, n_initial=n_initial, n_instances=n_instances,
         n_rounds=n_rounds, seeds=seeds, initial=initial, protocol=protocol, metrics=metrics,
         dataset=dataset, n_jobs=n_jobs, n_threads=n_threads, out=out,
     )  # fmt: skip
@@ -212,7 +212,7 @@ def check_experiment(*args: Any, **kwargs: Any) -> None:
     >>> X, y = load_digits(return_X_y=True)
     >>> check_experiment(
     ...     CNNClassifier(classes=range(10)), [Margin()], X[:500], y[:500], X[500:], y[500:],
-    ...     n_initial=400, batch_size=50, n_rounds=3, seeds=1)
+    ...     n_initial=400, n_instances=50, n_rounds=3, seeds=1)
     Traceback (most recent call last):
     ...
     sklearn.utils._param_validation.InvalidParameterError: The 'n_rounds' parameter of ...
@@ -242,14 +242,14 @@ class _Setup:
 
 def _set_up(
     estimator: Any, strategies: Any, X: Any, y: Any, X_test: Any, y_test: Any, *, n_initial: Any,
-    batch_size: Any, n_rounds: Any, seeds: Any, initial: Any, protocol: Any, metrics: Any,
+    n_instances: Any, n_rounds: Any, seeds: Any, initial: Any, protocol: Any, metrics: Any,
     dataset: Any, n_jobs: Any, n_threads: Any, out: Any,
 ) -> _Setup:  # fmt: skip
     check_estimator("estimator", estimator)
     arms = check_arms(strategies, estimator)
     data = check_data(X, y, X_test, y_test)
     warn_of_unknown_classes(arms, data)
-    plan = check_plan(data, n_initial, initial, batch_size, n_rounds)
+    plan = check_plan(data, n_initial, initial, n_instances, n_rounds)
     which = check_seeds(seeds)
     protocol = check_protocol(protocol, arms)
     threads = check_threads(n_threads)

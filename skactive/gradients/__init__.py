@@ -1,6 +1,6 @@
 """Gradients of networks, sample by sample, for whole batches: torch modules in, tensors out."""
 
-from skactive._factors import ConcatenatedFactors, DenseFactors, FisherFactors, KroneckerFactors
+from skactive._factors import DenseFactors, FisherFactors, KroneckerFactors
 from skactive.gradients._diagonal import diagonal_fisher
 from skactive.gradients._fisher_factors import fisher_factors
 from skactive.gradients._gradient_norms import gradient_norms
@@ -10,7 +10,6 @@ from skactive.gradients._head_inputs import HeadInputs, head_inputs
 from skactive.gradients._mask import parameter_mask
 
 __all__ = [
-    "ConcatenatedFactors",
     "DenseFactors",
     "FisherFactors",
     "HeadInputs",

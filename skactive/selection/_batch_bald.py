@@ -23,7 +23,7 @@ _FIRST = 32
 
 def batch_bald(
     log_probs: Any, n: int, *, n_samples: int = 40_000, random_state: Any = None
-) -> np.ndarray:
+) -> Picks:
     """Pick the samples whose labels together tell most about the parameters.
 
     Greedily maximises the mutual information I(y_1, …, y_n; θ) between the labels of the batch and
@@ -52,8 +52,9 @@ def batch_bald(
 
     Returns
     -------
-    ndarray of int64, of shape (n,)
-        Positions, in the order picked. Equal gains go to the lower position.
+    Picks
+        Positions, and gains in nats, which sum to the mutual information of the batch. Equal gains
+        go to the lower position.
 
     Raises
     ------
@@ -76,44 +77,11 @@ def batch_bald(
     >>> from skactive.selection import batch_bald
     >>> a, b = [0.9, 0.1], [0.1, 0.9]
     >>> one, other = [a, a, b, b], [a, b, a, b]
-    >>> batch_bald(np.log([one, one, other]), 2)  # not 1, which tells what 0 tells
+    >>> picks = batch_bald(np.log([one, one, other]), 2)
+    >>> picks.indices  # not 1, which tells what 0 tells
     array([0, 2])
-    """
-    return batch_bald_steps(log_probs, n, n_samples=n_samples, random_state=random_state).indices
-
-
-def batch_bald_steps(
-    log_probs: Any, n: int, *, n_samples: int = 40_000, random_state: Any = None
-) -> Picks:
-    """Do what `batch_bald` does, and report what each pick added.
-
-    Parameters
-    ----------
-    log_probs : array or tensor of shape (N, T, C)
-        log p(y = c | x, θ_t).
-    n : int
-        The size of the batch.
-    n_samples : int, default=40_000
-        How many configurations are enumerated or drawn.
-    random_state : int, RandomState, Generator or None, default=None
-        Draws the configurations.
-
-    Returns
-    -------
-    Picks
-        Indices, and gains in nats, which sum to the mutual information of the batch.
-
-    Raises
-    ------
-    InvalidParameterError
-        As `batch_bald`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> certain, uncertain = [[1.0, 1e-9], [1e-9, 1.0]], [[0.5, 0.5], [0.5, 0.5]]
-    >>> batch_bald_steps(np.log([uncertain, certain]), 2).gains.round(3)  # log 2, and nothing
-    array([0.693, 0.   ])
+    >>> picks.gains.round(3)
+    array([0.368, 0.368])
     """
     log_p = _check(log_probs)
     N = len(log_p)

@@ -38,7 +38,7 @@ def max_coverage(
     centers: Any = None,
     groups: tuple[Any, Any] | None = None,
     random_state: Any = None,
-) -> np.ndarray:
+) -> Picks:
     """Pick samples one by one, each the one whose ball holds the most that are not yet covered.
 
     x covers x' if ‖x − x'‖ ≤ radius. Equal counts go to the lower position; once everything is
@@ -63,8 +63,8 @@ def max_coverage(
 
     Returns
     -------
-    ndarray of int64, of shape (n,)
-        Distinct positions, in the order picked.
+    Picks
+        Distinct positions, and as `gains` the number of samples that each pick newly covered.
 
     Raises
     ------
@@ -80,54 +80,9 @@ def max_coverage(
     >>> import numpy as np
     >>> from skactive.selection import max_coverage
     >>> X = np.array([[0.0], [1.0], [2.0], [9.0], [9.5]])
-    >>> max_coverage(X, 2, radius=1.0)
-    array([1, 3])
-    """
-    return max_coverage_steps(
-        X, n, radius, centers=centers, groups=groups, random_state=random_state
-    ).indices
-
-
-def max_coverage_steps(
-    X: Any,
-    n: int,
-    radius: float,
-    *,
-    centers: Any = None,
-    groups: tuple[Any, Any] | None = None,
-    random_state: Any = None,
-) -> Picks:
-    """Do what `max_coverage` does, and report how many samples each pick covered.
-
-    Parameters
-    ----------
-    X : array or tensor of shape (N, D)
-        The samples.
-    n : int
-        How many to pick.
-    radius : float
-        The radius of the balls.
-    centers : array or tensor of shape (L, D) or None, default=None
-        Samples whose balls are covered already.
-    groups : tuple (labels, distances) or None, default=None
-        What saves time.
-    random_state : int, RandomState, Generator or None, default=None
-        Draws what is left to pick when everything is covered.
-
-    Returns
-    -------
-    Picks
-        Indices, and as `gains` the number of samples that each pick newly covered.
-
-    Raises
-    ------
-    InvalidParameterError
-        As `max_coverage`.
-
-    Examples
-    --------
-    >>> max_coverage_steps([[0.0], [1.0], [2.0], [9.0], [9.5]], 2, radius=1.0).gains
-    array([3., 2.])
+    >>> picks = max_coverage(X, 2, radius=1.0)
+    >>> picks.indices, picks.gains
+    (array([1, 3]), array([3., 2.]))
     """
     values = as_matrix("X", X, _OWNER)
     n = check_count("n", _OWNER, n, high=len(values), high_is="the number of samples")

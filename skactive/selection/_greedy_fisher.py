@@ -15,6 +15,7 @@ from skactive._factors import DenseFactors, FisherFactors
 from skactive._torch import as_tensor
 from skactive._validation import check_count, exact_share, invalid
 from skactive.selection._information import Information, blocks, gains_of
+from skactive.selection._picks import Picks
 
 _OWNER = "greedy_fisher"
 
@@ -33,9 +34,9 @@ _EQUAL_UPDATED = {torch.float32: 1e-5, torch.float64: 1e-10}
 _EQUAL_EXACT = 1e-10
 
 
-@dataclass(frozen=True)
-class GreedyFisherResult:
-    """What `greedy_fisher_steps` found.
+@dataclass(frozen=True, eq=False, repr=False)
+class FisherPicks(Picks):
+    """What a greedy selection by Fisher information picked, and what it removed again.
 
     Attributes
     ----------
@@ -49,8 +50,6 @@ class GreedyFisherResult:
         How often all gains were computed anew, the beginning not counted.
     """
 
-    indices: np.ndarray
-    gains: np.ndarray
     removed: np.ndarray
     n_refreshes: int
 
@@ -63,7 +62,7 @@ def greedy_fisher(
     labelled: Any = None,
     regularization: float = 1.0,
     oversample: float = 1.0,
-) -> np.ndarray:
+) -> FisherPicks:
     """Pick the samples that most reduce the expected error by Fisher information.
 
     Greedily minimises tr(M⁻¹ I_U) over batches S of n candidates, with
@@ -93,9 +92,9 @@ def greedy_fisher(
 
     Returns
     -------
-    ndarray of int64, of shape (n,)
-        Positions into the factors' samples, in the order picked. Equal gains go to the lower
-        position.
+    FisherPicks
+        Positions into the factors' samples, and as `gains` by how much each pick lowered the
+        objective; `removed` and `n_refreshes` as well. Equal gains go to the lower position.
 
     Raises
     ------
@@ -111,59 +110,9 @@ def greedy_fisher(
     >>> import numpy as np
     >>> from skactive.selection import greedy_fisher
     >>> V = np.array([[[1.0, 0.0]], [[3.0, 0.0]], [[0.0, 2.0]]])
-    >>> greedy_fisher(V, 2)
-    array([1, 2])
-    """
-    return greedy_fisher_steps(
-        factors,
-        n,
-        candidates=candidates,
-        labelled=labelled,
-        regularization=regularization,
-        oversample=oversample,
-    ).indices
-
-
-def greedy_fisher_steps(
-    factors: Any,
-    n: int,
-    *,
-    candidates: Any = None,
-    labelled: Any = None,
-    regularization: float = 1.0,
-    oversample: float = 1.0,
-) -> GreedyFisherResult:
-    """Do what `greedy_fisher` does, and report the gains and the refreshes.
-
-    Parameters
-    ----------
-    factors : FisherFactors, or array or tensor of shape (N, C, k)
-        V.
-    n : int
-        The size of the batch.
-    candidates, labelled : array of int or None, default=None
-        Positions of samples.
-    regularization : float, default=1.0
-        λ.
-    oversample : float, default=1.0
-        How many are picked before some are removed, as a multiple of n.
-
-    Returns
-    -------
-    GreedyFisherResult
-        Indices, gains and the number of refreshes.
-
-    Raises
-    ------
-    InvalidParameterError
-        As `greedy_fisher`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> V = np.array([[[1.0, 0.0]], [[3.0, 0.0]], [[0.0, 2.0]]])
-    >>> greedy_fisher_steps(V, 2).gains.round(3)
-    array([3.   , 1.067])
+    >>> picks = greedy_fisher(V, 2)
+    >>> picks.indices, picks.gains.round(3)
+    (array([1, 2]), array([3.   , 1.067]))
     """
     V = _as_factors(factors)
     pool, labels = _check_positions(candidates, labelled, len(V), V.device)
@@ -184,7 +133,7 @@ def pick(
     n_picks: int,
     n: int,
     after_pick: Callable[[], None] | None = None,
-) -> GreedyFisherResult:
+) -> FisherPicks:
     """Pick some samples by what is known of the others, and remove the least useful.
 
     Parameters
@@ -202,8 +151,8 @@ def pick(
 
     Returns
     -------
-    GreedyFisherResult
-        Indices, gains and the number of refreshes.
+    FisherPicks
+        What was picked, and what of it was removed.
     """
     forward, picks = _Forward(V, pool, information), []
     for _ in range(n_picks):
@@ -214,7 +163,7 @@ def pick(
     chosen = V.take(torch.as_tensor(indices, device=V.device)).double()
     removed = _remove_least_useful(chosen, information, n)
     kept = np.setdiff1d(np.arange(n_picks), removed)
-    return GreedyFisherResult(indices[kept], gains[kept], indices[removed], forward.n_refreshes)
+    return FisherPicks(indices[kept], gains[kept], indices[removed], forward.n_refreshes)
 
 
 @dataclass(frozen=True)

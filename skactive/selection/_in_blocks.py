@@ -13,7 +13,7 @@ from skactive._factors import FisherFactors
 from skactive._rng import generator
 from skactive._validation import Description, check_count, exact_share, invalid
 from skactive.selection._greedy_fisher import (
-    GreedyFisherResult,
+    FisherPicks,
     check_apart,
     check_at_least,
     pick,
@@ -26,25 +26,6 @@ _OWNER = "greedy_fisher_in_blocks"
 # How many samples pass the first stage, for each that is picked in the end, if so many fit. What
 # this costs in objective is in benchmarks/query.py.
 _SURVIVORS = 4
-# C × C matrices a sample that are held at once, at most: A and B, as they are and put together.
-_MATRICES_EACH = 4
-# k × k matrices in float64 that are held at once, at most: in the setting up, I_U, the labelled
-# samples' information, W, Q, and two intermediate results.
-_MATRICES = 6
-
-
-def matrix_bytes(k: int) -> int:
-    """Return how much memory the k × k matrices of a greedy selection take at once, in bytes."""
-    return _MATRICES * 8 * k**2
-
-
-def sample_bytes(factors: FisherFactors) -> int:
-    """Return how much memory a sample takes in a greedy selection, in bytes: V, A and B.
-
-    Three times as much where factors in float32 are too ill-scaled, and are taken to float64.
-    """
-    _, C, _ = factors.shape
-    return (factors.numbers_each + _MATRICES_EACH * C**2) * factors.dtype.itemsize
 
 
 def greedy_fisher_in_blocks(
@@ -58,7 +39,7 @@ def greedy_fisher_in_blocks(
     oversample: float = 1.0,
     random_state: Any = None,
     progress: Callable[[int, int], None] | None = None,
-) -> GreedyFisherResult:
+) -> FisherPicks:
     """Do what `greedy_fisher` does, with the factors of so many samples at most in memory.
 
     Where all candidates fit in one block, that is the selection of `greedy_fisher`. Otherwise it
@@ -92,7 +73,7 @@ def greedy_fisher_in_blocks(
 
     Returns
     -------
-    GreedyFisherResult
+    FisherPicks
         Indices into the positions given, not into the blocks; the gains of the last stage.
 
     Raises
@@ -172,9 +153,7 @@ def greedy_fisher_in_blocks(
         pool = np.sort(np.concatenate(survivors))
         V = factors_of(pool)
     found = pick(V, torch.arange(len(V), device=V.device), information, n_picks, n, after_pick)
-    return GreedyFisherResult(
-        pool[found.indices], found.gains, pool[found.removed], found.n_refreshes
-    )
+    return FisherPicks(pool[found.indices], found.gains, pool[found.removed], found.n_refreshes)
 
 
 def _picked(

@@ -18,7 +18,7 @@ _OWNER = "k_center_greedy"
 _FEW, _MANY = 32, 256
 
 
-def k_center_greedy(X: Any, n: int, *, centers: Any = None, random_state: Any = None) -> np.ndarray:
+def k_center_greedy(X: Any, n: int, *, centers: Any = None, random_state: Any = None) -> Picks:
     """Pick samples one by one, each the farthest from all centers so far.
 
     The greedy algorithm for min_S max_x min_{c ∈ S ∪ centers} ‖x − c‖; its radius is at most twice
@@ -37,8 +37,9 @@ def k_center_greedy(X: Any, n: int, *, centers: Any = None, random_state: Any = 
 
     Returns
     -------
-    ndarray of int64, of shape (n,)
-        Distinct positions, in the order picked.
+    Picks
+        Distinct positions, and as `gains` each pick's distance to the nearest center before it;
+        infinity where there was none.
 
     Raises
     ------
@@ -54,43 +55,9 @@ def k_center_greedy(X: Any, n: int, *, centers: Any = None, random_state: Any = 
     >>> import numpy as np
     >>> from skactive.selection import k_center_greedy
     >>> X = np.array([[0.0], [1.0], [5.0], [9.0]])
-    >>> k_center_greedy(X, 2, centers=[[0.5]])
-    array([3, 2])
-    """
-    return k_center_greedy_steps(X, n, centers=centers, random_state=random_state).indices
-
-
-def k_center_greedy_steps(
-    X: Any, n: int, *, centers: Any = None, random_state: Any = None
-) -> Picks:
-    """Do what `k_center_greedy` does, and report the distances.
-
-    Parameters
-    ----------
-    X : array or tensor of shape (N, D)
-        The samples.
-    n : int
-        How many to pick.
-    centers : array or tensor of shape (L, D) or None, default=None
-        Centers that are there already.
-    random_state : int, RandomState, Generator or None, default=None
-        Draws the first sample where there are none.
-
-    Returns
-    -------
-    Picks
-        Indices, and as `gains` each pick's distance to the nearest center before it; infinity
-        where there was none.
-
-    Raises
-    ------
-    InvalidParameterError
-        As `k_center_greedy`.
-
-    Examples
-    --------
-    >>> k_center_greedy_steps([[0.0], [1.0], [5.0], [9.0]], 3, centers=[[0.5]]).gains
-    array([8.5, 4. , 0.5])
+    >>> picks = k_center_greedy(X, 2, centers=[[0.5]])
+    >>> picks.indices, picks.gains
+    (array([3, 2]), array([8.5, 4. ]))
     """
     values = as_matrix("X", X, _OWNER)
     n = check_count("n", _OWNER, n, high=len(values), high_is="the number of samples")

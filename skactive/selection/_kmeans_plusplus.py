@@ -17,9 +17,7 @@ _OWNER = "kmeans_plusplus"
 _FEW, _MANY = 64, 256
 
 
-def kmeans_plusplus(
-    X: Any, n: int, *, first: str = "random", random_state: Any = None
-) -> np.ndarray:
+def kmeans_plusplus(X: Any, n: int, *, first: str = "random", random_state: Any = None) -> Picks:
     """Draw samples one by one, each with probability proportional to D².
 
     D(x) is the distance to the nearest sample drawn before. Where it is 0 for all, every sample
@@ -40,8 +38,9 @@ def kmeans_plusplus(
 
     Returns
     -------
-    ndarray of int64, of shape (n,)
-        Distinct positions, in the order drawn.
+    Picks
+        Distinct positions, and as `gains` the D² of each sample when it was drawn; infinity for
+        the first.
 
     Raises
     ------
@@ -58,42 +57,9 @@ def kmeans_plusplus(
     >>> import numpy as np
     >>> from skactive.selection import kmeans_plusplus
     >>> X = np.array([[0.0, 1.0], [7.0, 1.0], [7.0, 1.0]])
-    >>> kmeans_plusplus(X, 2, first="largest", random_state=0)
-    array([1, 0])
-    """
-    return kmeans_plusplus_steps(X, n, first=first, random_state=random_state).indices
-
-
-def kmeans_plusplus_steps(
-    X: Any, n: int, *, first: str = "random", random_state: Any = None
-) -> Picks:
-    """Do what `kmeans_plusplus` does, and report D².
-
-    Parameters
-    ----------
-    X : array or tensor of shape (N, D), or pair of them
-        The samples, or (S, H).
-    n : int
-        How many to draw.
-    first : {"random", "largest"}, default="random"
-        The first sample.
-    random_state : int, RandomState, Generator or None, default=None
-        Draws.
-
-    Returns
-    -------
-    Picks
-        Indices, and as `gains` the D² of each sample when it was drawn; infinity for the first.
-
-    Raises
-    ------
-    InvalidParameterError
-        As `kmeans_plusplus`.
-
-    Examples
-    --------
-    >>> kmeans_plusplus_steps([[0.0], [0.0], [3.0]], 3, first="largest", random_state=0).gains
-    array([inf,  9.,  0.])
+    >>> picks = kmeans_plusplus(X, 3, first="largest", random_state=0)
+    >>> picks.indices, picks.gains
+    (array([1, 0, 2]), array([inf, 49.,  0.]))
     """
     rows, norms = _as_rows(X)
     N = len(rows)

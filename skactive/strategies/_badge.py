@@ -9,7 +9,7 @@ from torch import Tensor
 
 from skactive._torch import n_rows
 from skactive.gradients import head_inputs
-from skactive.selection import kmeans_plusplus_steps
+from skactive.selection import kmeans_plusplus
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import PoolInputs, PoolNetwork
 
@@ -66,7 +66,7 @@ class BADGE(QueryStrategy):
         samples = PoolInputs(network, ("X_pool", X_pool, np.arange(n_rows(X_pool))))
         with samples.counted():
             found = head_inputs(network.module, samples, batch_size=self.batch_size)
-        picks = kmeans_plusplus_steps(
+        picks = kmeans_plusplus(
             (_residuals(found.logits), found.inputs), n_instances,
             first="largest", random_state=self.random_state,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._torch import n_rows
 from skactive.gradients import head_factors
-from skactive.selection import greedy_fisher_steps
+from skactive.selection import greedy_fisher
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import PoolInputs, PoolNetwork
 
@@ -98,7 +98,7 @@ class BAIT(QueryStrategy):
         samples = PoolInputs(network, *parts)
         with samples.counted():
             factors = head_factors(network.module, samples, batch_size=self.batch_size)
-        result = greedy_fisher_steps(
+        result = greedy_fisher(
             factors, n_instances,
             candidates=np.arange(N), labelled=np.arange(N, len(samples)),
             regularization=self.regularization, oversample=self.oversample,

@@ -10,7 +10,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from skactive._rng import seed_sequence
-from skactive.selection import batch_bald_steps
+from skactive.selection import batch_bald
 from skactive.strategies._base import Selection
 from skactive.strategies._monte_carlo import MonteCarloStrategy
 
@@ -87,7 +87,7 @@ class BatchBALD(MonteCarloStrategy):
             estimator, X_pool, masks,
             lambda _, log_p: blocks.append(log_p.swapaxes(0, 1).astype(np.float32)),
         )  # fmt: skip
-        picks = batch_bald_steps(
+        picks = batch_bald(
             torch.from_numpy(np.concatenate(blocks)).to(device), n_instances,
             n_samples=self.n_samples, random_state=np.random.default_rng(configurations),
         )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skactive._memory import free_memory
+from skactive._memory import free_memory, matrix_bytes, sample_bytes
 from skactive._rng import seed_sequence
 from skactive._torch import check_not_iterable_dataset, n_rows
 from skactive._validation import Description, check_count, exact_share, invalid, on_behalf_of
@@ -23,7 +23,7 @@ from skactive.gradients import (
     fisher_factors,
     parameter_mask,
 )
-from skactive.selection import greedy_fisher_in_blocks, matrix_bytes, sample_bytes
+from skactive.selection import greedy_fisher_in_blocks
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import PoolInputs, PoolNetwork
 from skactive.strategies._progress import progress_bar

@@ -90,7 +90,7 @@ def open_learner(learner: Any, owner: object) -> tuple[Any, list[Callable[[Any],
                 f"{owner_name(owner)} needs a fitted estimator, and this "
                 f"{owner_name(learner)} is not fitted. Call fit first, or give the ActiveLearner "
                 "X_training and y_training; choose the first labels with Random or "
-                "skactive.datasets.initial_labels."
+                "skactive.datasets.initial_positions."
             ) from None
         except TypeError:
             raise UnsupportedEstimatorError(

@@ -14,7 +14,7 @@ from torch import Tensor
 from skactive._rng import generator
 from skactive._validation import invalid
 from skactive.exceptions import UnsupportedEstimatorError
-from skactive.selection import max_coverage_steps, other_group_distances, purity_radius
+from skactive.selection import max_coverage, other_group_distances, purity_radius
 from skactive.strategies._base import Selection
 from skactive.strategies._clusters import cluster
 from skactive.strategies._embeddings import EmbeddingStrategy
@@ -107,7 +107,7 @@ class ProbCover(EmbeddingStrategy):
         delta, groups = self.delta, None
         if delta is None:
             delta, groups = self._pure(estimator, pool, labelled, y_labelled, draw)
-        picks = max_coverage_steps(
+        picks = max_coverage(
             pool, n_instances, float(delta), centers=labelled, groups=groups, random_state=draw
         )
         return Selection(picks.indices, None, picks.gains)

@@ -15,7 +15,7 @@ from skactive import cli
 from skactive.cli import _demo
 from skactive.experiments import Results
 
-TINY = ["demo", "--rounds", "2", "--batch", "5", "--epochs", "1", "--seeds", "1"]
+TINY = ["demo", "--rounds", "2", "--n-instances", "5", "--epochs", "1", "--seeds", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,10 @@ def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):
         (["--strategies", ""], "argument --strategies: there is no strategy ''; there are"),
         (["--strategies", "margin,MARGIN"], "argument --strategies: Margin is named twice. See"),
         (["--rounds", "-1"], "argument --rounds: must be a whole number of at least 0, not '-1'"),
-        (["--batch", "0"], "argument --batch: must be a whole number of at least 1, not '0'"),
+        (
+            ["--n-instances", "0"],
+            "argument --n-instances: must be a whole number of at least 1, not '0'",
+        ),
         (
             ["--initial", "2.5"],
             "argument --initial: must be a whole number of at least 1, not '2.5",
@@ -182,10 +185,10 @@ def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):
         (["--dataset", "imagenet"], "argument --dataset: invalid choice: 'imagenet'"),
         (["--fast"], "unrecognized arguments: --fast. See skactive demo --help"),
         (
-            ["--rounds", "100", "--batch", "30"],
+            ["--rounds", "100", "--n-instances", "30"],
             "The 'rounds' parameter of skactive demo must be an int from 0 to 99 (fashion-mnist-4k "
             "has 3000 images, 20 are labelled at first, and a round asks for 30). Got 100 instead. "
-            "Lower --rounds, --batch or --initial.",
+            "Lower --rounds, --n-instances or --initial.",
         ),
         (
             ["--initial", "3001"],
@@ -228,7 +231,8 @@ def test_help_teaches(capsys):
     shown = capsys.readouterr().out
     for word in ["learning_curves.png", "queried_images.png", "results.jsonl", "config.json"]:
         assert word in shown
-    for option in ["strategies", "rounds", "batch", "initial", "seeds", "epochs", "threads", "out"]:
+    options = "strategies rounds n-instances initial seeds epochs threads out"
+    for option in options.split():
         assert f"--{option} " in shown
     assert "to continue:" in shown
     assert "examples:" in shown
@@ -260,5 +264,5 @@ def test_the_configuration_is_that_of_the_command(demo):
     config = json.loads((demo[0] / "config.json").read_text())
     assert config["initial"] == "balanced"
     assert config["n_initial"] == 20
-    assert config["batch_size"] == 5
+    assert config["n_instances"] == 5
     assert config["estimator"]["params"]["max_epochs"] == 1

@@ -25,7 +25,7 @@ max_epochs = 1
 module_params = { width = 4 }
 [experiment]
 n_initial = 20
-batch_size = 5
+n_instances = 5
 n_rounds = 2
 seeds = 2
 """

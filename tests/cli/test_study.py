@@ -1,12 +1,14 @@
 """A TOML file, read: what it makes, and a message for every mistake."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from skactive import CNNClassifier, FisherMask, Margin, Random
 from skactive._validation import InvalidParameterError
+from skactive.cli._section import Section
 from skactive.cli._study import read_study
 from skactive.experiments import Protocol
 
@@ -32,7 +34,7 @@ module_params = { width = 4 }
 
 [experiment]
 n_initial = 20
-batch_size = 5
+n_instances = 5
 n_rounds = 1
 seeds = [0, 4]
 metrics = ["roc_auc_ovr"]
@@ -70,10 +72,41 @@ def test_what_a_file_makes(read):
     assert study.data.X_train.shape == (500, 28, 28)
     assert study.data.X_test.shape == (100, 28, 28)
     assert study.settings == {
-        "n_initial": 20, "initial": "random", "batch_size": 5, "n_rounds": 1, "seeds": [0, 4],
+        "n_initial": 20, "initial": "random", "n_instances": 5, "n_rounds": 1, "seeds": [0, 4],
         "metrics": ["roc_auc_ovr"], "n_jobs": 1, "n_threads": 1, "out": "here",
         "protocol": Protocol(train_to=0.99), "dataset": "small",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            GOOD.replace("n_instances", "batch_size"),
+            r"study\.toml: experiment\.batch_size is called experiment\.n_instances now\. Rename",
+        ),
+        (
+            GOOD.replace("[experiment]", "[experiment]\nbatch_size = 7"),
+            r"experiment\.batch_size is called experiment\.n_instances now",
+        ),
+    ],
+)
+def test_a_name_of_before_is_an_error_that_says_the_new_one(read, given, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        read(given)
+
+
+def test_so_is_that_of_a_strategy():
+    section = Section(Path("a.toml"), "strategies[1].strategy", {"n_samples": 2000})
+    section.check_names("FisherMask")
+    message = r"a\.toml: strategies\[1\]\.strategy\.n_samples is called .*\]\.strategy\.n_configura"
+    with pytest.raises(InvalidParameterError, match=message):
+        section.check_names("BatchBALD")
+
+
+def test_the_batch_size_of_strategies_and_estimators_stays(read):
+    study = read(GOOD.replace("mask =", "batch_size = 8, mask ="))
+    assert study.strategies["FisherMask, layerwise"].batch_size == 8
 
 
 def test_tables_of_strategies_are_as_good_as_a_list(read):
@@ -205,9 +238,9 @@ MISTAKES = [
         r"toml: experiment\.n_initial must be a whole .* Got -5 i",
     ),
     (
-        "batch_size = 5",
-        "batch_size = 0",
-        r"experiment\.batch_size must be .* of at least 1\. Got 0",
+        "n_instances = 5",
+        "n_instances = 0",
+        r"experiment\.n_instances must be .* of at least 1\. Got 0",
     ),
     ("n_rounds = 1", "n_rounds = -1", r"experiment\.n_rounds must be .* of at least 0\. Got -1"),
     (

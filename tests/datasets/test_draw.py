@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skactive._validation import InvalidParameterError
-from skactive.datasets import initial_labels, make_imbalanced
+from skactive.datasets import initial_positions, make_imbalanced
 
 Y = np.repeat(np.arange(5), 100)
 
@@ -14,11 +14,11 @@ def imbalanced(random_state):
 
 
 def over_all(random_state):
-    return initial_labels(Y, 30, random_state=random_state)
+    return initial_positions(Y, 30, random_state=random_state)
 
 
 def per_class(random_state):
-    return initial_labels(Y, 6, per_class=True, random_state=random_state)
+    return initial_positions(Y, 6, per_class=True, random_state=random_state)
 
 
 HELPERS = [imbalanced, over_all, per_class]

@@ -5,8 +5,12 @@ import pytest
 import torch
 
 from skactive import CNNClassifier
-from skactive.estimators import random_crop, random_flip
-from skactive.estimators._augment import random_contrast, random_cutout
+from skactive.estimators._augment import (
+    random_contrast,
+    random_crop,
+    random_cutout,
+    random_flip,
+)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])

@@ -80,5 +80,5 @@ def numbers(results):
     return frame.drop(columns=took).sort_values(["strategy", "seed", "round"], ignore_index=True)
 
 
-BUDGET = {"n_initial": 20, "batch_size": 10, "n_rounds": 3}
+BUDGET = {"n_initial": 20, "n_instances": 10, "n_rounds": 3}
 STRATEGIES = {"unsure": Unsure(), "shuffled": Shuffled()}

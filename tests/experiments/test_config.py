@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skactive._validation import InvalidParameterError
 from skactive.exceptions import ResultsMismatchError
-from skactive.experiments import run_experiment
+from skactive.experiments import Results, run_experiment
 from skactive.experiments._config import fingerprint, plain
 from skactive.experiments._records import RecordFile
 from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, Shuffled, Unsure, digits
@@ -55,8 +55,8 @@ def shifted():
             r"strategies\.unsure\.class was '.+\.stubs\.Unsure' and is now '.+\.stubs\.Shuffled'",
         ),
         (
-            {"n_initial": 21, "batch_size": 5},
-            r"n_initial was 20 and is now 21; batch_size was 10 and is now 5",
+            {"n_initial": 21, "n_instances": 5},
+            r"n_initial was 20 and is now 21; n_instances was 10 and is now 5",
         ),
         ({"initial": "balanced"}, r"initial was 'random' and is now 'balanced'"),
         ({"data": shifted()}, r"data\.X\.checksum was '\w{16}' and is now '\w{16}'"),
@@ -92,6 +92,32 @@ def test_what_is_not_a_number_equals_itself(tmp_path):
         run(tmp_path, strategies={"odd": Odd(missing=0)}, n_rounds=0)
 
 
+@pytest.mark.parametrize("read", [partial(run, n_rounds=1), lambda out: Results.load([out])])
+def test_names_of_before_are_refused_and_the_new_ones_told(tmp_path, read):
+    run(tmp_path, n_rounds=0)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    config["batch_size"] = config.pop("n_instances")
+    params = {"n_samples": 2000}
+    bald = {"class": "skactive.strategies.BatchBALD", "params": params}
+    config["strategies"]["some"] = {
+        "class": "skactive.strategies.Hybrid",
+        "params": {"strategies": [{"class": "lab.BatchBALD", "params": {"n_samples": 3}}, bald]},
+    }
+    path.write_text(json.dumps(config))
+    message = (
+        r"config\.json is of an earlier skactive: batch_size of run_experiment is called "
+        r"n_instances now; n_samples of BatchBALD is called n_configurations now\. Rename them in "
+        r"that file, and its results are as good as before\.$"
+    )
+    with pytest.raises(ResultsMismatchError, match=message):
+        read(tmp_path)
+    config["n_instances"] = config.pop("batch_size")
+    params["n_configurations"] = params.pop("n_samples")
+    path.write_text(json.dumps(config))
+    assert len(read(tmp_path).frame) >= 2
+
+
 class Odd(Unsure):
     """A strategy with NaN for a default."""
 
@@ -108,7 +134,7 @@ class Fails(FlatSGD):
 
 
 def test_a_run_that_recorded_nothing_binds_nobody(tmp_path):
-    for settings in [{}, {"batch_size": 5}]:
+    for settings in [{}, {"n_instances": 5}]:
         with pytest.raises(RuntimeError, match="no more"):
             run(tmp_path, Fails(), **settings)
     changed = run(tmp_path, n_initial=25).frame  # another estimator and another start

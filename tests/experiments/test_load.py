@@ -54,10 +54,10 @@ def test_the_same_run_twice_is_refused(tmp_path, first):
 
 
 def test_other_settings_under_the_same_name_are_refused(tmp_path, first):
-    run(tmp_path, batch_size=5, seeds=[1])
+    run(tmp_path, n_instances=5, seeds=[1])
     message = (
-        r"both hold results on 'data', from different configurations: batch_size was 10 and is now "
-        r"5\. Give different .* run_experiment\(dataset=\.\.\.\)"
+        r"both hold results on 'data', from different configurations: n_instances was 10 and is "
+        r"now 5\. Give different .* run_experiment\(dataset=\.\.\.\)"
     )
     with pytest.raises(ResultsMismatchError, match=message):
         Results.load([first, tmp_path])

@@ -19,7 +19,7 @@ from skactive._validation import InvalidParameterError
 from skactive.experiments import Protocol, run_experiment
 from tests.experiments.stubs import FlatSGD, Shuffled, digits, numbers
 
-BUDGET = {"n_initial": 30, "batch_size": 20, "n_rounds": 2, "seeds": 1, "progress": False}
+BUDGET = {"n_initial": 30, "n_instances": 20, "n_rounds": 2, "seeds": 1, "progress": False}
 
 
 class Watched(Shuffled):

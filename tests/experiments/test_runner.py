@@ -154,7 +154,7 @@ def test_the_progress_bar_goes_to_stderr_and_counts_what_was_done(tmp_path, caps
             r"'strategies' .* a dict where two .* Give each a name of its own",
         ),
         ({"n_initial": 0}, r"'n_initial' .* must be an int from 1 to 300 \(all of X\)\. Got 0"),
-        ({"batch_size": 0}, r"'batch_size' .* must be an int of at least 1\. Got 0"),
+        ({"n_instances": 0}, r"'n_instances' .* must be an int of at least 1\. Got 0"),
         (
             {"n_rounds": 29},
             r"'n_rounds' .* must be an int from 0 to 28 \(X has 300 images, 20 are labelled at "

@@ -7,7 +7,7 @@ from skactive.experiments import run_experiment
 from skactive.experiments._records import RecordFile
 from tests.experiments.stubs import FlatSGD, digits
 
-BUDGET = {"n_initial": 20, "batch_size": 5, "n_rounds": 1, "seeds": 1, "progress": False}
+BUDGET = {"n_initial": 20, "n_instances": 5, "n_rounds": 1, "seeds": 1, "progress": False}
 
 
 class Listed(FlatSGD):

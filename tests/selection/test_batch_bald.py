@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skactive.selection import batch_bald, batch_bald_steps
+from skactive.selection import batch_bald
 from skactive.selection._batch_bald import Configurations, Draws
 from tests.oracles import greedy_joint_information
 
@@ -21,7 +21,7 @@ def problem(N, T, C, seed=0, scale=2.0):
 )
 def test_greedy_on_exact_joint_information(N, T, C, n):
     log_p = problem(N, T, C)
-    picks = batch_bald_steps(log_p, n)
+    picks = batch_bald(log_p, n)
     indices, gains = picks.indices, picks.gains
     expected, values = greedy_joint_information(log_p, n)
     assert indices.dtype == np.int64
@@ -34,7 +34,7 @@ def test_greedy_on_exact_joint_information(N, T, C, n):
 
 def test_many_candidates_are_passed_over_and_the_picks_are_still_the_best():
     log_p = torch.as_tensor(problem(500, 6, 3, scale=1.0))
-    picks = batch_bald_steps(log_p, 8)
+    picks = batch_bald(log_p, 8)
     indices, gains = picks.indices, picks.gains
     state, picked = Configurations.of_nothing(log_p), []
     conditional = torch.special.entr(log_p.exp()).sum(2).mean(1)
@@ -65,21 +65,17 @@ def test_draws_agree_with_the_enumeration():
 
 def test_more_draws_are_closer():
     log_p = torch.as_tensor(problem(12, 4, 3))
-    exact = batch_bald_steps(log_p, 5).gains.sum()
+    exact = batch_bald(log_p, 5).gains.sum()
     errors = []
     for n_samples in (8, 200):  # 9 configurations of two labels: drawn from the third pick on
-        found = [
-            batch_bald_steps(log_p, 5, n_samples=n_samples, random_state=s).gains for s in range(20)
-        ]
+        found = [batch_bald(log_p, 5, n_samples=n_samples, random_state=s).gains for s in range(20)]
         errors.append(np.sqrt(np.mean([(gains.sum() - exact) ** 2 for gains in found])))
     assert errors[1] < errors[0] / 2
 
 
 def test_seeds():
     log_p = problem(40, 5, 3)
-    found = [
-        batch_bald_steps(log_p, 10, n_samples=20, random_state=s).gains.tolist() for s in (0, 0, 1)
-    ]
+    found = [batch_bald(log_p, 10, n_samples=20, random_state=s).gains.tolist() for s in (0, 0, 1)]
     assert found[0] == found[1] != found[2]
     before = torch.get_rng_state()
     batch_bald(log_p, 10, n_samples=20)
@@ -90,7 +86,7 @@ def test_a_copy_adds_less_than_another_sample():
     a, b = [0.99, 0.01], [0.01, 0.99]
     copies = [[a, a, b, b]] * 3
     log_p = np.log(np.array([*copies, [[0.8, 0.2], [0.2, 0.8], [0.8, 0.2], [0.2, 0.8]]]))
-    assert batch_bald(log_p, 4).tolist() == [0, 3, 1, 2]
+    assert list(batch_bald(log_p, 4)) == [0, 3, 1, 2]
 
 
 def test_certain_predictions_and_classes_that_some_draws_do_not_know():
@@ -99,7 +95,7 @@ def test_certain_predictions_and_classes_that_some_draws_do_not_know():
             [[1.0, 0, 0], [0, 1, 0]], [[0, 0, 1], [0, 0, 1]], [[0.5, 0.5, 0], [0, 0.5, 0.5]],
         ]))  # fmt: skip
     for n_samples in (1, 100):
-        picks = batch_bald_steps(log_p, 3, n_samples=n_samples)
+        picks = batch_bald(log_p, 3, n_samples=n_samples)
         indices, gains = picks.indices, picks.gains
         assert indices.tolist() == [0, 1, 2]  # 0 tells everything, and nothing is left to tell
         np.testing.assert_allclose(gains, [log(2), 0, 0], atol=1e-12)
@@ -107,9 +103,9 @@ def test_certain_predictions_and_classes_that_some_draws_do_not_know():
 
 def test_blocks_do_not_matter(monkeypatch):
     log_p = problem(40, 5, 3)
-    expected = batch_bald_steps(log_p, 6, n_samples=30, random_state=0)
+    expected = batch_bald(log_p, 6, n_samples=30, random_state=0)
     monkeypatch.setattr("skactive.selection._batch_bald._BLOCK_ON_CPU", 200)
-    found = batch_bald_steps(log_p, 6, n_samples=30, random_state=0)
+    found = batch_bald(log_p, 6, n_samples=30, random_state=0)
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_allclose(found.gains, expected.gains, rtol=1e-12)
 
@@ -117,9 +113,9 @@ def test_blocks_do_not_matter(monkeypatch):
 def test_float32_and_inputs_left_alone():
     log_p = torch.as_tensor(problem(60, 8, 4)).float()
     before = log_p.clone()
-    picks = batch_bald_steps(log_p, 5)
+    picks = batch_bald(log_p, 5)
     assert torch.equal(log_p, before)
-    np.testing.assert_allclose(picks.gains, batch_bald_steps(log_p.double(), 5).gains, rtol=1e-4)
+    np.testing.assert_allclose(picks.gains, batch_bald(log_p.double(), 5).gains, rtol=1e-4)
     assert len(set(picks.indices)) == 5
 
 
@@ -146,7 +142,7 @@ def test_errors(change, match):
 def test_cuda_picks_as_the_cpu():
     log_p = torch.as_tensor(problem(200, 10, 4))
     for n_samples in (20, 10_000):
-        on_cpu = batch_bald_steps(log_p, 6, n_samples=n_samples, random_state=0)
-        on_cuda = batch_bald_steps(log_p.cuda(), 6, n_samples=n_samples, random_state=0)
+        on_cpu = batch_bald(log_p, 6, n_samples=n_samples, random_state=0)
+        on_cuda = batch_bald(log_p.cuda(), 6, n_samples=n_samples, random_state=0)
         np.testing.assert_array_equal(on_cuda.indices, on_cpu.indices)
         np.testing.assert_allclose(on_cuda.gains, on_cpu.gains, rtol=1e-9)

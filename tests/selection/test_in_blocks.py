@@ -11,12 +11,8 @@ import pytest
 import torch
 
 from skactive._factors import DenseFactors, KroneckerFactors
-from skactive.selection import (
-    greedy_fisher_in_blocks,
-    greedy_fisher_steps,
-    matrix_bytes,
-    sample_bytes,
-)
+from skactive._memory import matrix_bytes, sample_bytes
+from skactive.selection import greedy_fisher, greedy_fisher_in_blocks
 from tests.oracles import objective
 from tests.selection.test_greedy_fisher import PROBLEMS, factors_of
 
@@ -54,9 +50,7 @@ def test_messages_for_positions(candidates, message):
 @pytest.mark.parametrize("labelled", [LABELLED, None])
 def test_one_block_is_the_plain_selection(oversample, labelled):
     factors = factors_of("random", torch.float64)
-    expected = greedy_fisher_steps(
-        factors, 25, candidates=POOL, labelled=labelled, oversample=oversample
-    )
+    expected = greedy_fisher(factors, 25, candidates=POOL, labelled=labelled, oversample=oversample)
     found = greedy_fisher_in_blocks(
         Seen(factors), POOL[::-1], 25, labelled=labelled, oversample=oversample
     )
@@ -100,7 +94,7 @@ def test_the_loss_in_objective_is_small(problem, block_size, bound):
     def value(picks):
         return objective(V, picks, POOL, LABELLED, n)
 
-    one = value(greedy_fisher_steps(factors, n, labelled=LABELLED).indices)
+    one = value(greedy_fisher(factors, n, labelled=LABELLED).indices)
     two = [
         value(
             greedy_fisher_in_blocks(
@@ -173,7 +167,7 @@ def test_factors_that_are_not_finite():
 MEASURED = """
     import numpy as np, torch
     from skactive._factors import ConcatenatedFactors, DenseFactors, KroneckerFactors
-    from skactive.selection import greedy_fisher_in_blocks, matrix_bytes, sample_bytes
+    from skactive.selection import greedy_fisher_in_blocks
     N, labelled, block, C, D, dense = {N}, {labelled}, {block}, {C}, {D}, {dense}
     torch.set_num_threads(1)
 

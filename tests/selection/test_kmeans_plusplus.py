@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 from scipy.stats import chisquare
 
-from skactive.selection import kmeans_plusplus, kmeans_plusplus_steps
+from skactive.selection import kmeans_plusplus
 
 
 def formed(X):
@@ -45,7 +45,7 @@ def test_draws_have_the_probabilities_of_the_definition(first, kind):
     }[kind]()
     n_draws, counts = 2000, dict.fromkeys(permutations(range(5), 4), 0)
     for seed in range(n_draws):
-        counts[tuple(kmeans_plusplus(X, 4, first=first, random_state=seed).tolist())] += 1
+        counts[tuple(kmeans_plusplus(X, 4, first=first, random_state=seed))] += 1
     expected = {order: n_draws * probability(X, order, first) for order in counts}
     assert sum(expected.values()) == pytest.approx(n_draws)
     # rare orders together, so that each class of the test is large enough
@@ -86,16 +86,13 @@ def test_long_batches_follow_the_plain_loop_on_average():
 
 def test_gains_are_the_squared_distances():
     X = pair(200, 5, 7)
-    found = kmeans_plusplus_steps(X, 50, first="largest", random_state=0)
+    found = kmeans_plusplus(X, 50, first="largest", random_state=0)
     rows = formed(X)
     assert found.indices[0] == (rows**2).sum(1).argmax()
     assert found.gains[0] == np.inf
     for i in range(1, 50):
         nearest = cdist(rows, rows[found.indices[:i]], "sqeuclidean").min(1)
         assert found.gains[i] == pytest.approx(nearest[found.indices[i]], rel=1e-9)
-    np.testing.assert_array_equal(
-        found.indices, kmeans_plusplus(X, 50, first="largest", random_state=0)
-    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -105,8 +102,8 @@ def test_repeated_samples_are_drawn_last(dtype):
     for X in [(S, H), H]:
         for seed in range(10):
             picks = kmeans_plusplus(X, 60, random_state=seed)
-            assert len(set(picks.tolist())) == 60
-            assert len({i % 30 for i in picks[:30].tolist()}) == 30
+            assert len(set(picks)) == 60
+            assert len({i % 30 for i in list(picks)[:30]}) == 30
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -114,31 +111,31 @@ def test_equal_samples_are_drawn_uniformly_and_once(value):
     S, H = np.full((20, 3), value), np.full((20, 4), value)
     counts = np.zeros(20)
     for seed in range(1000):
-        found = kmeans_plusplus_steps((S, H), 5, first="largest", random_state=seed)
+        found = kmeans_plusplus((S, H), 5, first="largest", random_state=seed)
         assert len(set(found.indices.tolist())) == 5
         assert found.gains.tolist() == [np.inf, 0, 0, 0, 0]
         counts[found.indices] += 1
     assert counts[0] == 1000  # the first of the largest
     assert np.abs(counts[1:] - 1000 * 4 / 19).max() < 5 * np.sqrt(1000 * 4 / 19)
     everything = kmeans_plusplus((S, H), 20, random_state=0)
-    assert sorted(everything.tolist()) == list(range(20))
+    assert sorted(everything) == list(range(20))
 
 
 def test_a_sample_next_to_one_drawn_keeps_its_digits():
     """‖x‖² + ‖y‖² − 2⟨x, y⟩ would be rounding only."""
     S = np.ones((3, 2), dtype=np.float32)
     H = np.array([[1000.0, 1.0], [1000.0, 1.001], [0.0, 0.0]], dtype=np.float32)
-    found = kmeans_plusplus_steps((S, H), 3, first="largest", random_state=0)
+    found = kmeans_plusplus((S, H), 3, first="largest", random_state=0)
     assert found.indices.tolist() == [0, 2, 1]
     assert found.gains[2] == pytest.approx(2 * (H[1, 1] - H[0, 1]) ** 2, rel=1e-3)
 
 
 def test_seeds():
     X = pair(500, 4, 8)
-    draws = [tuple(kmeans_plusplus(X, 20, random_state=s).tolist()) for s in (0, 0, 1)]
+    draws = [tuple(kmeans_plusplus(X, 20, random_state=s)) for s in (0, 0, 1)]
     assert draws[0] == draws[1] != draws[2]
     tensors = tuple(torch.as_tensor(part) for part in X)
-    assert tuple(kmeans_plusplus(tensors, 20, random_state=0).tolist()) == draws[0]
+    assert tuple(kmeans_plusplus(tensors, 20, random_state=0)) == draws[0]
     before = np.random.get_state()[1].tolist()
     kmeans_plusplus(X, 3)
     assert np.random.get_state()[1].tolist() == before

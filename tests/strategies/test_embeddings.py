@@ -37,7 +37,7 @@ def resnet():
 
 def plain(embed, n=8):
     """Core-set on whole arrays."""
-    return k_center_greedy(embed(POOL), n, centers=embed(LABELLED)).tolist()
+    return list(k_center_greedy(embed(POOL), n, centers=embed(LABELLED)))
 
 
 def chosen(strategy, estimator=None, **given):
@@ -127,7 +127,7 @@ def test_a_callable_gets_blocks_as_the_pool_has_them(clf):
 @pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
 def test_arrays_aligned_with_the_pool(kind, clf):
     pool, labelled = (kind(RNG.normal(size=(n, 6))) for n in (40, 20))
-    expected = k_center_greedy(pool, 8, centers=labelled).tolist()
+    expected = list(k_center_greedy(pool, 8, centers=labelled))
     given = {"embeddings": pool, "embeddings_labelled": labelled}
     assert chosen(CoreSet(), **given) == expected
     assert chosen(CoreSet(embeddings=lambda X: 1 / 0, device="cpu"), clf, **given) == expected
