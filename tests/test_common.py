@@ -242,7 +242,7 @@ def test_a_pool_of_one(cls, fitted):
 def test_inside_of_others(cls, fitted):
     """On a part of the pool, and on what another one left of it."""
     labelled = {"X_labelled": X_TRAIN, "y_labelled": Y_TRAIN}
-    part = Subsample(make(cls), 6, random_state=0).select(fitted, POOL, 3, **labelled)
+    part = Subsample(make(cls), n=6, random_state=0).select(fitted, POOL, 3, **labelled)
     check_indices(part.indices, 3, 10)
     alone = make(cls).select(fitted, POOL[np.arange(10) != 4], 3, **labelled).indices
     rest = Hybrid([Fourth(), make(cls)], shares=[1, 3]).select(fitted, POOL, 4, **labelled).indices
@@ -254,7 +254,7 @@ class Fourth(QueryStrategy):
 
     random_state = None
 
-    def _select(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
+    def choose(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
         return Selection(np.array([4]), None, np.zeros(1))
 
 

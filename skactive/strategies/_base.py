@@ -49,7 +49,7 @@ class QueryStrategy(BaseEstimator, ABC):
 
     A subclass stores its parameters, among them `random_state`, and may declare them in
     `_parameter_constraints`, as scikit-learn's estimators do. It implements
-    `_select(estimator, X_pool, n_instances, X_labelled, y_labelled)`, which returns a `Selection`
+    `choose(estimator, X_pool, n_instances, X_labelled, y_labelled)`, which returns a `Selection`
     and keeps nothing between calls. The pool is then not empty, `n_instances` is an int that it
     allows, and the labelled samples may be None. X_pool is what was passed, or a part of it, as a
     sequence: index it by slices or arrays of positions.
@@ -157,14 +157,14 @@ class QueryStrategy(BaseEstimator, ABC):
         sources = (estimator, getattr(self, "embeddings", None))
         positions = readable_positions(sources, X_pool, self)
         if positions is None:
-            return self._select(estimator, X_pool, n_instances, X_labelled, y_labelled)
+            return self.choose(estimator, X_pool, n_instances, X_labelled, y_labelled)
         check_count(
             "n_instances", self, n_instances, high=len(positions),
             high_is="the files of the pool that can be read",
             remedy="Ask for fewer, or pass a larger pool.",
         )  # fmt: skip
         part = SubPool(X_pool, positions, readable=True)
-        found = self._select(estimator, part, n_instances, X_labelled, y_labelled)
+        found = self.choose(estimator, part, n_instances, X_labelled, y_labelled)
         utilities = None
         if found.utilities is not None:
             utilities = np.full(n_pool, np.nan)
@@ -172,7 +172,7 @@ class QueryStrategy(BaseEstimator, ABC):
         return Selection(positions[found.indices], utilities, found.gains)
 
     @abstractmethod
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         """Choose; the pool is not empty, and `n_instances` is an int that it allows."""
