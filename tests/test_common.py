@@ -685,6 +685,29 @@ def plain(value):
     return value
 
 
+@pytest.mark.parametrize(
+    "cls", [*STRATEGIES, ProbabilityStrategy, MonteCarloStrategy], ids=lambda cls: cls.__name__
+)
+def test_parameters_are_keywords(cls):
+    check_parameters_are_keywords(cls)
+
+
+def test_a_parameter_by_position_is_noticed():
+    class Forgotten(strategies.Entropy):
+        def __init__(self, batch_size=256, *, device=None, random_state=None):
+            super().__init__(batch_size=batch_size, device=device, random_state=random_state)
+
+    with pytest.raises(AssertionError, match="batch_size"):
+        check_parameters_are_keywords(Forgotten)
+
+
+def check_parameters_are_keywords(cls):
+    """All of them, save what a strategy is made of, which comes first."""
+    parameters = inspect.signature(cls).parameters.values()
+    by_position = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    assert by_position == list(MADE_OF.get(cls.__name__, dict)())
+
+
 # -- errors ---------------------------------------------------------------------
 
 
