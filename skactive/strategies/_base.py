@@ -205,7 +205,7 @@ class QueryStrategy(BaseEstimator, ABC):
             The unlabelled pool, at least one sample, or the part of it that another strategy
             leaves to this one. It has a length, and slices and arrays of positions index it; read
             in batches, it may be larger than memory. An array, a memmap, a tensor or a data frame
-            comes as it was passed, and a data frame is indexed by its `iloc`.
+            comes as it was passed; of a data frame it is the `iloc` that takes positions.
         n_instances : int
             How many to choose, from 1 to N.
         X_labelled, y_labelled : array-like of L samples, or None
