@@ -112,7 +112,7 @@ def ours(strategy: str, given: Problem) -> Callable[[], Any]:
         "TypiClust": {"normalize": False},
         "ProbCover": {"normalize": False, "n_clusters": given.p.shape[1]},
         "VariationRatio": {"voting": "hard"},
-        "BatchBALD": {"n_samples": CONFIGURATIONS},
+        "BatchBALD": {"n_configurations": CONFIGURATIONS},
     }.get(strategy, {})
     query = getattr(skactive, strategy)(random_state=0, **params)
     if given.H.shape[1]:

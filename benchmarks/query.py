@@ -63,7 +63,7 @@ def query(N: int, n: int, n_labelled: int, device: str, target: float | None) ->
     y = np.arange(n_labelled) % 10
     clf = CNNClassifier("resnet18_narrow", max_epochs=1, random_state=0, device=device)
     clf.fit(X[:64], np.arange(64) % 10)
-    strategy = FisherMask(0.002, progress=False, random_state=0)
+    strategy = FisherMask(fraction=0.002, progress=False, random_state=0)
     strategy.select(clf, X[:64], 2)  # loads libraries
     with clocked(device) as took:
         whole = seconds(

@@ -47,11 +47,11 @@ from skactive.plotting import LearningCurvesDisplay
 
 COUNTS = {0: 15, 1: 300, 2: 15, 3: 15}
 STRATEGIES = {
-    "global mask": FisherMask(0.05),
-    "layerwise mask": FisherMask(0.05, mask="layerwise"),
+    "global mask": FisherMask(fraction=0.05),
+    "layerwise mask": FisherMask(fraction=0.05, mask="layerwise"),
     "relative mask": FisherMask(mask="relative"),
-    "random mask": FisherMask(0.05, mask="random"),
-    "global, without √p": FisherMask(0.05, weighting="uniform"),
+    "random mask": FisherMask(fraction=0.05, mask="random"),
+    "global, without √p": FisherMask(fraction=0.05, weighting="uniform"),
     "last layer only": FisherMask(mask="head"),
     "Entropy": Entropy(),
     "Random": Random(),

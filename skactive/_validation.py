@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skactive.exceptions import SelectionError
+
 __all__ = [
     "Description",
     "InvalidParameterError",
+    "as_numbers",
     "check_count",
+    "check_positions",
     "describe",
     "exact_share",
     "invalid",
@@ -119,6 +123,62 @@ def check_count(
     else:
         must = f"an int from {low} to {high}" + (f" ({high_is})" if high_is else "")
     raise invalid(parameter, owner, must, value, remedy)
+
+
+def check_positions(where: str, value: Any, n: int, n_pool: int) -> np.ndarray:
+    """Return the positions that a strategy picked, or raise.
+
+    Parameters
+    ----------
+    where : str
+        What returned them, for the error message.
+    value : list, array or tensor of int
+        The positions.
+    n : int
+        How many were asked for.
+    n_pool : int
+        The size of the pool.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        The positions.
+
+    Raises
+    ------
+    SelectionError
+        If they are not n distinct positions of the pool.
+    """
+    must = f"{where} must return {n} distinct positions, ints from 0 to {n_pool - 1}"
+    found = as_numbers(value)
+    if found is None:
+        got = describe(value) + ("" if value is None else f", of type {type(value).__name__},")
+        remedy = "Put them into a list, an array, a tensor or a Selection."
+        raise SelectionError(f"{must}. Got {got} instead. {remedy}")
+    if found.shape != (n,) or found.dtype.kind not in "iu":
+        remedy = " np.flatnonzero turns a mask into positions." if found.dtype.kind == "b" else ""
+        raise SelectionError(f"{must}. Got {describe(value)} instead.{remedy}")
+    outside = found[(found < 0) | (found >= n_pool)]
+    if len(outside):
+        raise SelectionError(f"{must}. Got position {outside[0]} among them.")
+    values, counts = np.unique(found, return_counts=True)
+    if len(values) < n:
+        raise SelectionError(f"{must}. Got position {values[counts > 1][0]} more than once.")
+    return found.astype(np.int64)
+
+
+def as_numbers(value: Any) -> np.ndarray | None:
+    """Return what a list, an array or a tensor on any device holds; None for anything else.
+
+    A pandas Index is none of these: it may hold labels where positions are asked for.
+    """
+    try:
+        if hasattr(value, "detach"):  # a tensor; NumPy has no bfloat16
+            value = value.detach().cpu()
+            return np.asarray(value.double() if value.is_floating_point() else value)
+        return np.asarray(value) if isinstance(value, (list, np.ndarray)) else None
+    except (TypeError, ValueError):  # a ragged list, a sparse tensor
+        return None
 
 
 def exact_share(fraction: float, total: int, *, up: bool = False) -> int:

@@ -4,6 +4,7 @@ __all__ = [
     "BatchSizeWarning",
     "DatasetError",
     "ResultsMismatchError",
+    "SelectionError",
     "TwoStageWarning",
     "UnreadableFileError",
     "UnreadableFileWarning",
@@ -21,6 +22,10 @@ class DatasetError(OSError):
 
 class ResultsMismatchError(ValueError):
     """Stored results come from another configuration than the one to be continued."""
+
+
+class SelectionError(ValueError):
+    """A query strategy returned what is no selection from its pool."""
 
 
 class UnreadableFileError(OSError):

@@ -81,7 +81,7 @@ VARIANTS = {  # a strategy, and the network that it reads
     "BAIT, as many as wanted": (ska.BAIT(oversample=1.0), "MLP"),
     "BAIT, thrice as many": (ska.BAIT(oversample=3.0, regularization=0.1), "MLP"),
     "BALD, two members": (ska.BALD(), "two members"),
-    "BatchBALD, sampled": (ska.BatchBALD(n_samples=300, random_state=1), "committee"),
+    "BatchBALD, sampled": (ska.BatchBALD(n_configurations=300, random_state=1), "committee"),
     "BatchBALD, few classes": (ska.BatchBALD(n_passes=20, random_state=1), "MLP, two classes"),
     "ClassBalanced, half": (ska.ClassBalanced(ska.Margin(), strength=0.5), "MLP"),
     "ClassBalanced of lengths": (
@@ -129,16 +129,16 @@ VARIANTS = {  # a strategy, and the network that it reads
         ska.ProbCover(normalize=False, alpha=0.8, n_clusters=4, random_state=1),
         "MLP",
     ),
-    "Subsample of BALD": (ska.Subsample(ska.BALD(), 50, random_state=1), "committee"),
-    "Subsample of FisherMask": (ska.Subsample(ska.FisherMask(), 50, random_state=1), "MLP"),
+    "Subsample of BALD": (ska.Subsample(ska.BALD(), n=50, random_state=1), "committee"),
+    "Subsample of FisherMask": (ska.Subsample(ska.FisherMask(), n=50, random_state=1), "MLP"),
     "Switch, later": (ska.Switch([(ska.Random(), 10), (ska.BADGE(), None)], random_state=1), "CNN"),
     "TypiClust, few clusters": (
         ska.TypiClust(max_clusters=6, n_neighbors=3, too_small=0, random_state=1),
         "MLP",
     ),
     "TypiClust, not normalized": (ska.TypiClust(normalize=False, random_state=1), "CNN"),
-    "VariationRatio, votes": (ska.VariationRatio("hard"), "committee"),
-    "VariationRatio, votes of passes": (ska.VariationRatio("hard", 20, random_state=1), "MLP"),
+    "VariationRatio, votes": (ska.VariationRatio(voting="hard"), "committee"),
+    "VariationRatio, votes of passes": (ska.VariationRatio(voting="hard", n_passes=20, random_state=1), "MLP"),
 }
 
 
@@ -161,11 +161,11 @@ def add_functions(table, jitter):
     groups = X[:, 0].round().astype(int)
     distances = selection.other_group_distances(X, groups)
 
-    k_center = partial(greedy, "k_center_greedy_steps")
-    plusplus = partial(greedy, "kmeans_plusplus_steps")
-    coverage = partial(greedy, "max_coverage_steps")
-    batch_bald = partial(greedy, "batch_bald_steps")
-    fisher = partial(greedy, "greedy_fisher_steps")
+    k_center = partial(greedy, "k_center_greedy")
+    plusplus = partial(greedy, "kmeans_plusplus")
+    coverage = partial(greedy, "max_coverage")
+    batch_bald = partial(greedy, "batch_bald")
+    fisher = partial(greedy, "greedy_fisher")
     blocks = partial(greedy, "greedy_fisher_in_blocks", lambda at: DenseFactors(tensor(V[at])))
     tensor, n, pool = torch.as_tensor, N_PICKS, np.arange(20, 150)
     radius = selection.purity_radius(distances, 0.7)
@@ -181,7 +181,7 @@ def add_functions(table, jitter):
         "coverage, everything": lambda: coverage(X, n, 4.0, random_state=3),
         "coverage, groups": lambda: coverage(X, n, radius, groups=(groups, distances)),
         "BatchBALD": lambda: batch_bald(log_p, n),
-        "BatchBALD, sampled": lambda: batch_bald(log_p, n, n_samples=500, random_state=3),
+        "BatchBALD, sampled": lambda: batch_bald(log_p, n, n_configurations=500, random_state=3),
         "Fisher": lambda: fisher(V, n),
         "Fisher, float32": lambda: fisher(tensor(V).float(), n, labelled=labelled),
         "Fisher, labels": lambda: fisher(V, n, labelled=labelled, regularization=0.01),

@@ -242,7 +242,7 @@ def test_a_pool_of_one(cls, fitted):
 def test_inside_of_others(cls, fitted):
     """On a part of the pool, and on what another one left of it."""
     labelled = {"X_labelled": X_TRAIN, "y_labelled": Y_TRAIN}
-    part = Subsample(make(cls), 6, random_state=0).select(fitted, POOL, 3, **labelled)
+    part = Subsample(make(cls), n=6, random_state=0).select(fitted, POOL, 3, **labelled)
     check_indices(part.indices, 3, 10)
     alone = make(cls).select(fitted, POOL[np.arange(10) != 4], 3, **labelled).indices
     rest = Hybrid([Fourth(), make(cls)], shares=[1, 3]).select(fitted, POOL, 4, **labelled).indices
@@ -254,7 +254,7 @@ class Fourth(QueryStrategy):
 
     random_state = None
 
-    def _select(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
+    def choose(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
         return Selection(np.array([4]), None, np.zeros(1))
 
 
@@ -683,6 +683,29 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+@pytest.mark.parametrize(
+    "cls", [*STRATEGIES, ProbabilityStrategy, MonteCarloStrategy], ids=lambda cls: cls.__name__
+)
+def test_parameters_are_keywords(cls):
+    check_parameters_are_keywords(cls)
+
+
+def test_a_parameter_by_position_is_noticed():
+    class Forgotten(strategies.Entropy):
+        def __init__(self, batch_size=256, *, device=None, random_state=None):
+            super().__init__(batch_size=batch_size, device=device, random_state=random_state)
+
+    with pytest.raises(AssertionError, match="batch_size"):
+        check_parameters_are_keywords(Forgotten)
+
+
+def check_parameters_are_keywords(cls):
+    """All of them, save what a strategy is made of, which comes first."""
+    parameters = inspect.signature(cls).parameters.values()
+    by_position = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    assert by_position == list(MADE_OF.get(cls.__name__, dict)())
 
 
 # -- errors ---------------------------------------------------------------------

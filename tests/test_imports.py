@@ -17,7 +17,7 @@ SHARED = {
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
     "_modal": {"_validation"},
-    "_validation": set(),
+    "_validation": {"exceptions"},
     "exceptions": set(),
     "_allocator": set(),
     "_torch": {"_allocator", "_validation", "exceptions"},

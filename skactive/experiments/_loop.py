@@ -15,7 +15,8 @@ from sklearn.base import clone
 
 from skactive._sub_pool import SubPool
 from skactive._torch import lent_rng, n_rows, take_rows
-from skactive._validation import invalid
+from skactive._validation import check_positions
+from skactive.exceptions import SelectionError
 from skactive.experiments._metrics import measure
 from skactive.experiments._protocol import Protocol
 from skactive.experiments._records import Record
@@ -247,14 +248,21 @@ def _query(
     X_labelled, y_labelled = take_rows(data.X, labelled), data.y[labelled]
     strategy_seed = derive_seed(seed, round_, _STRATEGY)
     querier = seeded_clone(arm.strategy, strategy_seed)
-    with _seeded(strategy_seed, fitted_device(fitted)):
-        start = time.perf_counter()
-        selection = querier.select(
-            fitted, X_pool, plan.n_instances, X_labelled=X_labelled, y_labelled=y_labelled
-        )
-        seconds = time.perf_counter() - start
-    where = f"round {round_} of seed {seed}"
-    return pool[_checked(selection.indices, name, plan.n_instances, len(pool), where)], seconds
+    try:
+        with _seeded(strategy_seed, fitted_device(fitted)):
+            start = time.perf_counter()
+            selection = querier.select(
+                fitted, X_pool, plan.n_instances, X_labelled=X_labelled, y_labelled=y_labelled
+            )
+            seconds = time.perf_counter() - start
+        select = f"{type(querier).__name__}.select"
+        picked = check_positions(select, selection.indices, plan.n_instances, len(pool))
+    except SelectionError as error:
+        where = f"strategy {name!r}, round {round_} of seed {seed}"
+        raise SelectionError(
+            f"run_experiment ({where}): {error} Mend the strategy; the finished rounds are kept."
+        ) from error
+    return pool[picked], seconds
 
 
 def _unlabelled(X: Any, pool: np.ndarray) -> Any:
@@ -270,16 +278,3 @@ def _counts(y: np.ndarray) -> dict[str, int]:
     """Count labels by class; classes that are absent are left out."""
     classes, counts = np.unique(y, return_counts=True)
     return {str(c): int(n) for c, n in zip(classes.tolist(), counts, strict=True)}
-
-
-def _checked(indices: Any, name: str, n_instances: int, n_pool: int, where: str) -> np.ndarray:
-    """Return what a strategy picked, or raise if it breaks the contract."""
-    indices = np.asarray(indices)
-    owner = f"run_experiment (strategy {name!r}, {where})"
-    fault = "Mend the strategy's select; the finished rounds are kept."
-    must = f"a strategy that picks {n_instances} distinct positions from 0 to {n_pool - 1}"
-    if indices.ndim != 1 or indices.dtype.kind not in "iu" or len(indices) != n_instances:
-        raise invalid("strategies", owner, must, indices, fault)
-    if indices.min() < 0 or indices.max() >= n_pool or len(np.unique(indices)) != n_instances:
-        raise invalid("strategies", owner, must, indices.tolist(), fault)
-    return indices.astype(np.int64)

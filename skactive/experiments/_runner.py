@@ -132,9 +132,11 @@ def run_experiment(
     Raises
     ------
     InvalidParameterError
-        If an argument is wrong, or a strategy picks an image twice or none of the pool.
+        If an argument is wrong.
     ResultsMismatchError
         If `out` holds results of another configuration; the message says what differs.
+    SelectionError
+        If a strategy picks an image twice, one that is not in the pool, or too few.
 
     Examples
     --------

@@ -139,7 +139,7 @@ def loop_gradients(
             for parameter in parameters.values():
                 parameter.requires_grad_(False)
         for name, values in kept.items():
-            yield name, i, torch.stack(values)[None]
+            yield name, i, torch.stack(values)[None].detach()
 
 
 def general_gradients(

@@ -22,7 +22,7 @@ _FIRST = 32
 
 
 def batch_bald(
-    log_probs: Any, n: int, *, n_samples: int = 40_000, random_state: Any = None
+    log_probs: Any, n: int, *, n_configurations: int = 40_000, random_state: Any = None
 ) -> Picks:
     """Pick the samples whose labels together tell most about the parameters.
 
@@ -33,10 +33,10 @@ def batch_bald(
         I(y; θ | y_1, …, y_m) = H(y | y_1, …, y_m) − (1/T) Σ_t H(y | θ_t).
 
     The first term is an average over configurations of the labels y_1, …, y_m: over all of them
-    while these are at most `n_samples`, and beyond that over so many drawn at random, as many from
-    each θ_t. What a sample adds can only shrink as the batch grows, so that a step looks again only
-    at samples that added enough when last looked at. Where configurations are drawn this holds up
-    to the error of the draw.
+    while these are at most `n_configurations`, and beyond that over that number drawn at random,
+    equally many from each θ_t. What a sample adds can only shrink as the batch grows, so that a
+    step looks again only at samples that added enough when last looked at. Where configurations are
+    drawn this holds up to the error of the draw.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def batch_bald(
         θ_t: of dropout, the same masks.
     n : int
         The size of the batch.
-    n_samples : int, default=40_000
+    n_configurations : int, default=40_000
         How many configurations are enumerated or drawn; 40,000 in the authors' code.
     random_state : int, RandomState, Generator or None, default=None
         Draws the configurations.
@@ -64,8 +64,8 @@ def batch_bald(
     Notes
     -----
     T draws tell at most log T nats. Where the gains have summed up to that, rounding picks the rest
-    of the batch. A sample that is looked at costs O(n_samples · T · C); memory beyond `log_probs`
-    is a few times n_samples · T numbers, and blocks of bounded size.
+    of the batch. A sample that is looked at costs O(n_configurations · T · C); memory beyond
+    `log_probs` is a few times n_configurations · T numbers, and blocks of bounded size.
 
     References
     ----------
@@ -86,7 +86,7 @@ def batch_bald(
     log_p = _check(log_probs)
     N = len(log_p)
     n = check_count("n", _OWNER, n, high=N, high_is="the samples")
-    n_samples = check_count("n_samples", _OWNER, n_samples)
+    n_configurations = check_count("n_configurations", _OWNER, n_configurations)
     seed = seed_sequence(random_state, _OWNER).generate_state(1)[0]
     draw = torch.Generator().manual_seed(int(seed))
     conditional = _conditional_entropies(log_p)
@@ -109,7 +109,7 @@ def batch_bald(
         gains.append(float(bounds[pick]))
         bounds[pick] = -torch.inf
         if len(picked) < n:
-            configurations = configurations.with_label_of(log_p, picked, n_samples, draw)
+            configurations = configurations.with_label_of(log_p, picked, n_configurations, draw)
     return Picks(np.array(picked, dtype=np.int64), np.array(gains))
 
 
@@ -153,12 +153,12 @@ class Configurations:
         return out
 
     def with_label_of(
-        self, log_p: Tensor, picked: list[int], n_samples: int, draw: torch.Generator
+        self, log_p: Tensor, picked: list[int], n_configurations: int, draw: torch.Generator
     ) -> Configurations | Draws:
         """Return the configurations with the label of the last pick as well."""
         S, C = len(self.posterior), log_p.shape[2]
-        if n_samples < S * C:
-            return Draws.of(log_p, picked, n_samples, draw)
+        if n_configurations < S * C:
+            return Draws.of(log_p, picked, n_configurations, draw)
         joint = self.posterior[:, None] * log_p[picked[-1]].exp().T  # (S, C, T)
         mass = joint.sum(2)
         there = mass > 0
@@ -184,17 +184,21 @@ class Draws(Configurations):
         self.origin, self.log_likelihood = origin, log_likelihood
 
     @classmethod
-    def of(cls, log_p: Tensor, picked: list[int], n_samples: int, draw: torch.Generator) -> Draws:
-        """Draw about n_samples configurations of the labels of the samples picked."""
+    def of(
+        cls, log_p: Tensor, picked: list[int], n_configurations: int, draw: torch.Generator
+    ) -> Draws:
+        """Draw about n_configurations configurations of the labels of the samples picked."""
         T = log_p.shape[1]
-        origin = torch.arange(T, device=log_p.device).repeat_interleave(max(1, n_samples // T))
+        origin = torch.arange(T, device=log_p.device).repeat_interleave(
+            max(1, n_configurations // T)
+        )
         draws = cls(origin, log_p.new_zeros(len(origin), T))
         for i in range(len(picked)):
-            draws = draws.with_label_of(log_p, picked[: i + 1], n_samples, draw)
+            draws = draws.with_label_of(log_p, picked[: i + 1], n_configurations, draw)
         return draws
 
     def with_label_of(
-        self, log_p: Tensor, picked: list[int], n_samples: int, draw: torch.Generator
+        self, log_p: Tensor, picked: list[int], n_configurations: int, draw: torch.Generator
     ) -> Draws:
         """Return the same draws with a label of the last pick as well, from the same θ_t."""
         own = log_p[picked[-1]]  # (T, C)

@@ -53,12 +53,14 @@ class BADGE(QueryStrategy):
         **BATCH_CONSTRAINTS,
     }
 
-    def __init__(self, batch_size: int = 256, device: Any = None, random_state: Any = None) -> None:
+    def __init__(
+        self, *, batch_size: int = 256, device: Any = None, random_state: Any = None
+    ) -> None:
         self.batch_size = batch_size
         self.device = device
         self.random_state = random_state
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         network = PoolNetwork(estimator, self, self.device)

@@ -47,7 +47,7 @@ class BAIT(QueryStrategy):
     Notes
     -----
     With D the width of h, N·(C² + D) numbers are kept, and a few matrices of C·D × C·D in float64;
-    a pick costs O(N·C²·(C + D)). `Subsample(BAIT(), n)` bounds N.
+    a pick costs O(N·C²·(C + D)). `Subsample(BAIT(), n=…)` bounds N.
 
     References
     ----------
@@ -74,6 +74,7 @@ class BAIT(QueryStrategy):
 
     def __init__(
         self,
+        *,
         regularization: float = 1.0,
         oversample: float = 2.0,
         batch_size: int = 256,
@@ -86,7 +87,7 @@ class BAIT(QueryStrategy):
         self.device = device
         self.random_state = random_state
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         network = PoolNetwork(estimator, self, self.device)

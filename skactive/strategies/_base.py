@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
+from torch.utils.data import Dataset
 
 from skactive._modal import query_result
 from skactive._sub_pool import SubPool
 from skactive._torch import check_not_iterable_dataset, n_rows
-from skactive._validation import check_count, invalid
+from skactive._validation import as_numbers, check_count, check_positions, describe, invalid
+from skactive.exceptions import SelectionError
 from skactive.strategies._readable import readable_positions
 
 BATCH_CONSTRAINTS: dict[str, list] = {
@@ -48,15 +50,25 @@ class QueryStrategy(BaseEstimator, ABC):
     """Base class of the query strategies: configured at construction, then called by a learner.
 
     A subclass stores its parameters, among them `random_state`, and may declare them in
-    `_parameter_constraints`, as scikit-learn's estimators do. It implements
-    `_select(estimator, X_pool, n_instances, X_labelled, y_labelled)`, which returns a `Selection`
-    and keeps nothing between calls. The pool is then not empty, `n_instances` is an int that it
-    allows, and the labelled samples may be None. X_pool is what was passed, or a part of it, as a
-    sequence: index it by slices or arrays of positions.
+    `_parameter_constraints`, as scikit-learn's estimators do. It implements `choose`, and keeps
+    nothing between calls.
 
     See Also
     --------
     ProbabilityStrategy : For strategies that read nothing but class probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive import QueryStrategy
+    >>> class Brightest(QueryStrategy):
+    ...     def __init__(self, *, random_state=None):
+    ...         self.random_state = random_state
+    ...     def choose(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
+    ...         parts = [X_pool[i : i + 256].mean(axis=1) for i in range(0, len(X_pool), 256)]
+    ...         return np.argsort(-np.concatenate(parts))[:n_instances]
+    >>> Brightest().select(None, np.array([[1, 2], [7, 9], [0, 0], [5, 5]]), n_instances=2).indices
+    array([1, 3])
     """
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -129,6 +141,8 @@ class QueryStrategy(BaseEstimator, ABC):
             If the estimator is not fitted.
         UnsupportedEstimatorError
             If the strategy cannot use this kind of estimator.
+        SelectionError
+            If what the strategy's `choose` returns is no selection of `n_instances` samples.
 
         Warns
         -----
@@ -157,14 +171,17 @@ class QueryStrategy(BaseEstimator, ABC):
         sources = (estimator, getattr(self, "embeddings", None))
         positions = readable_positions(sources, X_pool, self)
         if positions is None:
-            return self._select(estimator, X_pool, n_instances, X_labelled, y_labelled)
+            pool = _by_positions(X_pool)
+            answer = self.choose(estimator, pool, n_instances, X_labelled, y_labelled)
+            return self._checked(answer, n_instances, n_pool)
         check_count(
             "n_instances", self, n_instances, high=len(positions),
             high_is="the files of the pool that can be read",
             remedy="Ask for fewer, or pass a larger pool.",
         )  # fmt: skip
         part = SubPool(X_pool, positions, readable=True)
-        found = self._select(estimator, part, n_instances, X_labelled, y_labelled)
+        answer = self.choose(estimator, part, n_instances, X_labelled, y_labelled)
+        found = self._checked(answer, n_instances, len(part))
         utilities = None
         if found.utilities is not None:
             utilities = np.full(n_pool, np.nan)
@@ -172,7 +189,64 @@ class QueryStrategy(BaseEstimator, ABC):
         return Selection(positions[found.indices], utilities, found.gains)
 
     @abstractmethod
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
-    ) -> Selection:
-        """Choose; the pool is not empty, and `n_instances` is an int that it allows."""
+    ) -> Selection | list[int] | np.ndarray | torch.Tensor:
+        """Choose samples; this is what a strategy implements, and what `select` calls.
+
+        Callers use `select`, or a modAL learner's `query`: they check parameters, pool and count
+        before, and the answer after.
+
+        Parameters
+        ----------
+        estimator : object
+            What was passed to `select`, or the modAL learner.
+        X_pool : sequence of N samples
+            The unlabelled pool, at least one sample, or the part of it that another strategy
+            leaves to this one. It has a length, and slices and arrays of positions index it; read
+            in batches, it may be larger than memory. An array, a memmap, a tensor or a data frame
+            comes as it was passed; of a data frame it is the `iloc` that takes positions.
+        n_instances : int
+            How many to choose, from 1 to N.
+        X_labelled, y_labelled : array-like of L samples, or None
+            The labelled samples and their labels, as they were passed; None where there are none.
+
+        Returns
+        -------
+        Selection, or list, ndarray or Tensor of int
+            `n_instances` distinct positions in X_pool, in the order picked. A Selection may have
+            utilities, one per sample of the pool, or gains, one per pick. Positions alone may be of
+            any integer dtype, and a tensor on any device. Nothing else is taken for positions: not
+            a single int, not a tuple, which may be modAL's pair, and no pandas Index or Series,
+            whose labels may differ from positions.
+        """
+
+    def _checked(self, answer: Any, n: int, n_pool: int) -> Selection:
+        """Return what `choose` answered as a Selection, or raise if it is none of this pool."""
+        where = f"{type(self).__name__}.choose"
+        given = answer if isinstance(answer, Selection) else Selection(answer)
+        return Selection(
+            check_positions(where, given.indices, n, n_pool),
+            _numbers(where, "utilities", given.utilities, n_pool, "sample of the pool"),
+            _numbers(where, "gains", given.gains, n, "pick"),
+        )
+
+
+def _numbers(where: str, name: str, value: Any, n: int, per: str) -> np.ndarray | None:
+    """Return the utilities or gains of a Selection; only their shape and dtype are looked at."""
+    if value is None:
+        return None
+    found = as_numbers(value)
+    if found is None or found.shape != (n,) or found.dtype.kind not in "iuf":
+        raise SelectionError(
+            f"{where} must return {name} that are None or numbers of shape ({n},), one per {per}. "
+            f"Got {describe(value)} instead."
+        )
+    return found
+
+
+def _by_positions(X: Any) -> Any:
+    """Return a pool that slices and arrays of positions index; lists and Datasets have no such."""
+    if isinstance(X, (list, tuple, Dataset)):
+        return SubPool(X, np.arange(len(X)))
+    return X

@@ -24,12 +24,12 @@ class BatchBALD(MonteCarloStrategy):
     samples, as the joint entropies need it.
 
     Entropies are averaged over the configurations of the labels of earlier picks: exactly, over all
-    C^m of them after m picks, while these are at most `n_samples`; then over so many drawn at
-    random. See `skactive.selection.batch_bald`.
+    C^m of them after m picks, while these are at most `n_configurations`; then over that number
+    drawn at random. See `skactive.selection.batch_bald`.
 
     Parameters
     ----------
-    n_samples : int, default=40_000
+    n_configurations : int, default=40_000
         How many configurations of labels are enumerated or drawn; 40,000 in the authors' code.
     n_passes : int, default=100
         T, at least 2. Has no effect on several estimators.
@@ -44,8 +44,8 @@ class BatchBALD(MonteCarloStrategy):
     -----
     T draws tell at most log T nats, which bounds the sum of the `gains`: a batch that reaches it
     needs more passes. N·T·C probabilities are kept in float32, 200 MB for 50,000 samples, 100
-    passes and 10 classes, and a pick costs up to O(N·n_samples·T·C). On a CPU take fewer of each:
-    `Subsample(BatchBALD(n_samples=5_000), 5_000)`.
+    passes and 10 classes, and a pick costs up to O(N·n_configurations·T·C). On a CPU take fewer of
+    each: `Subsample(BatchBALD(n_configurations=5_000), n=5_000)`.
 
     References
     ----------
@@ -64,24 +64,27 @@ class BatchBALD(MonteCarloStrategy):
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
         **MonteCarloStrategy._parameter_constraints,
-        "n_samples": [Interval(Integral, 1, None, closed="left")],
+        "n_configurations": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
         self,
-        n_samples: int = 40_000,
+        *,
+        n_configurations: int = 40_000,
         n_passes: int = 100,
         batch_size: int = 256,
         device: Any = None,
         random_state: Any = None,
     ) -> None:
-        super().__init__(n_passes, batch_size, device, random_state)
-        self.n_samples = n_samples
+        super().__init__(
+            n_passes=n_passes, batch_size=batch_size, device=device, random_state=random_state
+        )
+        self.n_configurations = n_configurations
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
-        masks, configurations = seed_sequence(self.random_state, self).spawn(2)
+        masks, labels = seed_sequence(self.random_state, self).spawn(2)
         blocks: list[np.ndarray] = []
         device = self._read(
             estimator, X_pool, masks,
@@ -89,6 +92,6 @@ class BatchBALD(MonteCarloStrategy):
         )  # fmt: skip
         picks = batch_bald(
             torch.from_numpy(np.concatenate(blocks)).to(device), n_instances,
-            n_samples=self.n_samples, random_state=np.random.default_rng(configurations),
+            n_configurations=self.n_configurations, random_state=np.random.default_rng(labels),
         )  # fmt: skip
         return Selection(picks.indices, None, picks.gains)

@@ -69,6 +69,7 @@ class ClassBalanced(QueryStrategy):
     def __init__(
         self,
         strategy: Any,
+        *,
         strength: float = 1.0,
         batch_size: int = 256,
         device: Any = None,
@@ -80,7 +81,7 @@ class ClassBalanced(QueryStrategy):
         self.device = device
         self.random_state = random_state
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         (member,), draw = seeded([self.strategy], self.random_state, self)

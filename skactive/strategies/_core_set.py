@@ -51,6 +51,7 @@ class CoreSet(EmbeddingStrategy):
 
     def __init__(
         self,
+        *,
         embeddings: Any = None,
         batch_size: int = 256,
         device: Any = None,
@@ -61,7 +62,7 @@ class CoreSet(EmbeddingStrategy):
         self.device = device
         self.random_state = random_state
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         pool, labelled = self._embed(estimator, X_pool, X_labelled)

@@ -50,6 +50,7 @@ class ExpectedGradientLength(GradientLengthStrategy):
 
     def __init__(
         self,
+        *,
         norm: str = "global",
         subset: int | None = None,
         batch_size: int = 256,

@@ -46,18 +46,22 @@ class FisherMask(QueryStrategy):
     I_L the mean information of the n_L labelled samples, and I_U that of pool and labelled samples
     together. Where there are no labelled samples, their term is absent.
 
+    The parameters stand in groups: the three that most users change; the mask, from `n_parameters`
+    to `diagonal_labels`; the selection, from `weighting` to `oversample`; the cost, from
+    `max_memory` to `progress`.
+
     Parameters
     ----------
     fraction : float or "auto", default="auto"
         The share of the P trainable parameters to keep, k = ⌊fraction · P⌋. "auto" is the papers'
         0.002, but at least 1.1 times the last layer.
-    n_parameters : int or None, default=None
-        k itself, in place of a fraction.
     mask : {"global", "layerwise", "relative", "random", "head"}, default="global"
         How to choose the parameters, see `skactive.gradients.parameter_mask`. "head" is the last
         layer alone, as in `BAIT`, and takes no fraction.
-    weighting : {"probability", "uniform"}, default="probability"
-        Whether I(x) carries p_c, as the formula has it, or not, as the published code.
+    subset : int or None, default=None
+        Consider only so many samples of the pool, drawn at random; None is all.
+    n_parameters : int or None, default=None
+        k itself, in place of a fraction.
     n_samples : int, default=1024
         How many samples of the pool d is averaged over.
     diagonal_samples : {"random", "first"}, default="random"
@@ -65,12 +69,12 @@ class FisherMask(QueryStrategy):
     diagonal_labels : "all" or int, default="all"
         Average d over all C classes, or over so many that are drawn from p for each sample: an
         unbiased estimate by so many backward passes in place of C.
+    weighting : {"probability", "uniform"}, default="probability"
+        Whether I(x) carries p_c, as the formula has it, or not, as the published code.
     regularization : float, default=1.0
         λ.
     oversample : float, default=1.0
         ⌈oversample · n⌉ samples are picked, and the least useful removed one by one.
-    subset : int or None, default=None
-        Consider only so many samples of the pool, drawn at random; None is all.
     max_memory : float or None, default=None
         How many bytes the selection may take: 5C² + D + C·k' numbers a sample of the pool, with D
         the width of the last layer and k' the parameters of the mask outside of it, and six k×k
@@ -79,12 +83,12 @@ class FisherMask(QueryStrategy):
         intermediate results, and the network's own passes, come on top; where factors are so
         ill-scaled that float32 does not do, they go on as float64, in up to three times the memory.
         None is 80 % of the memory that is free on the network's device.
-    progress : bool, default=True
-        Whether a query that takes long shows a progress bar, if standard error is a terminal.
     batch_size : int, default=256
         Samples a forward pass.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
+    progress : bool, default=True
+        Whether a query that takes long shows a progress bar, if standard error is a terminal.
     random_state : int, RandomState, Generator or None, default=None
         Draws the subset, the samples and labels of the diagonal, the random mask, and the blocks
         of a selection in two stages.
@@ -114,51 +118,52 @@ class FisherMask(QueryStrategy):
         **QueryStrategy._parameter_constraints,
         **BATCH_CONSTRAINTS,
         "fraction": [Interval(Real, 0, 1, closed="right"), StrOptions({"auto"})],
-        "n_parameters": [Interval(Integral, 1, None, closed="left"), None],
         "mask": [StrOptions({"global", "layerwise", "relative", "random", "head"})],
-        "weighting": [StrOptions({"probability", "uniform"})],
+        "subset": [Interval(Integral, 1, None, closed="left"), None],
+        "n_parameters": [Interval(Integral, 1, None, closed="left"), None],
         "n_samples": [Interval(Integral, 1, None, closed="left")],
         "diagonal_samples": [StrOptions({"random", "first"})],
         "diagonal_labels": [StrOptions({"all"}), Interval(Integral, 1, None, closed="left")],
+        "weighting": [StrOptions({"probability", "uniform"})],
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "oversample": [Interval(Real, 1, None, closed="left")],
-        "subset": [Interval(Integral, 1, None, closed="left"), None],
         "max_memory": [Interval(Real, 0, None, closed="neither"), None],
         "progress": ["boolean"],
     }
 
     def __init__(
         self,
+        *,
         fraction: float | str = "auto",
-        n_parameters: int | None = None,
         mask: str = "global",
-        weighting: str = "probability",
+        subset: int | None = None,
+        n_parameters: int | None = None,
         n_samples: int = 1024,
         diagonal_samples: str = "random",
         diagonal_labels: str | int = "all",
+        weighting: str = "probability",
         regularization: float = 1.0,
         oversample: float = 1.0,
-        subset: int | None = None,
         max_memory: float | None = None,
-        progress: bool = True,
         batch_size: int = 256,
         device: Any = None,
+        progress: bool = True,
         random_state: Any = None,
     ) -> None:
         self.fraction = fraction
-        self.n_parameters = n_parameters
         self.mask = mask
-        self.weighting = weighting
+        self.subset = subset
+        self.n_parameters = n_parameters
         self.n_samples = n_samples
         self.diagonal_samples = diagonal_samples
         self.diagonal_labels = diagonal_labels
+        self.weighting = weighting
         self.regularization = regularization
         self.oversample = oversample
-        self.subset = subset
         self.max_memory = max_memory
-        self.progress = progress
         self.batch_size = batch_size
         self.device = device
+        self.progress = progress
         self.random_state = random_state
 
     @classmethod
@@ -209,7 +214,7 @@ class FisherMask(QueryStrategy):
         """One for the subset, for the diagonal's samples and labels, for the mask, for blocks."""
         return [np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(4)]
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         network = PoolNetwork(estimator, self, self.device)

@@ -50,6 +50,7 @@ class GradientNorm(GradientLengthStrategy):
 
     def __init__(
         self,
+        *,
         norm: str = "global",
         subset: int | None = None,
         batch_size: int = 256,

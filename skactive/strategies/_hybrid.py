@@ -76,6 +76,7 @@ class Hybrid(Composition):
     def __init__(
         self,
         strategies: Sequence[Any],
+        *,
         shares: Sequence[float] | None = None,
         random_state: Any = None,
     ) -> None:
@@ -87,7 +88,7 @@ class Hybrid(Composition):
         super()._validate_params()
         self._counts(1)
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         members, _ = seeded(self._check(), self.random_state, self)

@@ -49,6 +49,7 @@ class KMeansSampling(EmbeddingStrategy):
 
     def __init__(
         self,
+        *,
         embeddings: Any = None,
         batch_size: int = 256,
         device: Any = None,
@@ -59,7 +60,7 @@ class KMeansSampling(EmbeddingStrategy):
         self.device = device
         self.random_state = random_state
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         pool = self._embed(estimator, X_pool, None)[0].cpu().numpy()

@@ -65,6 +65,7 @@ class LearningLoss(SubsetStrategy):
 
     def __init__(
         self,
+        *,
         subset: int | None = 10000,
         batch_size: int = 256,
         device: Any = None,

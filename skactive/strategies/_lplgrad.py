@@ -62,6 +62,7 @@ class LPLGrad(GradientLengthStrategy):
 
     def __init__(
         self,
+        *,
         score: str = "entropy",
         norm: str = "layer_sum",
         subset: int | None = 10000,

@@ -50,6 +50,7 @@ class MonteCarloStrategy(QueryStrategy):
 
     def __init__(
         self,
+        *,
         n_passes: int = 100,
         batch_size: int = 256,
         device: Any = None,
@@ -123,7 +124,7 @@ class MonteCarloStrategy(QueryStrategy):
 class MonteCarloUtility(MonteCarloStrategy):
     """Base class of those that value samples one by one. A subclass implements `_utilities`."""
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         masks, other = seed_sequence(self.random_state, self).spawn(2)

@@ -81,6 +81,7 @@ class ProbCover(EmbeddingStrategy):
 
     def __init__(
         self,
+        *,
         embeddings: Any = None,
         normalize: bool = True,
         delta: float | None = None,
@@ -99,7 +100,7 @@ class ProbCover(EmbeddingStrategy):
         self.device = device
         self.random_state = random_state
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         pool, labelled = self._embed(estimator, X_pool, X_labelled, normalize=self.normalize)

@@ -38,10 +38,10 @@ class Random(QueryStrategy):
     (3,)
     """
 
-    def __init__(self, random_state: Any = None) -> None:
+    def __init__(self, *, random_state: Any = None) -> None:
         self.random_state = random_state
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         utilities: np.ndarray = generator(self.random_state, self).random(n_rows(X_pool))

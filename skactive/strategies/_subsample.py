@@ -47,7 +47,7 @@ class Subsample(QueryStrategy):
     >>> from skactive import CNNClassifier, FisherMask, Subsample
     >>> X, y = load_digits(return_X_y=True)
     >>> clf = CNNClassifier(max_epochs=5, random_state=0).fit(X[:100], y[:100])
-    >>> Subsample(FisherMask(), 200, random_state=0).select(clf, X[100:], 10).indices.shape
+    >>> Subsample(FisherMask(), n=200, random_state=0).select(clf, X[100:], 10).indices.shape
     (10,)
     """
 
@@ -57,12 +57,12 @@ class Subsample(QueryStrategy):
         "n": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, strategy: Any, n: int = 10_000, random_state: Any = None) -> None:
+    def __init__(self, strategy: Any, *, n: int = 10_000, random_state: Any = None) -> None:
         self.strategy = strategy
         self.n = n
         self.random_state = random_state
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         (member,), draw = seeded([self.strategy], self.random_state, self)

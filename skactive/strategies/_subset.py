@@ -30,7 +30,7 @@ class SubsetStrategy(QueryStrategy):
 
     subset: int | None
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         n_pool = n_rows(X_pool)

@@ -58,7 +58,7 @@ class Switch(Composition):
         "or of triples (name, strategy, until_labels)"
     )
 
-    def __init__(self, phases: Sequence[Any], random_state: Any = None) -> None:
+    def __init__(self, phases: Sequence[Any], *, random_state: Any = None) -> None:
         self.phases = phases
         self.random_state = random_state
 
@@ -66,7 +66,7 @@ class Switch(Composition):
         super()._validate_params()
         self._limits()
 
-    def _select(
+    def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         members, _ = seeded(self._check(), self.random_state, self)

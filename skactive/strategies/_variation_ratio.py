@@ -57,13 +57,16 @@ class VariationRatio(MonteCarloUtility):
 
     def __init__(
         self,
+        *,
         voting: str = "soft",
         n_passes: int = 100,
         batch_size: int = 256,
         device: Any = None,
         random_state: Any = None,
     ) -> None:
-        super().__init__(n_passes, batch_size, device, random_state)
+        super().__init__(
+            n_passes=n_passes, batch_size=batch_size, device=device, random_state=random_state
+        )
         self.voting = voting
 
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch import NeuralNetClassifier
 
-from skactive import CNNClassifier, CoreSet, Entropy, Random
-from skactive._validation import InvalidParameterError
+from skactive import CNNClassifier, CoreSet, Entropy, QueryStrategy, Random
+from skactive.exceptions import SelectionError
 from skactive.experiments import run_experiment
 from skactive.experiments._loop import Plan, initial_positions, seeded_clone
 from tests.experiments.stubs import (
@@ -271,12 +271,24 @@ def test_random_start_does_not_look_at_the_labels():
 )
 def test_a_strategy_that_breaks_the_contract_is_caught(indices):
     message = (
-        r"'strategies' parameter of run_experiment \(strategy 'bad', round 0 of seed 1\) must be "
-        r"a strategy that picks 10 distinct positions from 0 to 279\. Got .+ instead\. "
-        r"Mend the strategy's select"
+        r"run_experiment \(strategy 'bad', round 0 of seed 1\): {} must return 10 distinct "
+        r"positions, ints from 0 to 279\. Got .+\. Mend the strategy; the finished rounds are kept"
     )
-    with pytest.raises(InvalidParameterError, match=message):
+    with pytest.raises(SelectionError, match=message.format(r"Fixed\.select")):
         run({"bad": Fixed(indices)}, seeds=[1])
+    with pytest.raises(SelectionError, match=message.format(r"Chosen\.choose")):
+        run({"bad": Chosen(indices)}, seeds=[1])
+
+
+class Chosen(QueryStrategy):
+    """As Fixed, by `choose`."""
+
+    def __init__(self, indices, random_state=None):
+        self.indices = indices
+        self.random_state = random_state
+
+    def choose(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
+        return self.indices
 
 
 def test_pipeline_and_an_estimator_without_probabilities():

@@ -71,7 +71,9 @@ def test_the_mask_of_a_query_and_a_figure_of_its_own():
     clf = CNNClassifier(max_epochs=2, random_state=0).fit(X, y)
     plt.switch_backend("Agg")
     try:
-        display = FisherMaskDisplay.from_mask(FisherMask(0.5).choose_mask(clf, X), clf.module_)
+        display = FisherMaskDisplay.from_mask(
+            FisherMask(fraction=0.5).choose_mask(clf, X), clf.module_
+        )
         assert display.kept.sum() == int(0.5 * display.sizes.sum())
         assert plt.get_fignums() == [display.figure_.number]
     finally:

@@ -67,18 +67,23 @@ def test_more_draws_are_closer():
     log_p = torch.as_tensor(problem(12, 4, 3))
     exact = batch_bald(log_p, 5).gains.sum()
     errors = []
-    for n_samples in (8, 200):  # 9 configurations of two labels: drawn from the third pick on
-        found = [batch_bald(log_p, 5, n_samples=n_samples, random_state=s).gains for s in range(20)]
+    for n_configurations in (8, 200):  # 9 of two labels: drawn from the third pick on
+        found = [
+            batch_bald(log_p, 5, n_configurations=n_configurations, random_state=s).gains
+            for s in range(20)
+        ]
         errors.append(np.sqrt(np.mean([(gains.sum() - exact) ** 2 for gains in found])))
     assert errors[1] < errors[0] / 2
 
 
 def test_seeds():
     log_p = problem(40, 5, 3)
-    found = [batch_bald(log_p, 10, n_samples=20, random_state=s).gains.tolist() for s in (0, 0, 1)]
+    found = [
+        batch_bald(log_p, 10, n_configurations=20, random_state=s).gains.tolist() for s in (0, 0, 1)
+    ]
     assert found[0] == found[1] != found[2]
     before = torch.get_rng_state()
-    batch_bald(log_p, 10, n_samples=20)
+    batch_bald(log_p, 10, n_configurations=20)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -94,8 +99,8 @@ def test_certain_predictions_and_classes_that_some_draws_do_not_know():
         log_p = np.log(np.array([
             [[1.0, 0, 0], [0, 1, 0]], [[0, 0, 1], [0, 0, 1]], [[0.5, 0.5, 0], [0, 0.5, 0.5]],
         ]))  # fmt: skip
-    for n_samples in (1, 100):
-        picks = batch_bald(log_p, 3, n_samples=n_samples)
+    for n_configurations in (1, 100):
+        picks = batch_bald(log_p, 3, n_configurations=n_configurations)
         indices, gains = picks.indices, picks.gains
         assert indices.tolist() == [0, 1, 2]  # 0 tells everything, and nothing is left to tell
         np.testing.assert_allclose(gains, [log(2), 0, 0], atol=1e-12)
@@ -103,9 +108,9 @@ def test_certain_predictions_and_classes_that_some_draws_do_not_know():
 
 def test_blocks_do_not_matter(monkeypatch):
     log_p = problem(40, 5, 3)
-    expected = batch_bald(log_p, 6, n_samples=30, random_state=0)
+    expected = batch_bald(log_p, 6, n_configurations=30, random_state=0)
     monkeypatch.setattr("skactive.selection._batch_bald._BLOCK_ON_CPU", 200)
-    found = batch_bald(log_p, 6, n_samples=30, random_state=0)
+    found = batch_bald(log_p, 6, n_configurations=30, random_state=0)
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_allclose(found.gains, expected.gains, rtol=1e-12)
 
@@ -127,7 +132,7 @@ def test_float32_and_inputs_left_alone():
         ({"log_probs": np.full((3, 2, 2), np.nan)}, "'log_probs' .* sum to 1"),
         ({"log_probs": np.zeros((3, 2, 1), dtype=int)}, "'log_probs' .* floats"),
         ({"n": 4}, r"'n' .* from 1 to 3 \(the samples\)"),
-        ({"n_samples": 0}, "'n_samples' .* at least 1"),
+        ({"n_configurations": 0}, "'n_configurations' .* at least 1"),
         ({"random_state": "0"}, "'random_state' parameter of batch_bald"),
     ],
 )
@@ -141,8 +146,8 @@ def test_errors(change, match):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_picks_as_the_cpu():
     log_p = torch.as_tensor(problem(200, 10, 4))
-    for n_samples in (20, 10_000):
-        on_cpu = batch_bald(log_p, 6, n_samples=n_samples, random_state=0)
-        on_cuda = batch_bald(log_p.cuda(), 6, n_samples=n_samples, random_state=0)
+    for n_configurations in (20, 10_000):
+        on_cpu = batch_bald(log_p, 6, n_configurations=n_configurations, random_state=0)
+        on_cuda = batch_bald(log_p.cuda(), 6, n_configurations=n_configurations, random_state=0)
         np.testing.assert_array_equal(on_cuda.indices, on_cpu.indices)
         np.testing.assert_allclose(on_cuda.gains, on_cpu.gains, rtol=1e-9)

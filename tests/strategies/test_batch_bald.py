@@ -30,12 +30,14 @@ def test_the_first_pick_is_balds():
     assert batch.gains[0] == pytest.approx(single.utilities.max(), abs=1e-5)
 
 
-def test_configurations_are_drawn_beyond_n_samples():
-    found = [BatchBALD(n_samples=8, random_state=s).select(MEMBERS, P, 5).gains for s in (0, 0, 1)]
+def test_configurations_are_drawn_beyond_n_configurations():
+    found = [
+        BatchBALD(n_configurations=8, random_state=s).select(MEMBERS, P, 5).gains for s in (0, 0, 1)
+    ]
     np.testing.assert_array_equal(found[0], found[1])
     assert found[0].tolist() != found[2].tolist()
     exact = batch_bald(np.log(P), 5).gains
     np.testing.assert_allclose(found[0][:2], exact[:2], atol=1e-5)  # 3 configurations: still exact
     assert abs(found[0][2] - exact[2]) > 1e-5
-    with pytest.raises(ValueError, match="'n_samples' parameter of BatchBALD"):
-        BatchBALD(n_samples=0).select(MEMBERS, P, 2)
+    with pytest.raises(ValueError, match="'n_configurations' parameter of BatchBALD"):
+        BatchBALD(n_configurations=0).select(MEMBERS, P, 2)

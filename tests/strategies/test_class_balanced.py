@@ -21,7 +21,7 @@ def test_the_batch_maximises_the_weighted_sum(strength):
     share = [np.mean(c == PREDICTED) for c in range(3)]
     weighted = [u[i] / share[PREDICTED[i]] ** strength for i in range(12)]
     best = max(itertools.combinations(range(12), 3), key=lambda S: sum(weighted[i] for i in S))
-    found = ClassBalanced(Margin(), strength).select(Fixed(), P, 3)
+    found = ClassBalanced(Margin(), strength=strength).select(Fixed(), P, 3)
     assert set(found.indices) == set(best)
     np.testing.assert_allclose(found.utilities, weighted)
     if strength == 0:
@@ -30,8 +30,8 @@ def test_the_batch_maximises_the_weighted_sum(strength):
 
 def test_each_predicted_class_has_the_same_weight_in_total():
     class Even(Random):
-        def _select(self, *args):
-            found = super()._select(*args)
+        def choose(self, *args):
+            found = super().choose(*args)
             found.utilities[:] = 1.0
             return found
 
@@ -41,7 +41,7 @@ def test_each_predicted_class_has_the_same_weight_in_total():
 
 
 def test_samples_that_were_not_scored_stay_so():
-    found = ClassBalanced(Subsample(Entropy(), 7), random_state=0).select(Fixed(), P, 7)
+    found = ClassBalanced(Subsample(Entropy(), n=7), random_state=0).select(Fixed(), P, 7)
     assert np.isnan(found.utilities).sum() == 5
 
 
@@ -60,6 +60,6 @@ def test_strategies_that_it_cannot_weight():
     with pytest.raises(ValueError, match=match):
         ClassBalanced(PowerBALD(random_state=0)).select([Fixed()] * 2, P, 2)
     with pytest.raises(ValueError, match="'strength' parameter of ClassBalanced"):
-        ClassBalanced(Entropy(), -1).select(Fixed(), P, 2)
+        ClassBalanced(Entropy(), strength=-1).select(Fixed(), P, 2)
     with pytest.raises(UnsupportedEstimatorError, match="FisherMask needs a torch network"):
         ClassBalanced(FisherMask()).select(Fixed(), P, 2)

@@ -10,7 +10,7 @@ from tests.strategies.gradient_lengths import POOL, fitted, naive_utilities
 @pytest.mark.parametrize("norm", ["global", "layer_sum"])
 def test_the_longest_gradients(norm):
     clf = fitted(CNNClassifier)
-    selection = ExpectedGradientLength(norm, batch_size=7).select(clf, POOL, 6)
+    selection = ExpectedGradientLength(norm=norm, batch_size=7).select(clf, POOL, 6)
     expected = naive_utilities(clf, "expected", norm)
     np.testing.assert_allclose(selection.utilities, expected, rtol=1e-9)
     np.testing.assert_array_equal(selection.indices, np.argsort(-expected)[:6])

@@ -39,7 +39,7 @@ def test_picks_are_those_of_the_published_loop(fitted, weighting, oversample, la
     clf, X, _ = fitted
     pool, module = X[12:], clf.module_
     strategy = FisherMask(
-        0.5, weighting=weighting, oversample=oversample, regularization=0.3, random_state=0
+        fraction=0.5, weighting=weighting, oversample=oversample, regularization=0.3, random_state=0
     )
     found = strategy.select(clf, pool, 6, X_labelled=X[:12] if labelled else None, y_labelled=None)
 
@@ -95,7 +95,7 @@ def test_first_samples_and_random_masks(fitted, monkeypatch):
         lambda *args, **kwargs: masks.append(parameter_mask(*args, **kwargs)) or masks[-1],
     )  # fmt: skip
     for seed in (0, 0, 1):
-        FisherMask(0.1, mask="random", random_state=seed).select(clf, X, 2)
+        FisherMask(fraction=0.1, mask="random", random_state=seed).select(clf, X, 2)
     assert torch.equal(masks[0], masks[1])
     assert not torch.equal(masks[0], masks[2])
 
@@ -268,13 +268,13 @@ def test_a_mask_too_small_names_both_sizes_and_the_smallest_fraction_which_works
         rf"n_parameters={last + 1}, or fraction=([\d.]+);"
     )
     with pytest.raises(ValueError, match=message) as caught:
-        FisherMask(0.01).select(clf, X, 2)
+        FisherMask(fraction=0.01).select(clf, X, 2)
     smallest = float(re.search(r"or fraction=([\d.]+);", str(caught.value))[1])
-    assert FisherMask(smallest).select(clf, X, 2).indices.shape == (2,)
+    assert FisherMask(fraction=smallest).select(clf, X, 2).indices.shape == (2,)
     with pytest.raises(ValueError, match="'n_parameters' parameter of FisherMask .* Got 5 "):
         FisherMask(n_parameters=5).select(clf, X, 2)
     with pytest.raises(ValueError, match=r"'fraction' parameter of FisherMask .* 'head' mask"):
-        FisherMask(0.5, mask="head").select(clf, X, 2)
+        FisherMask(fraction=0.5, mask="head").select(clf, X, 2)
 
 
 def skorch_net(module, criterion, **options):

@@ -35,7 +35,7 @@ class Ranked(QueryStrategy):
         self.seen = seen
         self.random_state = random_state
 
-    def _select(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
+    def choose(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
         values = np.array([X_pool[np.array([i])][0] for i in range(len(X_pool))], dtype=float)
         if self.seen is not None:
             self.seen.append((values.tolist(), n_instances, X_labelled, y_labelled))
@@ -132,38 +132,39 @@ def test_clones_share_nothing():
 
 def test_seeds_reach_every_member_and_change_none():
     pool = range(1000)
-    nested = Hybrid([Random(), Hybrid([Random(), Subsample(Random(), 50)])], random_state=0)
+    nested = Hybrid([Random(), Hybrid([Random(), Subsample(Random(), n=50)])], random_state=0)
     picks = [nested.select(None, pool, 12).indices.tolist() for _ in range(2)]
     assert picks[0] == picks[1]
     assert nested.strategies[0].random_state is None
     other = clone(nested).set_params(random_state=1).select(None, pool, 12).indices.tolist()
     assert other != picks[0]
     assert Hybrid([Random(), Random()]).select(None, pool, 12).indices.tolist() != picks[0]
-    own = Hybrid([Random(3), Random(3)]).select(None, pool, 4).indices  # theirs are left to them
-    assert own[:2].tolist() == Random(3).select(None, pool, 2).indices.tolist()
+    third = Random(random_state=3)
+    own = Hybrid([third, third]).select(None, pool, 4).indices  # theirs are left to them
+    assert own[:2].tolist() == third.select(None, pool, 2).indices.tolist()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "match"),
+    ("strategies", "shares", "match"),
     [
-        (([],), r"'strategies' .* a list of one strategy or more, .* Got \[\]"),
-        (([Entropy],), "'strategies' .* a list of one strategy or more"),
-        (([Entropy(), "margin"],), "'strategies' .* a list of one strategy or more"),
-        (([("a", Entropy()), ("a", Margin())],), r"different names. Got \['a', 'a'\]"),
-        (([("a__b", Entropy())],), "names without '__', none .* Got 'a__b'"),
-        (([("shares", Entropy())],), "none of them a parameter of the whole. Got 'shares'"),
-        ((Entropy(),), "'strategies' parameter of Hybrid must be an instance of"),
-        (([Entropy()], [1, 2]), r"'shares' .* 1 numbers of at least 0, .* Got \[1, 2\]"),
-        (([Entropy(), Margin()], [1, -1]), "'shares' .* 2 numbers of at least 0"),
-        (([Entropy(), Margin()], [0, 0]), "'shares' .* not all 0"),
-        (([Entropy(), Margin()], [float("nan"), 1]), "'shares' .* 2 numbers"),
-        (([Entropy(), Margin()], ["1", 1]), "'shares' .* 2 numbers"),
-        (([Entropy(), Margin()], [True, 1]), r"'shares' .* 2 numbers .* Got \[True, 1\]"),
+        ([], None, r"'strategies' .* a list of one strategy or more, .* Got \[\]"),
+        ([Entropy], None, "'strategies' .* a list of one strategy or more"),
+        ([Entropy(), "margin"], None, "'strategies' .* a list of one strategy or more"),
+        ([("a", Entropy()), ("a", Margin())], None, r"different names. Got \['a', 'a'\]"),
+        ([("a__b", Entropy())], None, "names without '__', none .* Got 'a__b'"),
+        ([("shares", Entropy())], None, "none of them a parameter of the whole. Got 'shares'"),
+        (Entropy(), None, "'strategies' parameter of Hybrid must be an instance of"),
+        ([Entropy()], [1, 2], r"'shares' .* 1 numbers of at least 0, .* Got \[1, 2\]"),
+        ([Entropy(), Margin()], [1, -1], "'shares' .* 2 numbers of at least 0"),
+        ([Entropy(), Margin()], [0, 0], "'shares' .* not all 0"),
+        ([Entropy(), Margin()], [float("nan"), 1], "'shares' .* 2 numbers"),
+        ([Entropy(), Margin()], ["1", 1], "'shares' .* 2 numbers"),
+        ([Entropy(), Margin()], [True, 1], r"'shares' .* 2 numbers .* Got \[True, 1\]"),
     ],
 )
-def test_errors(arguments, match):
+def test_errors(strategies, shares, match):
     with pytest.raises(ValueError, match=match):
-        Hybrid(*arguments).select(ONE, P, 3)
+        Hybrid(strategies, shares=shares).select(ONE, P, 3)
 
 
 def test_unknown_parameters():

@@ -14,7 +14,7 @@ from tests.strategies.gradient_lengths import POOL, X_TRAIN, Y_TRAIN, fitted, na
 @pytest.mark.parametrize("norm", ["layer_sum", "global"])
 def test_the_longest_gradients(kind, score, norm):
     clf = fitted(kind)
-    selection = LPLGrad(score, norm, batch_size=7).select(clf, POOL, 6)
+    selection = LPLGrad(score=score, norm=norm, batch_size=7).select(clf, POOL, 6)
     expected = naive_utilities(clf, score, norm)
     np.testing.assert_allclose(selection.utilities, expected, rtol=1e-9)
     np.testing.assert_array_equal(selection.indices, np.argsort(-expected)[:6])

@@ -16,7 +16,7 @@ def test_first_and_second_pick_follow_the_power(beta):
     weights /= weights.sum()
     runs, pairs = 4000, np.zeros((5, 5))
     for seed in range(runs):
-        first, second = PowerBALD(beta, random_state=seed).select(MEMBERS, P, 2).indices
+        first, second = PowerBALD(beta=beta, random_state=seed).select(MEMBERS, P, 2).indices
         pairs[first, second] += 1
     # one after the other, without replacement
     expected = weights[:, None] * weights / (1 - weights[:, None])
@@ -34,6 +34,6 @@ def test_samples_without_information_come_last():
 
 def test_beta_is_checked_and_none_draws_afresh():
     with pytest.raises(ValueError, match="'beta' parameter of PowerBALD"):
-        PowerBALD(0).select(MEMBERS, P, 1)
+        PowerBALD(beta=0).select(MEMBERS, P, 1)
     drawn = {tuple(PowerBALD().select(MEMBERS, P, 5).indices) for _ in range(20)}
     assert len(drawn) > 1

@@ -44,7 +44,7 @@ def test_a_dataset_and_a_part_of_it(clf):
     dataset = TensorDataset(torch.from_numpy(pool))
     whole = Gini().select(clf, dataset, 5)
     np.testing.assert_array_equal(whole.indices, Gini().select(clf, pool, 5).indices)
-    part = Subsample(Gini(), 40, random_state=0).select(clf, dataset, 5)
+    part = Subsample(Gini(), n=40, random_state=0).select(clf, dataset, 5)
     scored = ~np.isnan(part.utilities)
     assert scored.sum() == 40
     np.testing.assert_allclose(part.utilities[scored], whole.utilities[scored], rtol=1e-5)

@@ -94,7 +94,7 @@ def test_before_there_is_a_fitted_estimator(files):
 
 @pytest.mark.parametrize("strategy", [
     Hybrid([Random(), Switch([(Random(), 1), (Margin(), None)])]),
-    Subsample(Hybrid([Margin(), Entropy()]), 9),
+    Subsample(Hybrid([Margin(), Entropy()]), n=9),
 ], ids=["Hybrid", "Subsample"])  # fmt: skip
 def test_the_pool_is_looked_through_once(strategy, files):
     X, y, pool = files
@@ -196,7 +196,7 @@ def test_a_folder_of_20_000_jpegs(tmp_path):
         CNNClassifier("small_cnn", max_epochs=2, random_state=0),
     )
     learner = ActiveLearner(clf, Entropy(), np.array(labelled), y)
-    for strategy in (Entropy(), Random(random_state=0), Subsample(CoreSet(), 500)):
+    for strategy in (Entropy(), Random(random_state=0), Subsample(CoreSet(), n=500)):
         learner.query_strategy = strategy
         with pytest.warns(UnreadableFileWarning, match="there are 50: "):
             chosen, paths = learner.query(pool, n_instances=100)

@@ -9,15 +9,16 @@ from skactive import CNNClassifier, Entropy, Margin, Random, Switch
 from tests.strategies.stubs import Fixed, distributions
 
 P = distributions(40, 1)
+FIRST = Random(random_state=0)
 
 
 @pytest.mark.parametrize(
     ("n_labelled", "expected"),
-    [(None, Random(0)), (0, Random(0)), (9, Random(0)), (10, Entropy()), (19, Entropy()),
+    [(None, FIRST), (0, FIRST), (9, FIRST), (10, Entropy()), (19, Entropy()),
      (20, Margin()), (500, Margin())],
 )  # fmt: skip
 def test_phases(n_labelled, expected):
-    switch = Switch([(Random(0), 10), (Entropy(), 20), (Margin(), None)])
+    switch = Switch([(FIRST, 10), (Entropy(), 20), (Margin(), None)])
     X = None if n_labelled is None else np.zeros((n_labelled, 1, 3))
     y = None if n_labelled is None else np.zeros(n_labelled)
     found = switch.select(Fixed(), P, 5, X_labelled=X, y_labelled=y)
@@ -42,7 +43,7 @@ def test_a_cold_start_in_modal():
 
 def test_names_and_parameters():
     switch = Switch([("cold", Random(), 10), (Margin(), 20), (Margin(), None)])
-    switch.set_params(**{"margin-2__batch_size": 5, "cold": Random(7)})
+    switch.set_params(**{"margin-2__batch_size": 5, "cold": Random(random_state=7)})
     assert switch.phases[2][0].batch_size == 5
     assert switch.phases[0][0] == "cold"
     assert switch.phases[0][1].random_state == 7
