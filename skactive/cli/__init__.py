@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["demo", "--rounds", "1", "--data-path", "here"])
     2
     """
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(argv)  # brings no torch; what runs a command imports it
     try:
         arguments.run(arguments)
     except (ValueError, UnsupportedEstimatorError, OSError) as error:
