@@ -197,5 +197,6 @@ def test_finders_before_it_are_not_asked_again(monkeypatch):
         def find_spec(name, path=None, target=None):
             raise AssertionError("it was asked already")
 
+    origin = find_spec("modAL").origin
     monkeypatch.setattr(sys, "meta_path", [Before, *sys.meta_path])
-    assert ModalFinder.find_spec("modAL").origin == find_spec("modAL").origin
+    assert ModalFinder.find_spec("modAL").origin == origin

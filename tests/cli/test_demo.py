@@ -132,6 +132,9 @@ def test_without_rounds_there_is_one_picture(tmp_path, capsys):
 def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(experiments, "run_experiment", raise_(KeyboardInterrupt()))
     assert cli.main([*TINY, "--out", str(tmp_path / "here")]) == 130
+    assert capsys.readouterr().err.endswith("\nskactive demo: stopped.\n")
+    (tmp_path / "here").mkdir()
+    assert cli.main([*TINY, "--out", str(tmp_path / "here")]) == 130
     shown = capsys.readouterr().err
     assert "skactive demo: stopped. The finished rounds are in" in shown
     assert f"{tmp_path / 'here'}; the same command goes on from there." in shown
