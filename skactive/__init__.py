@@ -1,9 +1,55 @@
-"""Deep active learning for images with scikit-learn's manners."""
+"""Deep active learning for images with scikit-learn's manners.
 
-from skactive import _modal as _modal  # first: makes modAL work on today's stack
-from skactive import strategies
-from skactive.estimators import CNNClassifier, ImageReader, LPLClassifier
-from skactive.strategies import *  # noqa: F403  (its __all__ lists them)
+What is public is imported when it is first used: `import skactive` alone brings no torch.
+"""
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from skactive import _modal_hook, strategies
+
+if TYPE_CHECKING:
+    from skactive import datasets as datasets
+    from skactive import estimators as estimators
+    from skactive import exceptions as exceptions
+    from skactive import experiments as experiments
+    from skactive import gradients as gradients
+    from skactive import plotting as plotting
+    from skactive import selection as selection
+    from skactive.estimators import CNNClassifier, ImageReader, LPLClassifier
+    from skactive.strategies import *
 
 __all__ = ["CNNClassifier", "ImageReader", "LPLClassifier", *strategies.__all__]
 __version__ = "0.1.0.dev0"
+
+if not TYPE_CHECKING:  # type checkers would take a misspelt name for one that this finds
+    _MODULES = (
+        "datasets",
+        "estimators",
+        "exceptions",
+        "experiments",
+        "gradients",
+        "plotting",
+        "selection",
+    )
+
+    def __getattr__(name):
+        """Import a name when it is first used."""
+        if name in _MODULES:
+            return import_module(f"skactive.{name}")
+        if name not in __all__:
+            raise AttributeError(
+                f"module {__name__!r} has no attribute {name!r}",
+                name=name,
+                obj=sys.modules[__name__],
+            )
+        room = strategies if name in strategies.__all__ else import_module("skactive.estimators")
+        value = globals()[name] = getattr(room, name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__, *_MODULES})
+
+
+_modal_hook.install()

@@ -1,7 +1,7 @@
 """The only importer of modAL: makes the stock releases work on today's scikit-learn and pandas.
 
-Importing this module mends modAL 0.4.1 and 0.4.2.1 once a process, by rebinding names inside
-modAL's own modules; scikit-learn and pandas stay as they are. What is mended:
+`mend` mends modAL 0.4.1 and 0.4.2.1, by rebinding names inside modAL's own modules; scikit-learn
+and pandas stay as they are. `_modal_hook` calls it when modAL is imported. What is mended:
 
 - `check_X_y`: modAL passes ``force_all_finite``, a name that scikit-learn 1.8 removed;
 - the row helpers of `modAL.utils.data`: ``DataFrame.append`` is gone, and torch tensors,
@@ -10,7 +10,7 @@ modAL's own modules; scikit-learn and pandas stay as they are. What is mended:
 - `bootstrap_init`, which learners never stored, so that `repr` and `clone` raised;
 - committees, which took no lists.
 
-The rest of skactive uses `query_result` only.
+Strategies use `query_result` only, and only where a learner calls them.
 """
 
 from __future__ import annotations
@@ -21,21 +21,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import modAL
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import sklearn.utils
 import torch
-from modAL import disagreement
-from modAL.models import Committee
-from modAL.models.base import BaseLearner
-from modAL.models.learners import ActiveLearner
-from modAL.utils import data
 
-__all__ = ["query_result"]
-
-_HAS_METRICS = "return_metrics" in inspect.signature(BaseLearner.query).parameters
+__all__ = ["mend", "query_result"]
 
 
 def query_result(indices: np.ndarray, utilities: Any) -> Any:
@@ -55,7 +47,10 @@ def query_result(indices: np.ndarray, utilities: Any) -> Any:
         take two bare indices for one, or run the strategy again. Elsewhere `indices` alone:
         there a tuple would be passed on to the caller as it is.
     """
-    return (indices, utilities) if _HAS_METRICS else indices
+    from modAL.models.base import BaseLearner
+
+    has_metrics = "return_metrics" in inspect.signature(BaseLearner.query).parameters
+    return (indices, utilities) if has_metrics else indices
 
 
 # The check ----------------------------------------------------------------------------------
@@ -322,8 +317,17 @@ def _rebind(stock: Any, mended: Any) -> None:
             setattr(module, name, mended)
 
 
-def _mend() -> None:
-    """Apply every mend."""
+def mend() -> None:
+    """Apply every mend to the modAL that is imported, unless that has been done."""
+    # Here, so that skactive's import does not import it.
+    from modAL import disagreement
+    from modAL.models import Committee, base
+    from modAL.models.base import BaseLearner
+    from modAL.models.learners import ActiveLearner
+    from modAL.utils import data
+
+    if hasattr(base, "_mended_by_skactive"):
+        return
     _rebind(sklearn.utils.check_X_y, check_X_y)
     helpers: tuple[Any, ...] = (
         data_vstack,
@@ -348,8 +352,4 @@ def _mend() -> None:
     for name in ("vote_entropy", "consensus_entropy", "KL_max_disagreement"):
         stock = getattr(disagreement, name)
         _rebind(stock, _accept_lists(stock))
-
-
-if not hasattr(modAL, "_mended_by_skactive"):
-    _mend()
-    modAL._mended_by_skactive = True
+    base._mended_by_skactive = True

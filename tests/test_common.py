@@ -659,7 +659,7 @@ def test_clone_repr_pickle(cls, fitted):
     twins = [
         clone(strategy),
         pickle.loads(pickle.dumps(strategy)),
-        eval(repr(strategy), vars(skactive)),
+        eval(repr(strategy), {name: getattr(skactive, name) for name in skactive.__all__}),
     ]
     for twin in twins:
         assert plain(twin.get_params()) == plain(strategy.get_params())

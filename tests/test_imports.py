@@ -1,4 +1,4 @@
-"""Arrows between the rooms point one way."""
+"""Arrows between the rooms point one way, and what is heavy comes in when it is used."""
 
 import ast
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import skactive
+from skactive import strategies
 
 ROOT = Path(skactive.__file__).parent
 SHARED = {
@@ -17,6 +18,7 @@ SHARED = {
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
     "_modal": {"_validation"},
+    "_modal_hook": {"_modal"},
     "_validation": {"exceptions"},
     "exceptions": set(),
     "_allocator": set(),
@@ -36,7 +38,17 @@ ALLOWED = {
     "plotting": SHARED | {"experiments"},
     "cli": SHARED | {"experiments", "plotting", "datasets", "estimators", "strategies", ""},
     "__main__": {"cli"},
-    "__init__": {"_modal", "estimators", "strategies"},
+    "__init__": {
+        "_modal_hook",
+        "datasets",
+        "estimators",
+        "exceptions",
+        "experiments",
+        "gradients",
+        "plotting",
+        "selection",
+        "strategies",
+    },
 }
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -84,20 +96,103 @@ def test_private_files_are_imported_from_their_own_room_only():
                 assert parts[1] == room(path), f"{path} imports {name}"
 
 
-def test_importing_skactive_is_light():
-    code = (
-        "import sys, skactive; heavy = {'torchvision', 'matplotlib', 'pytest'} & "
-        "set(sys.modules); assert not heavy, heavy"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+HEAVY = {"torch", "torchvision", "numpy", "scipy", "pandas", "sklearn", "skorch", "modAL"}
+HEAVY |= {"joblib", "matplotlib", "tqdm", "PIL", "pytest"}
+
+
+def run(code):
+    """Run code in a fresh process; return the names that it prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import skactive",
+        "import skactive; dir(skactive), skactive.__all__, skactive.strategies.__all__",
+        "import skactive; hasattr(skactive, 'nope'), hasattr(skactive, '__wrapped__')",
+        "import skactive.strategies as s; dir(s), hasattr(s, 'nope')",
+        "import skactive.exceptions",
+    ],
+)
+def test_importing_skactive_is_light(code):
+    assert HEAVY & set(run(f"import sys; {code}; print(*sys.modules)")) == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from skactive import Margin",
+        "from skactive import CNNClassifier",
+        "from skactive import *",
+        "from skactive.experiments import run_experiment",
+        "from skactive.datasets import load_fashion_mnist",
+    ],
+)
+def test_some_come_in_later(code):
+    found = set(run(f"import sys; {code}; print(*sys.modules)"))
+    assert "numpy" in found
+    assert {"torchvision", "matplotlib", "pytest", "modAL", "skactive._modal"} & found == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_pandas_comes_in_when_used(path):
-    # modAL imports it anyway, so that sys.modules would not tell; _modal mends its use there
+    # _modal mends modAL's use of it, and modAL has imported it then
     if room(path) == "_modal":
         return
     body = ast.parse(path.read_text(encoding="utf-8")).body
     names = [alias.name for node in body if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module for node in body if isinstance(node, ast.ImportFrom)]
     assert "pandas" not in {name.partition(".")[0] for name in names}
+
+
+# Names on demand ----------------------------------------------------------------------------
+
+
+def test_all_lists_what_there_is():
+    tree = ast.parse((ROOT / "strategies" / "_public.py").read_text(encoding="utf-8"))
+    imported = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    public = [alias.asname for node in imported for alias in node.names]
+    assert strategies.__all__ == sorted(public)
+    assert skactive.__all__ == ["CNNClassifier", "ImageReader", "LPLClassifier", *sorted(public)]
+    for name in skactive.__all__:
+        value = getattr(skactive, name)
+        assert value.__name__ == name
+        assert vars(skactive)[name] is value  # kept, so that it is looked for only once
+        assert getattr(value, "__module__", "").startswith("skactive.")
+
+
+def test_public_rooms_are_attributes():
+    public = {path.stem for path in ROOT.iterdir() if path.stem[0] not in "_." and path != ROOT}
+    names = sorted(public - {"cli", "py"})
+    assert set(names) == {*skactive._MODULES, "strategies"}
+    code = "import skactive; print(*(getattr(skactive, name).__name__ for name in {}))"
+    assert run(code.format(names)) == [f"skactive.{name}" for name in names]
+
+
+def test_a_star_brings_every_name():
+    code = "from skactive import *; import skactive; print(*(set(skactive.__all__) - set(dir())))"
+    assert run(code) == []
+
+
+def test_dir_has_every_name():
+    names = {*skactive.__all__, *skactive._MODULES, "__version__", "__all__"}
+    assert set(run("import skactive; print(*dir(skactive))")) >= names
+    code = "from skactive import strategies; print(*dir(strategies))"
+    assert set(run(code)) >= {*strategies.__all__, "__all__"}
+
+
+@pytest.mark.parametrize("module", [skactive, strategies], ids=lambda module: module.__name__)
+def test_a_misspelt_name_is_named(module):
+    name = module.__name__
+    assert not hasattr(module, "nope")
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'nope'"):
+        _ = module.nope
+    with pytest.raises(ImportError, match=f"cannot import name 'nope' from '{name}'"):
+        exec(f"from {name} import nope")
+    with pytest.raises(ModuleNotFoundError, match=f"No module named '{name}.nope'"):
+        exec(f"import {name}.nope")
+    code = f"import {name}; {name}.Margn"
+    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert failed.stderr.endswith("has no attribute 'Margn'. Did you mean: 'Margin'?\n")

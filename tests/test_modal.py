@@ -656,7 +656,7 @@ def test_query_returns_metrics(owner):
 @mended_only
 def test_mended_once():
     held = data.data_vstack, Committee.vote, ActiveLearner.__init__, ActiveLearner._fit_on_new
-    importlib.reload(_modal)
+    importlib.reload(_modal).mend()
     assert held == (
         data.data_vstack,
         Committee.vote,
@@ -671,10 +671,12 @@ def test_nothing_outside_modal_changes():
 import sklearn.utils, sklearn.utils.validation, pandas
 modules = sklearn.utils, sklearn.utils.validation, pandas, pandas.DataFrame
 before = [dict(vars(module)) for module in modules]
-import skactive
+import skactive, modAL
+from skactive import _modal
 for module, names in zip(modules, before):
     assert all(vars(module)[name] is value for name, value in names.items()), module
-assert skactive._modal.check_X_y is not sklearn.utils.check_X_y
+assert _modal.check_X_y is not sklearn.utils.check_X_y
+assert modAL.models.base.check_X_y is _modal.check_X_y
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 

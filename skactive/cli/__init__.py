@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
 import skactive
 from skactive.cli._arguments import Parser
@@ -35,8 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["demo", "--rounds", "1", "--data-path", "here"])
     2
     """
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(argv)  # brings no torch; what runs a command imports it
     try:
+        _import_torch(arguments)
         arguments.run(arguments)
     except (ValueError, UnsupportedEstimatorError, OSError) as error:
         message = str(error)
@@ -46,14 +52,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"skactive {arguments.command}: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = (
-            f" The finished rounds are in {arguments.out}; the same command goes on from there."
-            if arguments.out
-            else ""
-        )
-        print(f"\nskactive {arguments.command}: stopped.{kept}", file=sys.stderr)
+        print(_stopped(arguments), file=sys.stderr)
         return 130
     return 0
+
+
+def _import_torch(arguments: argparse.Namespace) -> None:
+    """Import what every command computes with; Ctrl-C ends the process at once meanwhile.
+
+    The KeyboardInterrupt of Ctrl-C would abort torch's C++ at some places, with a core dump.
+    """
+
+    def leave(*_: Any) -> NoReturn:
+        print(_stopped(arguments), file=sys.stderr, flush=True)
+        os._exit(130)
+
+    # Python handles signals in the main thread only; one that is ignored is to stay so.
+    ours = (
+        "torch" not in sys.modules
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, leave)
+    try:
+        from skactive import estimators, experiments  # noqa: F401
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _stopped(arguments: argparse.Namespace) -> str:
+    """Return what is said after Ctrl-C."""
+    stopped = f"\nskactive {arguments.command}: stopped."
+    if arguments.out and Path(arguments.out).is_dir():
+        kept = f"The finished rounds are in {arguments.out}; the same command goes on from there."
+        return f"{stopped} {kept}"
+    return stopped
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,10 +1,23 @@
-"""What the commands share: one-line errors, and counts as values of options."""
+"""What the commands share: one-line errors, counts as values of options, data sets by name."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+# The function of `skactive.datasets` that loads each, and its first arguments.
+DATASETS: dict[str, tuple[str, ...]] = {
+    "fashion-mnist-4k": ("load_fashion_mnist", "4k"),
+    "fashion-mnist": ("load_fashion_mnist", "full"),
+    "mnist": ("load_mnist",),
+    "cifar10": ("load_cifar10",),
+    "cifar100": ("load_cifar100",),
+    "svhn": ("load_svhn",),
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,3 +48,12 @@ def count(low: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def load_dataset(name: str, **where: Any) -> Bunch:
+    """Load one of the data sets; what is false or None is left to the function that loads it."""
+    from skactive import datasets
+
+    function, *arguments = DATASETS[name]
+    given = {key: value for key, value in where.items() if value}
+    return getattr(datasets, function)(*arguments, **given)

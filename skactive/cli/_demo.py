@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skactive import strategies
-from skactive._torch import resolve_device
-from skactive._validation import check_count
-from skactive.cli._arguments import count
-from skactive.cli._study import DATASETS
-from skactive.estimators import CNNClassifier, LPLClassifier
-from skactive.experiments import Results, run_experiment
+from skactive.cli._arguments import DATASETS, count, load_dataset
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
+
+    from skactive.experiments import Results
 
 # What the messages of Python functions say, in the words of the command line.
 _AS_OPTIONS = {
@@ -33,6 +29,17 @@ _AS_OPTIONS = {
 _FAVOURITES = ("FisherMask", "Margin", "Entropy", "Random")
 # What is meant for a network that is trained jointly with a loss-prediction module.
 _JOINTLY = ("LPLGrad", "LearningLoss")
+# What of `skactive.strategies` is no strategy, or is made of others. By name, since to look at the
+# classes would be to import torch.
+_NOT_ALONE = {
+    "ClassBalanced",
+    "Hybrid",
+    "ProbabilityStrategy",
+    "QueryStrategy",
+    "Selection",
+    "Subsample",
+    "Switch",
+}
 
 DESCRIPTION = """\
 Watch query strategies choose real images for a CNN.
@@ -137,23 +144,16 @@ def add_demo(commands: Any) -> None:
     demo.set_defaults(run=run_demo, words=_AS_OPTIONS)
 
 
-def known_strategies() -> dict[str, type]:
-    """Return the query strategies that can be made without arguments, by name."""
-    public = {name: getattr(strategies, name) for name in strategies.__all__}
-    return {
-        name: kind
-        for name, kind in public.items()
-        if hasattr(kind, "select")
-        and not inspect.isabstract(kind)
-        and all(p.default is not p.empty for p in inspect.signature(kind).parameters.values())
-    }
+def known_strategies() -> list[str]:
+    """Return the names of the query strategies that can be made without arguments."""
+    return [name for name in strategies.__all__ if name not in _NOT_ALONE]
 
 
-def read_strategies(text: str) -> dict[str, Any]:
-    """Read the value of --strategies."""
+def read_strategies(text: str) -> list[str]:
+    """Return the names in the value of --strategies."""
     known = known_strategies()
     by_plain_name = {_plain(name): name for name in known}
-    names = []
+    names: list[str] = []
     for given in text.split(","):
         if _plain(given) not in by_plain_name:
             raise argparse.ArgumentTypeError(
@@ -162,7 +162,7 @@ def read_strategies(text: str) -> dict[str, Any]:
         names.append(by_plain_name[_plain(given)])
         if names.count(names[-1]) > 1:
             raise argparse.ArgumentTypeError(f"{names[-1]} is named twice")
-    return {name: known[name]() for name in names}
+    return names
 
 
 def _plain(name: str) -> str:
@@ -171,8 +171,14 @@ def _plain(name: str) -> str:
 
 def run_demo(arguments: argparse.Namespace) -> None:
     """Run the demo as the arguments say."""
+    # Imported here: they import torch, and --help does not need it.
+    from skactive._torch import resolve_device
+    from skactive._validation import check_count
+    from skactive.estimators import CNNClassifier, LPLClassifier
+    from skactive.experiments import run_experiment
+
     device = resolve_device(arguments.device, "skactive demo")
-    data = _load(arguments)
+    data = load_dataset(arguments.dataset, path=arguments.data_path, download=arguments.download)
     n_pool, n_classes = len(data.y_train), len(data.target_names)
     check_count(
         "rounds", "skactive demo", arguments.rounds, low=0,
@@ -193,9 +199,10 @@ def run_demo(arguments: argparse.Namespace) -> None:
         )
         for kind in (CNNClassifier, LPLClassifier)
     )
+    chosen = {name: getattr(strategies, name)() for name in arguments.strategies}
     arms = {
         name: (jointly, strategy) if name in _JOINTLY else strategy
-        for name, strategy in arguments.strategies.items()
+        for name, strategy in chosen.items()
     }
     results = run_experiment(
         classifier,
@@ -225,12 +232,6 @@ def run_demo(arguments: argparse.Namespace) -> None:
     for name in ["learning_curves.png", "queried_images.png", "results.jsonl"]:
         if (out / name).exists():
             print(f"  {out / name}")
-
-
-def _load(arguments: argparse.Namespace) -> Bunch:
-    load = DATASETS[arguments.dataset]
-    where = {"path": arguments.data_path, "download": arguments.download}
-    return load(**{name: value for name, value in where.items() if value})
 
 
 def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:

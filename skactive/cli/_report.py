@@ -6,11 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from skactive._validation import InvalidParameterError
 from skactive.cli._run import STUDY_FILE
-from skactive.cli._study import read_study
 from skactive.exceptions import DatasetError
-from skactive.experiments import Results
 
 _DESCRIPTION = """\
 Draw results: one page of HTML with pictures, tables and tests, that needs no other file.
@@ -40,7 +37,10 @@ def add_report(commands: Any) -> None:
 
 def write(arguments: argparse.Namespace) -> None:
     """Write the report as the arguments say."""
-    # Imported here: matplotlib is slow to import, and --help does not need it.
+    # Imported here: they import torch and matplotlib, and --help does not need these.
+    from skactive._validation import InvalidParameterError
+    from skactive.cli._study import read_study
+    from skactive.experiments import Results
     from skactive.plotting import write_report
 
     results = Results.load(arguments.folders)

@@ -6,13 +6,14 @@ import argparse
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from skactive._validation import InvalidParameterError
 from skactive.cli._arguments import count
-from skactive.cli._section import placed
-from skactive.cli._study import Study, read_study, try_out
-from skactive.experiments import Results, check_experiment, run_experiment
+
+if TYPE_CHECKING:
+    from skactive._validation import InvalidParameterError
+    from skactive.cli._study import Study
+    from skactive.experiments import Results
 
 # What the messages of Python functions say, in the words of the file.
 _IN_THE_FILE = {
@@ -66,6 +67,11 @@ def add_run(commands: Any) -> None:
 
 def run_study(arguments: argparse.Namespace) -> None:
     """Run the experiment as the arguments say."""
+    # Imported here: they import torch, and --help does not need it.
+    from skactive._validation import InvalidParameterError
+    from skactive.cli._study import read_study, try_out
+    from skactive.experiments import check_experiment, run_experiment
+
     study = read_study(arguments.config)
     settings = study.settings
     for option, field in [
@@ -102,6 +108,8 @@ def run_study(arguments: argparse.Namespace) -> None:
 
 def _placed(error: InvalidParameterError, arguments: argparse.Namespace) -> InvalidParameterError:
     """Name the field of the file, or the option, that an error is about."""
+    from skactive.cli._section import placed
+
     found = re.match(r"The '(\w+)' parameter of run_experiment ", str(error))
     field = found[1] if found else ""
     if getattr(arguments, _OPTIONS.get(field, field), None) is not None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from sklearn.metrics import get_scorer_names
 from skactive import datasets, estimators, strategies
 from skactive._torch import n_rows, take_rows
 from skactive._validation import InvalidParameterError
+from skactive.cli._arguments import DATASETS, load_dataset
 from skactive.cli._section import Section, placed
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.experiments import Protocol, run_experiment
@@ -30,14 +30,6 @@ else:
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
-DATASETS: dict[str, Callable[..., Bunch]] = {
-    "fashion-mnist-4k": partial(datasets.load_fashion_mnist, "4k"),
-    "fashion-mnist": partial(datasets.load_fashion_mnist, "full"),
-    "mnist": datasets.load_mnist,
-    "cifar10": datasets.load_cifar10,
-    "cifar100": datasets.load_cifar100,
-    "svhn": datasets.load_svhn,
-}
 _SECTIONS = ("dataset", "estimator", "strategies", "experiment", "protocol")
 # What the protocol sets on an estimator, and the field that it comes from.
 _PROTOCOL_SETS = {"augment": "augment", "train_split": "validation", "callbacks": "train_to"}
@@ -257,7 +249,7 @@ def _data(section: Section) -> tuple[Bunch, str]:
     if pool is not None and counts is not None:
         raise section.fault("pool", "left out where there are counts", pool)
     try:
-        data = DATASETS[name](**{key: value for key, value in where.items() if value})
+        data = load_dataset(name, **where)
     except InvalidParameterError as error:
         raise placed(section.file, "dataset.", error) from None
     X, y, X_test, y_test = data.X_train, data.y_train, data.X_test, data.y_test

@@ -13,7 +13,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch.utils.data import Dataset
 
-from skactive._modal import query_result
 from skactive._sub_pool import SubPool
 from skactive._torch import check_not_iterable_dataset, n_rows
 from skactive._validation import as_numbers, check_count, check_positions, describe, invalid
@@ -101,6 +100,8 @@ class QueryStrategy(BaseEstimator, ABC):
             X_labelled=getattr(learner, "X_training", None),
             y_labelled=getattr(learner, "y_training", None),
         )
+        from skactive._modal import query_result  # here, since it imports pandas and modAL
+
         return query_result(selection.indices, selection.utilities)
 
     def select(

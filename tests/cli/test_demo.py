@@ -1,5 +1,6 @@
 """The command line: the demo from start to end, continuing it, and every mistake of the user."""
 
+import inspect
 import json
 import shutil
 import subprocess
@@ -11,8 +12,9 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 import skactive
-from skactive import cli
+from skactive import cli, datasets, experiments, strategies
 from skactive.cli import _demo
+from skactive.cli._arguments import DATASETS
 from skactive.experiments import Results
 
 TINY = ["demo", "--rounds", "2", "--n-instances", "5", "--epochs", "1", "--seeds", "1"]
@@ -128,7 +130,10 @@ def test_without_rounds_there_is_one_picture(tmp_path, capsys):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(_demo, "run_experiment", raise_(KeyboardInterrupt()))
+    monkeypatch.setattr(experiments, "run_experiment", raise_(KeyboardInterrupt()))
+    assert cli.main([*TINY, "--out", str(tmp_path / "here")]) == 130
+    assert capsys.readouterr().err.endswith("\nskactive demo: stopped.\n")
+    (tmp_path / "here").mkdir()
     assert cli.main([*TINY, "--out", str(tmp_path / "here")]) == 130
     shown = capsys.readouterr().err
     assert "skactive demo: stopped. The finished rounds are in" in shown
@@ -153,13 +158,13 @@ def test_what_a_strategy_cannot_use_is_one_line(tmp_path, capsys):
 
 @pytest.mark.parametrize("error", [NotFittedError("not yet"), ValueError("not\nso")], ids=str)
 def test_what_is_wrong_with_values_is_one_line(tmp_path, monkeypatch, capsys, error):
-    monkeypatch.setattr(_demo, "run_experiment", raise_(error))
+    monkeypatch.setattr(experiments, "run_experiment", raise_(error))
     assert cli.main([*TINY, "--out", str(tmp_path), "--quiet"]) == 2
     assert capsys.readouterr().err == f"skactive demo: error: {' '.join(str(error).split())}\n"
 
 
 def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):
-    monkeypatch.setattr(_demo, "run_experiment", raise_(RuntimeError("ours")))
+    monkeypatch.setattr(experiments, "run_experiment", raise_(RuntimeError("ours")))
     with pytest.raises(RuntimeError, match="ours"):
         cli.main([*TINY, "--out", str(tmp_path)])
 
@@ -217,12 +222,26 @@ def test_mistakes_are_one_line(arguments, message, capsys, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_strategies_are_those_that_need_no_arguments():
+    public = {name: getattr(strategies, name) for name in strategies.__all__}
+    alone = [
+        name
+        for name, kind in public.items()
+        if hasattr(kind, "select")
+        and not inspect.isabstract(kind)
+        and all(p.default is not p.empty for p in inspect.signature(kind).parameters.values())
+    ]
+    assert _demo.known_strategies() == alone
+    assert {"Margin", "Entropy", "Random", "LeastConfidence"} <= set(alone)
+
+
 def test_strategies_are_found_whatever_their_case():
-    known = _demo.known_strategies()
-    assert {"Margin", "Entropy", "Random", "LeastConfidence"} <= known.keys()
-    assert "QueryStrategy" not in known
-    named = _demo.read_strategies("least-confidence, ENTROPY")
-    assert list(named) == ["LeastConfidence", "Entropy"]
+    assert _demo.read_strategies("least-confidence, ENTROPY") == ["LeastConfidence", "Entropy"]
+
+
+def test_data_sets_are_those_that_can_be_loaded():
+    loaders = {name for name in datasets.__all__ if name.startswith("load_")}
+    assert {function for function, *_ in DATASETS.values()} == loaders
 
 
 def test_help_teaches(capsys):

@@ -177,7 +177,7 @@ def test_the_file_is_kept_from_the_start(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     (tmp_path / "small.toml").write_text(STUDY)
-    monkeypatch.setattr("skactive.cli._run.run_experiment", stop)
+    monkeypatch.setattr("skactive.experiments.run_experiment", stop)
     out = tmp_path / "out"
     assert cli.main(["run", str(tmp_path / "small.toml"), "--out", str(out), "--quiet"]) == 130
     assert (out / "study.toml").read_text() == STUDY
@@ -187,11 +187,11 @@ def test_ctrl_c_says_how_to_go_on(ran, tmp_path, monkeypatch, capsys):
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skactive.cli._run.run_experiment", stop)
+    monkeypatch.setattr("skactive.experiments.run_experiment", stop)
     assert cli.main(["run", str(ran / "small.toml"), "--out", str(tmp_path), "--quiet"]) == 130
     shown = capsys.readouterr().err
     assert f"stopped. The finished rounds are in {tmp_path}; the same command goes on" in shown
-    monkeypatch.setattr("skactive.cli._run.read_study", stop)
+    monkeypatch.setattr("skactive.cli._study.read_study", stop)
     assert cli.main(["run", str(ran / "small.toml"), "--quiet"]) == 130
     assert capsys.readouterr().err == "\nskactive run: stopped.\n"
 

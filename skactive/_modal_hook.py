@@ -1,0 +1,64 @@
+"""Mends modAL when it is imported, whenever that is; imports nothing heavy itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+__all__ = ["install"]
+
+
+def install() -> None:
+    """Have modAL mended: as soon as it is imported, or at once where it has been."""
+    if ModalFinder not in sys.meta_path:
+        sys.meta_path.insert(0, ModalFinder)
+    # After the finder is there, so that no other thread's import slips through between the two.
+    spec = getattr(sys.modules.get("modAL"), "__spec__", None)
+    if spec is not None and not isinstance(spec.loader, _MendingLoader):
+        from skactive import _modal
+
+        _modal.mend()
+
+
+class ModalFinder:
+    """Find modAL where the finders after this one find it; leave all other modules to them.
+
+    modAL itself is enough: importing any of its modules imports it first.
+    """
+
+    @classmethod
+    def find_spec(
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return modAL's spec, with a loader that mends; None for any other module."""
+        if name != "modAL":
+            return None
+        for finder in sys.meta_path[sys.meta_path.index(cls) + 1 :]:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                spec.loader = _MendingLoader(spec)  # type: ignore[assignment]  # it acts as one
+                return spec
+        return None
+
+
+class _MendingLoader:
+    """The loader that was found, but modAL is mended before its import ends."""
+
+    def __init__(self, spec: ModuleSpec) -> None:
+        self._spec = spec
+        self._found: Any = spec.loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._found, name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run modAL, and mend it."""
+        # First, since it imports torch: meanwhile another thread could use what is not mended.
+        from skactive import _modal
+
+        self._found.exec_module(module)
+        _modal.mend()
+        self._spec.loader = module.__loader__ = self._found
