@@ -106,7 +106,9 @@ def _kind(label: Any) -> str:
 def _check_none_missing(parameter: str, labels: np.ndarray) -> None:
     import pandas as pd
 
-    missing = np.flatnonzero(pd.isna(labels)) if labels.dtype.kind in "fOMT" else []
+    if labels.dtype.kind not in "fOMT":
+        return
+    missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
         others = f", and at {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ValueError(

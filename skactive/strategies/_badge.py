@@ -9,8 +9,8 @@ from torch import Tensor
 
 from skactive._torch import n_rows
 from skactive.gradients import head_inputs
-from skactive.selection import kmeans_plusplus
-from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.selection import Picks, kmeans_plusplus
+from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy
 from skactive.strategies._networks import PoolInputs, PoolNetwork
 
 
@@ -62,17 +62,16 @@ class BADGE(QueryStrategy):
 
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
-    ) -> Selection:
+    ) -> Picks:
         network = PoolNetwork(estimator, self, self.device)
         network.check(X_pool)
         samples = PoolInputs(network, ("X_pool", X_pool, np.arange(n_rows(X_pool))))
         with samples.counted():
             found = head_inputs(network.module, samples, batch_size=self.batch_size)
-        picks = kmeans_plusplus(
+        return kmeans_plusplus(
             (_residuals(found.logits), found.inputs), n_instances,
             first="largest", random_state=self.random_state,
         )  # fmt: skip
-        return Selection(picks.indices, None, picks.gains)
 
 
 def _residuals(logits: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._torch import n_rows
 from skactive.gradients import head_factors
-from skactive.selection import greedy_fisher
-from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.selection import Picks, greedy_fisher
+from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy
 from skactive.strategies._networks import PoolInputs, PoolNetwork
 
 
@@ -89,7 +89,7 @@ class BAIT(QueryStrategy):
 
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
-    ) -> Selection:
+    ) -> Picks:
         network = PoolNetwork(estimator, self, self.device)
         network.check(X_pool)
         N = n_rows(X_pool)
@@ -99,9 +99,8 @@ class BAIT(QueryStrategy):
         samples = PoolInputs(network, *parts)
         with samples.counted():
             factors = head_factors(network.module, samples, batch_size=self.batch_size)
-        result = greedy_fisher(
+        return greedy_fisher(
             factors, n_instances,
             candidates=np.arange(N), labelled=np.arange(N, len(samples)),
             regularization=self.regularization, oversample=self.oversample,
         )  # fmt: skip
-        return Selection(result.indices, None, result.gains)

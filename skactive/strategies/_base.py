@@ -17,6 +17,7 @@ from skactive._sub_pool import SubPool
 from skactive._torch import check_not_iterable_dataset, n_rows
 from skactive._validation import as_numbers, check_count, check_positions, describe, invalid
 from skactive.exceptions import SelectionError
+from skactive.selection import Picks
 from skactive.strategies._readable import readable_positions
 
 BATCH_CONSTRAINTS: dict[str, list] = {
@@ -192,7 +193,7 @@ class QueryStrategy(BaseEstimator, ABC):
     @abstractmethod
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
-    ) -> Selection | list[int] | np.ndarray | torch.Tensor:
+    ) -> Selection | Picks | list[int] | np.ndarray | torch.Tensor:
         """Choose samples; this is what a strategy implements, and what `select` calls.
 
         Callers use `select`, or a modAL learner's `query`: they check parameters, pool and count
@@ -214,9 +215,10 @@ class QueryStrategy(BaseEstimator, ABC):
 
         Returns
         -------
-        Selection, or list, ndarray or Tensor of int
+        Selection, Picks, or list, ndarray or Tensor of int
             `n_instances` distinct positions in X_pool, in the order picked. A Selection may have
-            utilities, one per sample of the pool, or gains, one per pick. Positions alone may be of
+            utilities, one per sample of the pool, or gains, one per pick; Picks are what the
+            functions of `skactive.selection` return. Positions alone may be of
             any integer dtype, and a tensor on any device. Nothing else is taken for positions: not
             a single int, not a tuple, which may be modAL's pair, and no pandas Index or Series,
             whose labels may differ from positions.
@@ -225,7 +227,11 @@ class QueryStrategy(BaseEstimator, ABC):
     def _checked(self, answer: Any, n: int, n_pool: int) -> Selection:
         """Return what `choose` answered as a Selection, or raise if it is none of this pool."""
         where = f"{type(self).__name__}.choose"
-        given = answer if isinstance(answer, Selection) else Selection(answer)
+        given = answer
+        if isinstance(answer, Picks):
+            given = Selection(answer.indices, None, answer.gains)
+        elif not isinstance(answer, Selection):
+            given = Selection(answer)
         return Selection(
             check_positions(where, given.indices, n, n_pool),
             _numbers(where, "utilities", given.utilities, n_pool, "sample of the pool"),
@@ -249,5 +255,5 @@ def _numbers(where: str, name: str, value: Any, n: int, per: str) -> np.ndarray 
 def _by_positions(X: Any) -> Any:
     """Return a pool that slices and arrays of positions index; lists and Datasets have no such."""
     if isinstance(X, (list, tuple, Dataset)):
-        return SubPool(X, np.arange(len(X)))
+        return SubPool(X, np.arange(n_rows(X)))
     return X

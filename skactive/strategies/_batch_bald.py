@@ -10,8 +10,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from skactive._rng import seed_sequence
-from skactive.selection import batch_bald
-from skactive.strategies._base import Selection
+from skactive.selection import Picks, batch_bald
 from skactive.strategies._monte_carlo import MonteCarloStrategy
 
 
@@ -83,15 +82,14 @@ class BatchBALD(MonteCarloStrategy):
 
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
-    ) -> Selection:
+    ) -> Picks:
         masks, labels = seed_sequence(self.random_state, self).spawn(2)
         blocks: list[np.ndarray] = []
         device = self._read(
             estimator, X_pool, masks,
             lambda _, log_p: blocks.append(log_p.swapaxes(0, 1).astype(np.float32)),
         )  # fmt: skip
-        picks = batch_bald(
+        return batch_bald(
             torch.from_numpy(np.concatenate(blocks)).to(device), n_instances,
             n_configurations=self.n_configurations, random_state=np.random.default_rng(labels),
         )  # fmt: skip
-        return Selection(picks.indices, None, picks.gains)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skactive.selection import k_center_greedy
-from skactive.strategies._base import Selection
+from skactive.selection import Picks, k_center_greedy
 from skactive.strategies._embeddings import EmbeddingStrategy
 
 
@@ -64,7 +63,6 @@ class CoreSet(EmbeddingStrategy):
 
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
-    ) -> Selection:
+    ) -> Picks:
         pool, labelled = self._embed(estimator, X_pool, X_labelled)
-        picks = k_center_greedy(pool, n_instances, centers=labelled, random_state=self.random_state)
-        return Selection(picks.indices, None, picks.gains)
+        return k_center_greedy(pool, n_instances, centers=labelled, random_state=self.random_state)

@@ -14,8 +14,7 @@ from torch import Tensor
 from skactive._rng import generator
 from skactive._validation import invalid
 from skactive.exceptions import UnsupportedEstimatorError
-from skactive.selection import max_coverage, other_group_distances, purity_radius
-from skactive.strategies._base import Selection
+from skactive.selection import Picks, max_coverage, other_group_distances, purity_radius
 from skactive.strategies._clusters import cluster
 from skactive.strategies._embeddings import EmbeddingStrategy
 from skactive.strategies._networks import open_learner
@@ -102,16 +101,15 @@ class ProbCover(EmbeddingStrategy):
 
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
-    ) -> Selection:
+    ) -> Picks:
         pool, labelled = self._embed(estimator, X_pool, X_labelled, normalize=self.normalize)
         draw = generator(self.random_state, self)
         delta, groups = self.delta, None
         if delta is None:
             delta, groups = self._pure(estimator, pool, labelled, y_labelled, draw)
-        picks = max_coverage(
+        return max_coverage(
             pool, n_instances, float(delta), centers=labelled, groups=groups, random_state=draw
         )
-        return Selection(picks.indices, None, picks.gains)
 
     def _pure(
         self, estimator: Any, pool: Tensor, labelled: Tensor | None, y: Any,

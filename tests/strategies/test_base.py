@@ -10,6 +10,7 @@ from torch.utils.data import TensorDataset
 
 from skactive import ClassBalanced, Hybrid, QueryStrategy, Selection, Subsample, Switch
 from skactive.exceptions import SelectionError
+from skactive.selection import k_center_greedy
 from tests.strategies.stubs import Fixed, distributions
 
 P = distributions(10, 1)
@@ -58,6 +59,14 @@ def test_positions_become_a_selection(answer):
     assert found.indices.tolist() == [3, 9, 0]
     assert found.utilities is None
     assert found.gains is None
+
+
+def test_picks_keep_their_gains():
+    picks = k_center_greedy(np.arange(10.0)[:, None], 3, random_state=0)
+    found = Own(picks).select(None, P, 3)
+    assert found.indices.tolist() == list(picks)
+    assert found.gains is picks.gains
+    assert found.utilities is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
