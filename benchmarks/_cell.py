@@ -24,8 +24,13 @@ from benchmarks._machine import memory
 
 BATCH, LABELLED, DRAWS = 100, 100, 10
 OF_DRAWS = [
-    "BALD", "MeanEntropy", "PredictiveEntropy", "VariationRatio", "PowerBALD", "BatchBALD",
-]  # fmt: skip
+    "BALD",
+    "MeanEntropy",
+    "PredictiveEntropy",
+    "VariationRatio",
+    "PowerBALD",
+    "BatchBALD",
+]
 # Configurations of labels that BatchBALD enumerates or draws.
 CONFIGURATIONS = 100
 # Short calls are repeated, up to so often and for so long.
@@ -116,10 +121,17 @@ def ours(strategy: str, given: Problem) -> Callable[[], Any]:
     }.get(strategy, {})
     query = getattr(skactive, strategy)(random_state=0, **params)
     if given.H.shape[1]:
-        return lambda: query.select(
-            None, given.H, BATCH, X_labelled=given.H_labelled, y_labelled=given.y_labelled,
-            embeddings=given.H, embeddings_labelled=given.H_labelled,
-        ).indices  # fmt: skip
+        return lambda: (
+            query.select(
+                None,
+                given.H,
+                BATCH,
+                X_labelled=given.H_labelled,
+                y_labelled=given.y_labelled,
+                embeddings=given.H,
+                embeddings_labelled=given.H_labelled,
+            ).indices
+        )
     source: Any = [Given(p) for p in given.draws] if strategy in OF_DRAWS else Given(given.p)
     return lambda: query.select(source, given.positions, BATCH).indices
 
@@ -162,14 +174,15 @@ def theirs(strategy: str, given: Problem) -> Callable[[], Any]:
         "Entropy": by_uncertainty("entropy"),
         "BALD": (lambda: pool.GreedyBALD(**by_draws), several),
         "VariationRatio": (
-            lambda: pool.QueryByCommittee(method="variation_ratios", **by_draws), several
+            lambda: pool.QueryByCommittee(method="variation_ratios", **by_draws),
+            several,
         ),
         "BatchBALD": (lambda: pool.BatchBALD(n_MC_samples=CONFIGURATIONS, **by_draws), several),
         "BADGE": (lambda: pool.Badge(random_state=0), one),
         "CoreSet": (lambda: pool.CoreSet(random_state=0), {}),
         "TypiClust": (lambda: pool.TypiClust(k=20, random_state=0), {}),
         "ProbCover": (lambda: pool.ProbCover(n_classes=C, random_state=0), {}),
-    }  # fmt: skip
+    }
     query, inputs = queries[strategy]
     # a new one for each call: ProbCover keeps distances
     return lambda: query().query(X, y, batch_size=BATCH, **inputs)

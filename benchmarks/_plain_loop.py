@@ -88,9 +88,12 @@ def train(
     net = net.to(device, memory_format=layout).train()
     y = y.to(device)
     optimizer = torch.optim.SGD(
-        net.parameters(), lr=recipe.lr, momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay, fused=True,
-    )  # fmt: skip
+        net.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
     for epoch, order in zip(range(recipe.epochs), orders, strict=False):
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr * 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))

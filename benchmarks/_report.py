@@ -156,14 +156,17 @@ def markdown(result: dict[str, Any]) -> str:
 
     quick = ", at small sizes, which prove nothing" if result["quick"] else ""
     lines = [
-        f"# {result['name']}", "",
-        f"{result['date']}, threads of torch: {result['threads']}{quick}.", "",
+        f"# {result['name']}",
+        "",
+        f"{result['date']}, threads of torch: {result['threads']}{quick}.",
+        "",
         f"- {listed(result['machine'])}",
         f"- {listed(result['versions'])}",
-        f"- of the process that measured: {listed(result['process'])}", "",
+        f"- of the process that measured: {listed(result['process'])}",
+        "",
         "| measured | value | repeats | target | met | |",
         "| --- | ---: | ---: | ---: | --- | --- |",
-    ]  # fmt: skip
+    ]
     for r in result["rows"]:
         target = "" if r["target"] is None else f"{SIGNS[r['better']]} {r['target']:g} {r['unit']}"
         met = {None: "", True: "yes", False: "**no**"}[r["met"]]

@@ -42,12 +42,23 @@ def against_published(quick: bool) -> list[dict[str, Any]]:
     loop, pick = median(times["published"]), median(times["ours"]) / n
     size = f"N = {N}, D = {D}, C = 10"
     return [
-        row(f"published loop on dense factors, a pick, {size}", "s", times["published"], None,
-            "lower", _THRIFTY),
-        row(f"greedy_fisher, a pick of {n}, set-up included", "s",
-            [value / n for value in times["ours"]], None, "lower"),
+        row(
+            f"published loop on dense factors, a pick, {size}",
+            "s",
+            times["published"],
+            None,
+            "lower",
+            _THRIFTY,
+        ),
+        row(
+            f"greedy_fisher, a pick of {n}, set-up included",
+            "s",
+            [value / n for value in times["ours"]],
+            None,
+            "lower",
+        ),
         row("published / greedy_fisher", "×", loop / pick, None if quick else 100.0, "higher"),
-    ]  # fmt: skip
+    ]
 
 
 def _whole_pool(N: int, C: int, D: int, n: int, oversample: float) -> tuple[float, float]:
@@ -67,9 +78,15 @@ def whole_pool(quick: bool, oversample: float) -> list[dict[str, Any]]:
     limits = (None, None) if quick else (600.0, 3000.0)
     return [
         row(size, "s", took, limits[0], "lower"),
-        row(f"peak memory of that process, oversample = {oversample:g}", "MB", peak, limits[1],
-            "lower", "interpreter, torch and samples included"),
-    ]  # fmt: skip
+        row(
+            f"peak memory of that process, oversample = {oversample:g}",
+            "MB",
+            peak,
+            limits[1],
+            "lower",
+            "interpreter, torch and samples included",
+        ),
+    ]
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
             "sampled": lambda: diagonal_fisher(net, X[:n_diagonal], labels=1, random_state=0),
         },
         1 if quick else 3,
-    )  # fmt: skip
+    )
     ratio = median(times["diagonal"]) / median(times["plain"])
     rows.append(row(f"diagonal of {n_diagonal} images", "s", times["diagonal"], None, "lower"))
     rows.append(row("diagonal / pass over the same", "×", ratio, None, "lower"))

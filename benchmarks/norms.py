@@ -87,26 +87,52 @@ def on_cpu(name: str, quick: bool) -> list[dict[str, Any]]:
         repeats,
     )
     images = {"published": few, "func": few}
-    each = {way: [1e3 * value / images.get(way, n) for value in values]
-            for way, values in times.items()}  # fmt: skip
+    each = {
+        way: [1e3 * value / images.get(way, n) for value in values] for way, values in times.items()
+    }
     took = {way: median(values) for way, values in each.items()}
     floor = min(took["256"], took["64"])
     rows = [
-        row(f"{name}: a pass over {n} images in batches of {size}, an image", "ms", each[size],
-            None, "lower")
+        row(
+            f"{name}: a pass over {n} images in batches of {size}, an image",
+            "ms",
+            each[size],
+            None,
+            "lower",
+        )
         for size in ("256", "64")
-    ]  # fmt: skip
+    ]
     rows += [
         row(f"{name}: gradient_norms, an image", "ms", each["norms"], None, "lower"),
-        row(f"{name}: gradient_norms / the faster pass (aim 1.5)", "×", took["norms"] / floor,
-            None if quick else 2.0, "lower"),
-        row(f"{name}: gradient_norms / pass in batches of 256", "×", took["norms"] / took["256"],
-            None, "lower"),
-        row(f"{name}: one image at a time / gradient_norms", "×",
-            took["published"] / took["norms"], None, "higher"),
-        row(f"{name}: torch.func / gradient_norms", "×", took["func"] / took["norms"],
-            None, "higher"),
-    ]  # fmt: skip
+        row(
+            f"{name}: gradient_norms / the faster pass (aim 1.5)",
+            "×",
+            took["norms"] / floor,
+            None if quick else 2.0,
+            "lower",
+        ),
+        row(
+            f"{name}: gradient_norms / pass in batches of 256",
+            "×",
+            took["norms"] / took["256"],
+            None,
+            "lower",
+        ),
+        row(
+            f"{name}: one image at a time / gradient_norms",
+            "×",
+            took["published"] / took["norms"],
+            None,
+            "higher",
+        ),
+        row(
+            f"{name}: torch.func / gradient_norms",
+            "×",
+            took["func"] / took["norms"],
+            None,
+            "higher",
+        ),
+    ]
     for way, what in (("norms", "gradient_norms"), ("plain", "the pass in batches of 256")):
         peak = alone(peak_of, name, way, n)
         rows.append(row(f"{name}: peak memory of {what}", "MB", peak, None, "lower"))
@@ -139,10 +165,15 @@ def on_cuda(quick: bool) -> list[dict[str, Any]]:
     return [
         row(f"{name}: a pass", "s", times["plain"], None, "lower"),
         row(f"{name}: gradient_norms", "s", times["norms"], None if quick else 2.0, "lower"),
-        row(f"{name}: one image at a time / gradient_norms", "×", ratio, None if quick else 60.0,
-            "higher"),
+        row(
+            f"{name}: one image at a time / gradient_norms",
+            "×",
+            ratio,
+            None if quick else 60.0,
+            "higher",
+        ),
         row(f"{name}: peak memory of gradient_norms", "MB", peak, None, "lower"),
-    ]  # fmt: skip
+    ]
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:

@@ -65,10 +65,12 @@ QUICK = ["Margin", "GradientNorm", "CoreSet"]
 PARAMS: dict[str, dict[str, Any]] = {
     "LearningLoss": {"subset": None},
     "LPLGrad": {"subset": None},
-    **{name: {"n_passes": 4} for name in
-       ("BALD", "MeanEntropy", "PredictiveEntropy", "VariationRatio", "PowerBALD")},
+    **{
+        name: {"n_passes": 4}
+        for name in ("BALD", "MeanEntropy", "PredictiveEntropy", "VariationRatio", "PowerBALD")
+    },
     "FisherMask": {"max_memory": FOR_FISHER, "progress": False},
-}  # fmt: skip
+}
 
 
 class SmallNet(nn.Sequential):
@@ -76,9 +78,15 @@ class SmallNet(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(
-            nn.Conv2d(3, 8, 4, stride=4), nn.ReLU(), nn.Conv2d(8, WIDTH, 3, stride=2), nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(WIDTH, CLASSES),
-        )  # fmt: skip
+            nn.Conv2d(3, 8, 4, stride=4),
+            nn.ReLU(),
+            nn.Conv2d(8, WIDTH, 3, stride=2),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Dropout(0.2),
+            nn.Linear(WIDTH, CLASSES),
+        )
 
 
 class PeakMemory:
@@ -133,9 +141,7 @@ def query(name: str, path: Path) -> tuple[float, float, float, float]:
     strategy = getattr(skactive, name)(random_state=0, **PARAMS.get(name, {}))
 
     def select(n: int) -> float:
-        return seconds(
-            lambda: strategy.select(clf, pool[:n], PICKS, X_labelled=X, y_labelled=y)
-        )  # fmt: skip
+        return seconds(lambda: strategy.select(clf, pool[:n], PICKS, X_labelled=X, y_labelled=y))
 
     select(1_000)
     quarter = select(len(pool) // 4)
@@ -178,10 +184,17 @@ def reading(path: Path, repeats: int, pause: float) -> np.ndarray:
         Margin().select(clf, pool, PICKS)
 
     timed(score)
-    return np.array([
-        (timed(score), timed(score, from_disk=False), timed(read), timed(_read_some, ahead=False))
-        for _ in range(repeats)
-    ])  # fmt: skip
+    return np.array(
+        [
+            (
+                timed(score),
+                timed(score, from_disk=False),
+                timed(read),
+                timed(_read_some, ahead=False),
+            )
+            for _ in range(repeats)
+        ]
+    )
 
 
 def overlap(times: np.ndarray, target: float | None) -> list[dict[str, Any]]:
@@ -226,11 +239,28 @@ def measure(quick: bool, only: str = "") -> list[dict[str, Any]]:
             stored = FOR_FISHER if each is None else each * N
             what = f"{name}, N = {N:,}"
             rows += [
-                row(f"{what}, {PICKS} picks", "s", whole, None, "lower",
-                    f"{1e6 * whole / N:.0f} µs a sample"),
-                row(f"{what}, all of the pool / a quarter of it", "×", whole / quarter,
-                    None if quick else 5.0, "lower"),
-                row(f"{what}, peak memory", "MB", peak, 1000 + stored / 1e6, "lower",
-                    f"{stored / 1e6:.0f} MB of it stored; VmHWM {with_file:.0f} MB"),
-            ]  # fmt: skip
+                row(
+                    f"{what}, {PICKS} picks",
+                    "s",
+                    whole,
+                    None,
+                    "lower",
+                    f"{1e6 * whole / N:.0f} µs a sample",
+                ),
+                row(
+                    f"{what}, all of the pool / a quarter of it",
+                    "×",
+                    whole / quarter,
+                    None if quick else 5.0,
+                    "lower",
+                ),
+                row(
+                    f"{what}, peak memory",
+                    "MB",
+                    peak,
+                    1000 + stored / 1e6,
+                    "lower",
+                    f"{stored / 1e6:.0f} MB of it stored; VmHWM {with_file:.0f} MB",
+                ),
+            ]
     return rows

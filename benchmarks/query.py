@@ -104,20 +104,25 @@ def two_stages(quick: bool) -> list[dict]:
     for n_blocks in (2, 4, 8, 16):
         found = [
             greedy_fisher_in_blocks(
-                lambda positions: V.take(torch.as_tensor(positions)), np.arange(N), n,
-                block_size=-(-N // n_blocks), random_state=seed,
+                lambda positions: V.take(torch.as_tensor(positions)),
+                np.arange(N),
+                n,
+                block_size=-(-N // n_blocks),
+                random_state=seed,
             ).indices
             for seed in range(1 if quick else 3)
-        ]  # fmt: skip
+        ]
         loss = np.mean([objective(V, I_U, picks) for picks in found]) / one - 1
         rows.append(row(f"loss of two stages, {n_blocks} blocks", "%", 100 * loss, None, "lower"))
     return rows
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:
-    sizes = [(150, 5, 20, None, None)] if quick else [
-        (5_500, 250, 250, 90.0, None), (25_000, 2_000, 1_000, 600.0, 10.0)
-    ]  # fmt: skip
+    sizes = (
+        [(150, 5, 20, None, None)]
+        if quick
+        else [(5_500, 250, 250, 90.0, None), (25_000, 2_000, 1_000, 600.0, 10.0)]
+    )
     rows = []
     for N, n, n_labelled, on_cpu, on_gpu in sizes:
         rows += query(N, n, n_labelled, "cpu", on_cpu)

@@ -111,15 +111,36 @@ def measure(quick: bool) -> list[dict[str, Any]]:
     n = 20 if quick else 100
     N = 5_000 if quick else 50_000
     took, peak = alone(pool, N, 10, 128, n)
-    rows.append(row(f"a pick, N = {N}, C = 10, D = 128, {n} picks", "s", took,
-                    None if quick else 0.08, "lower"))  # fmt: skip
-    rows.append(row("peak memory of that process, D = 128", "MB", peak,
-                    None if quick else 1000, "lower",
-                    "interpreter and torch included"))  # fmt: skip
+    rows.append(
+        row(
+            f"a pick, N = {N}, C = 10, D = 128, {n} picks",
+            "s",
+            took,
+            None if quick else 0.08,
+            "lower",
+        )
+    )
+    rows.append(
+        row(
+            "peak memory of that process, D = 128",
+            "MB",
+            peak,
+            None if quick else 1000,
+            "lower",
+            "interpreter and torch included",
+        )
+    )
     for N in (1_000, 4_000) if quick else (1_000, 10_000, 50_000, 200_000):
         took, peak = alone(pool, N, 10, 64, 20)
-        rows.append(row(f"a pick per 1,000 samples, N = {N}, C = 10, D = 64, 20 picks", "ms",
-                        took / N * 1e6, None, "lower"))  # fmt: skip
+        rows.append(
+            row(
+                f"a pick per 1,000 samples, N = {N}, C = 10, D = 64, 20 picks",
+                "ms",
+                took / N * 1e6,
+                None,
+                "lower",
+            )
+        )
         rows.append(row(f"peak memory, N = {N}", "MB", peak, None, "lower"))
     N = 1_000 if quick else 4_000
     took, peak = alone(pool, N, 100, 16, 5)

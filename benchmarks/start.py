@@ -56,10 +56,15 @@ def measure(quick: bool) -> list[dict[str, Any]]:
     for name, (_, most_seconds, most_memory) in _STARTS.items():
         took, peaks = (list(values) for values in zip(*found[name], strict=True))
         rows += [
-            row(f"{name}, seconds of the processor", "s", took,
-                None if quick else most_seconds, "lower"),
+            row(
+                f"{name}, seconds of the processor",
+                "s",
+                took,
+                None if quick else most_seconds,
+                "lower",
+            ),
             row(f"{name}, peak memory", "MB", peaks, None if quick else most_memory, "lower"),
-        ]  # fmt: skip
+        ]
     ours, theirs = (
         median([took for took, _ in found[name]])
         for name in ("from skactive import Margin", "import torch, skorch, sklearn")

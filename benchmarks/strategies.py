@@ -81,9 +81,12 @@ def grid(quick: bool = False) -> list[Cell]:
     kinds = [(OF_PROBABILITIES, (0,)), (OF_EMBEDDINGS, sizes[1])]
     return [
         Cell(strategy, N, D, C)
-        for N in sizes[0] for strategies, widths in kinds
-        for D in widths for C in sizes[2] for strategy in strategies
-    ]  # fmt: skip
+        for N in sizes[0]
+        for strategies, widths in kinds
+        for D in widths
+        for C in sizes[2]
+        for strategy in strategies
+    ]
 
 
 def load(file: Path) -> dict[tuple[Cell, str], dict[str, Any]]:

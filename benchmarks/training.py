@@ -84,9 +84,13 @@ def problem(n: int) -> tuple[np.ndarray, np.ndarray]:
 def ours(case: Case, X: np.ndarray, y: np.ndarray) -> CNNClassifier:
     recipe = case.recipe
     return CNNClassifier(
-        case.module, max_epochs=recipe.epochs, batch_size=recipe.batch_size, device=recipe.device,
-        amp=recipe.half, random_state=0,
-    ).fit(X, y)  # fmt: skip
+        case.module,
+        max_epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        device=recipe.device,
+        amp=recipe.half,
+        random_state=0,
+    ).fit(X, y)
 
 
 def plain(case: Case, X: np.ndarray, y: np.ndarray, channels_last: bool) -> torch.nn.Module:
@@ -99,12 +103,21 @@ def plain(case: Case, X: np.ndarray, y: np.ndarray, channels_last: bool) -> torc
 def stock(case: Case, X: np.ndarray, y: np.ndarray) -> NeuralNetClassifier:
     recipe = case.recipe
     return NeuralNetClassifier(
-        NETWORKS[case.module], module__in_channels=SHAPE[0], module__num_classes=CLASSES,
-        criterion=torch.nn.CrossEntropyLoss, optimizer=torch.optim.SGD, lr=recipe.lr,
-        optimizer__momentum=recipe.momentum, optimizer__weight_decay=recipe.weight_decay,
-        max_epochs=recipe.epochs, batch_size=recipe.batch_size, iterator_train__shuffle=True,
-        train_split=None, device=recipe.device, verbose=0,
-    ).fit(X, y)  # fmt: skip
+        NETWORKS[case.module],
+        module__in_channels=SHAPE[0],
+        module__num_classes=CLASSES,
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.SGD,
+        lr=recipe.lr,
+        optimizer__momentum=recipe.momentum,
+        optimizer__weight_decay=recipe.weight_decay,
+        max_epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        iterator_train__shuffle=True,
+        train_split=None,
+        device=recipe.device,
+        verbose=0,
+    ).fit(X, y)
 
 
 def training(case: Case, repeats: int, quick: bool) -> list[dict[str, Any]]:

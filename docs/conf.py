@@ -56,10 +56,18 @@ def _gallery_order(folder):
     from sphinx_gallery.sorting import ExplicitOrder
 
     first = [
-        "plot_two_dimensions.py", "plot_measures.py", "plot_diversity.py", "plot_mask_by_layer.py",
-        "plot_fisher_against_entropy.py", "plot_predicted_loss.py", "plot_learning_curves.py",
-        "plot_imbalanced_pool.py", "plot_pipeline.py", "plot_torchvision.py", "*",
-    ]  # fmt: skip
+        "plot_two_dimensions.py",
+        "plot_measures.py",
+        "plot_diversity.py",
+        "plot_mask_by_layer.py",
+        "plot_fisher_against_entropy.py",
+        "plot_predicted_loss.py",
+        "plot_learning_curves.py",
+        "plot_imbalanced_pool.py",
+        "plot_pipeline.py",
+        "plot_torchvision.py",
+        "*",
+    ]
     return ExplicitOrder(first)
 
 

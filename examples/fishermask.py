@@ -69,9 +69,18 @@ def experiment(out: Path, quick: bool) -> tuple[Results, np.ndarray]:
     shown = np.isin(data.y_test, list(COUNTS))
     classifier = CNNClassifier("small_cnn", classes=list(COUNTS), max_epochs=5 if quick else 60)
     results = run_experiment(
-        classifier, STRATEGIES, X, y, data.X_test[shown], data.y_test[shown],
-        n_initial=20, n_instances=15, n_rounds=2 if quick else 8, seeds=1 if quick else 5, out=out,
-    )  # fmt: skip
+        classifier,
+        STRATEGIES,
+        X,
+        y,
+        data.X_test[shown],
+        data.y_test[shown],
+        n_initial=20,
+        n_instances=15,
+        n_rounds=2 if quick else 8,
+        seeds=1 if quick else 5,
+        out=out,
+    )
     return results, y
 
 

@@ -36,8 +36,10 @@ clf = LPLClassifier(
     "small_cnn", classes=range(10), max_epochs=10 if quick else 30, random_state=0
 ).fit(X[:500], y[:500])
 last = clf.history_[-1]
-print(f"cross-entropy {last['train_class_loss']:.2f}, ranking {last['train_ranking_loss']:.2f}, "
-      f"{last['train_ranking_acc']:.0%} of pairs in order")  # fmt: skip
+print(
+    f"cross-entropy {last['train_class_loss']:.2f}, ranking {last['train_ranking_loss']:.2f}, "
+    f"{last['train_ranking_acc']:.0%} of pairs in order"
+)
 true_loss = -np.log(clf.predict_proba(X_test)[np.arange(len(y_test)), y_test])
 rank = spearmanr(clf.predict_loss(X_test), true_loss).statistic
 print(f"rank correlation of predicted and true loss on test images: {rank:.2f}")
@@ -49,10 +51,18 @@ print(f"asked for: {', '.join(asked)}")
 
 # Round after round. Every round trains from scratch.
 results = run_experiment(
-    clf, [LPLGrad(), Random()], X, y, X_test, y_test,
-    n_initial=20, initial="balanced", n_instances=40, n_rounds=3,
+    clf,
+    [LPLGrad(), Random()],
+    X,
+    y,
+    X_test,
+    y_test,
+    n_initial=20,
+    initial="balanced",
+    n_instances=40,
+    n_rounds=3,
     seeds=1 if quick else 2,
-)  # fmt: skip
+)
 print(results.to_text())
 figure = Figure(figsize=(6.4, 4.4), layout="constrained")
 LearningCurvesDisplay.from_results(results, ax=figure.subplots())

@@ -40,10 +40,19 @@ def experiment(out: Path, quick: bool) -> Results:
         for query, strategy in QUERIES.items()
     }
     return run_experiment(
-        CNNClassifier(), arms, data.X_train, data.y_train, data.X_test, data.y_test,
-        n_initial=50, initial="balanced", n_instances=50, n_rounds=2 if quick else 4,
-        seeds=1 if quick else 5, out=out,
-    )  # fmt: skip
+        CNNClassifier(),
+        arms,
+        data.X_train,
+        data.y_train,
+        data.X_test,
+        data.y_test,
+        n_initial=50,
+        initial="balanced",
+        n_instances=50,
+        n_rounds=2 if quick else 4,
+        seeds=1 if quick else 5,
+        out=out,
+    )
 
 
 def draw(results: Results, path: Path) -> None:

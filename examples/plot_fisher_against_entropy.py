@@ -34,11 +34,9 @@ clf.fit(X_labelled, y_labelled)
 
 strategies = {"Entropy": Entropy(), "FisherMask": FisherMask(n_samples=256, random_state=0)}
 chosen = {
-    name: strategy.select(
-        clf, X_pool, 20, X_labelled=X_labelled, y_labelled=y_labelled
-    ).indices
+    name: strategy.select(clf, X_pool, 20, X_labelled=X_labelled, y_labelled=y_labelled).indices
     for name, strategy in strategies.items()
-}  # fmt: skip
+}
 
 # %%
 # Side by side

@@ -38,10 +38,16 @@ strategies = {
 results = run_experiment(
     CNNClassifier("small_cnn", classes=list(counts), max_epochs=2 if SMOKE else 20),
     strategies,
-    X, y, data.X_test[shown], data.y_test[shown],
-    n_initial=20, n_instances=15, n_rounds=2 if SMOKE else 4, seeds=1 if SMOKE else 2,
+    X,
+    y,
+    data.X_test[shown],
+    data.y_test[shown],
+    n_initial=20,
+    n_instances=15,
+    n_rounds=2 if SMOKE else 4,
+    seeds=1 if SMOKE else 2,
     progress=False,
-)  # fmt: skip
+)
 
 # %%
 # What they asked for, and what it was good for

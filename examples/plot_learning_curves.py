@@ -35,10 +35,16 @@ clf = CNNClassifier(classes=range(10), max_epochs=2 if SMOKE else 20)
 results = run_experiment(
     clf,
     [BADGE(), Margin(), Random()],
-    X_pool, y_pool, X_test, y_test,
-    n_initial=20, n_instances=20, n_rounds=1 if SMOKE else 6, seeds=2 if SMOKE else 5,
+    X_pool,
+    y_pool,
+    X_test,
+    y_test,
+    n_initial=20,
+    n_instances=20,
+    n_rounds=1 if SMOKE else 6,
+    seeds=2 if SMOKE else 5,
     progress=False,
-)  # fmt: skip
+)
 print(results.to_text())
 
 # %%

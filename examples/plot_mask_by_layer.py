@@ -92,9 +92,13 @@ shares = np.array(
 picture = right.imshow(shares.T, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
 for (column, row), share in np.ndenumerate(shares):
     right.annotate(
-        f"{share:.0%}", (column, row), ha="center", va="center", fontsize=8,
+        f"{share:.0%}",
+        (column, row),
+        ha="center",
+        va="center",
+        fontsize=8,
         color="white" if share > 0.6 else "black",
-    )  # fmt: skip
+    )
 right.set_xticks(range(len(masks)), masks)
 right.set_title("share that each mask keeps")
 plt.show()

@@ -35,12 +35,16 @@ pipeline = Pipeline(
         (
             "cnn",
             CNNClassifier(
-                "small_cnn", input_shape=(1, 8, 8), normalize=None, classes=range(10),
-                max_epochs=2 if SMOKE else 15, random_state=0,
+                "small_cnn",
+                input_shape=(1, 8, 8),
+                normalize=None,
+                classes=range(10),
+                max_epochs=2 if SMOKE else 15,
+                random_state=0,
             ),
         ),
     ]
-)  # fmt: skip
+)
 grid = {"cnn__lr": [0.01, 0.05, 0.2], "cnn__module__width": [4, 16] if SMOKE else [4, 8, 16]}
 search = GridSearchCV(pipeline, grid, cv=3).fit(X[labelled], y[labelled])
 print(f"best: {search.best_params_}")
@@ -65,9 +69,12 @@ ax = left.subplots()
 ax.imshow(scores, cmap="Blues", vmin=0, vmax=1)
 for (row, column), score in np.ndenumerate(scores):
     ax.annotate(
-        f"{score:.3f}", (column, row), ha="center", va="center",
+        f"{score:.3f}",
+        (column, row),
+        ha="center",
+        va="center",
         color="white" if score > 0.6 else "black",
-    )  # fmt: skip
+    )
 ax.set_xticks(range(scores.shape[1]), grid["cnn__module__width"])
 ax.set_yticks(range(3), grid["cnn__lr"])
 ax.set(xlabel="width", ylabel="learning rate", title="accuracy, mean of three folds")

@@ -44,13 +44,21 @@ rank_correlation = spearmanr(predicted, true).statistic
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for shown, colour, label in [(~wrong, "#0072B2", "right"), (wrong, "#D55E00", "wrong")]:
     left.scatter(
-        predicted[shown], true[shown], s=9, c=colour, alpha=0.6, linewidths=0,
+        predicted[shown],
+        true[shown],
+        s=9,
+        c=colour,
+        alpha=0.6,
+        linewidths=0,
         label=f"the network is {label}",
-    )  # fmt: skip
+    )
 left.set(
-    xlabel="predicted loss", ylabel="true loss (nats)", yscale="log", ylim=(1e-4, None),
+    xlabel="predicted loss",
+    ylabel="true loss (nats)",
+    yscale="log",
+    ylim=(1e-4, None),
     title=f"rank correlation {rank_correlation:.2f}",
-)  # fmt: skip
+)
 left.legend(markerscale=2)
 
 groups = np.array_split(np.argsort(predicted), 10)

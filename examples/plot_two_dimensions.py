@@ -76,12 +76,10 @@ strategies = {
 }
 picks = {
     name: pool[
-        strategy.select(
-            clf, X[pool], 10, X_labelled=X[labelled], y_labelled=y[labelled]
-        ).indices
+        strategy.select(clf, X[pool], 10, X_labelled=X[labelled], y_labelled=y[labelled]).indices
     ]
     for name, strategy in strategies.items()
-}  # fmt: skip
+}
 
 # %%
 # What they chose

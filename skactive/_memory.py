@@ -85,11 +85,21 @@ def _free_in_group(folder: Path) -> int:
 def _free_on_windows() -> int:
     class Status(ctypes.Structure):
         _fields_ = [
-            ("length", ctypes.c_ulong), ("load", ctypes.c_ulong),
-            *((name, ctypes.c_ulonglong) for name in (
-                "total", "available", "total_page", "available_page", "total_virtual",
-                "available_virtual", "available_extended")),
-        ]  # fmt: skip
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *(
+                (name, ctypes.c_ulonglong)
+                for name in (
+                    "total",
+                    "available",
+                    "total_page",
+                    "available_page",
+                    "total_virtual",
+                    "available_virtual",
+                    "available_extended",
+                )
+            ),
+        ]
 
     status = Status(length=ctypes.sizeof(Status))
     ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined]

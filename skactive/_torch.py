@@ -57,19 +57,28 @@ def resolve_device(device: str | torch.device | None, owner: object = "skactive"
         raise invalid("device", owner, must, device, "Pass device='auto'.") from None
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise invalid(
-            "device", owner, "a device of this machine, and torch finds no CUDA here", device,
+            "device",
+            owner,
+            "a device of this machine, and torch finds no CUDA here",
+            device,
             "Pass device='cpu' or 'auto', or install a CUDA build of torch and its driver.",
-        )  # fmt: skip
+        )
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise invalid(
-            "device", owner, f"one of the {torch.cuda.device_count()} CUDA devices here", device,
+            "device",
+            owner,
+            f"one of the {torch.cuda.device_count()} CUDA devices here",
+            device,
             "They are counted from cuda:0.",
-        )  # fmt: skip
+        )
     if resolved.type == "mps" and not torch.backends.mps.is_available():
         raise invalid(
-            "device", owner, "a device of this machine, and torch finds no MPS here", device,
+            "device",
+            owner,
+            "a device of this machine, and torch finds no MPS here",
+            device,
             "Pass device='cpu' or 'auto'.",
-        )  # fmt: skip
+        )
     if resolved.type not in ("cpu", "cuda", "mps"):
         raise invalid("device", owner, must, device, "Pass device='auto'.")
     return resolved
@@ -253,9 +262,12 @@ def check_not_iterable_dataset(parameter: str, owner: object, X: Any) -> None:
     """Raise if X is an IterableDataset, whose samples cannot be picked by position."""
     if isinstance(X, IterableDataset):
         raise invalid(
-            parameter, owner, "a pool whose samples can be fetched by position", X,
+            parameter,
+            owner,
+            "a pool whose samples can be fetched by position",
+            X,
             "Use a map-style Dataset (with __len__ and __getitem__), or an array.",
-        )  # fmt: skip
+        )
 
 
 def map_batches(

@@ -50,9 +50,14 @@ class Apply(nn.Module):
 def conv_net(**options: object) -> nn.Module:
     groups = options.get("groups", 1)
     return nn.Sequential(
-        nn.Conv2d(2, 4, 1), nn.Tanh(), nn.Conv2d(4, 2 * groups, 3, **options), nn.Tanh(),
-        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(8 * groups, 3),
-    )  # fmt: skip
+        nn.Conv2d(2, 4, 1),
+        nn.Tanh(),
+        nn.Conv2d(4, 2 * groups, 3, **options),
+        nn.Tanh(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(8 * groups, 3),
+    )
 
 
 def mean_head(features: int, classes: int = 3) -> nn.Module:
@@ -109,10 +114,14 @@ class SmallViT(nn.Module):
 
 
 VIT_GENERAL = {
-    "token", "position", "encoder.self_attn.in_proj_weight", "encoder.self_attn.in_proj_bias",
-    "encoder.self_attn.out_proj.weight", "encoder.self_attn.out_proj.bias",
+    "token",
+    "position",
+    "encoder.self_attn.in_proj_weight",
+    "encoder.self_attn.in_proj_bias",
+    "encoder.self_attn.out_proj.weight",
+    "encoder.self_attn.out_proj.bias",
     *(f"encoder.norm{i}.{kind}" for i in (1, 2) for kind in ("weight", "bias")),
-}  # fmt: skip
+}
 
 
 def overwritten_output(m: nn.Module, x: Tensor) -> Tensor:
@@ -196,33 +205,43 @@ def unvmappable(m: nn.Module, x: Tensor) -> Tensor:
 
 CASES: dict[str, Case] = {
     "linear rows": Case(lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)), (4,)),
-    "linear tokens": Case(
-        lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), mean_head(5)), (6, 4)
-    ),
+    "linear tokens": Case(lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), mean_head(5)), (6, 4)),
     "linear tokens, time folded into the batch": Case(
         lambda: Apply(
             lambda m, x: m.head(m.each(x.flatten(0, 1)).tanh().view(len(x), 6, 5).mean(1)),
-            each=nn.Linear(4, 5), head=nn.Linear(5, 3),
-        ), (6, 4),
+            each=nn.Linear(4, 5),
+            head=nn.Linear(5, 3),
+        ),
+        (6, 4),
     ),
     "linear, time first": Case(
         lambda: Apply(
             lambda m, x: m.head(m.each(x.transpose(0, 1)).tanh().mean(0)),
-            each=nn.Linear(4, 5), head=nn.Linear(5, 3),
-        ), (6, 4), frozenset({"each.weight", "each.bias"}),
+            each=nn.Linear(4, 5),
+            head=nn.Linear(5, 3),
+        ),
+        (6, 4),
+        frozenset({"each.weight", "each.bias"}),
     ),
     "linear, one of the times, first": Case(
         lambda: Apply(
             lambda m, x: m.head(m.each(x.transpose(0, 1)).tanh()[2]),
-            each=nn.Linear(4, 5), head=nn.Linear(5, 3),
-        ), (5, 4), frozenset({"each.weight", "each.bias"}),
+            each=nn.Linear(4, 5),
+            head=nn.Linear(5, 3),
+        ),
+        (5, 4),
+        frozenset({"each.weight", "each.bias"}),
     ),
     "nhwc linear": Case(
         lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Flatten(), nn.Linear(45, 3)), (3, 3, 4)
     ),
     "called by keyword": Case(
-        lambda: Apply(lambda m, x: m.head(input=m.stem(input=x).tanh()),
-                      stem=nn.Linear(4, 5), head=nn.Linear(5, 3)), (4,),
+        lambda: Apply(
+            lambda m, x: m.head(input=m.stem(input=x).tanh()),
+            stem=nn.Linear(4, 5),
+            head=nn.Linear(5, 3),
+        ),
+        (4,),
     ),
     "head without bias": Case(
         lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3, bias=False)), (4,)
@@ -236,84 +255,146 @@ CASES: dict[str, Case] = {
         lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3), nn.LogSoftmax(1)), (4,)
     ),
     "scaled logits in place": Case(
-        lambda: Apply(lambda m, x: m.head(m.stem(x).tanh()).mul_(3.0),
-                      stem=nn.Linear(4, 5), head=nn.Linear(5, 3)), (4,),
+        lambda: Apply(
+            lambda m, x: m.head(m.stem(x).tanh()).mul_(3.0),
+            stem=nn.Linear(4, 5),
+            head=nn.Linear(5, 3),
+        ),
+        (4,),
     ),
     "conv head": Case(
-        lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Conv2d(4, 3, 1),
-                              nn.AdaptiveAvgPool2d(1), nn.Flatten()), (1, 6, 6),
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Conv2d(4, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        ),
+        (1, 6, 6),
     ),
     "batch norm 1d": Case(
         lambda: nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)), (4,)
     ),
     "batch norm 2d": Case(
-        lambda: nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
-                              nn.Flatten(), nn.Linear(64, 3)), (1, 6, 6),
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3, bias=False),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(64, 3),
+        ),
+        (1, 6, 6),
     ),
     "layer norm": Case(
-        lambda: nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Tanh(), nn.Linear(5, 3)), (4,),
+        lambda: nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Tanh(), nn.Linear(5, 3)),
+        (4,),
         frozenset({"1.weight", "1.bias"}),
     ),
     "group norm": Case(
-        lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.Tanh(),
-                              nn.Flatten(), nn.Linear(64, 3)), (1, 6, 6),
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.Tanh(), nn.Flatten(), nn.Linear(64, 3)
+        ),
+        (1, 6, 6),
         frozenset({"1.weight", "1.bias"}),
     ),
     "embedding": Case(
-        lambda: nn.Sequential(nn.Embedding(7, 4), nn.Tanh(), mean_head(4)), (5,),
-        frozenset({"0.weight"}), tokens=7,
+        lambda: nn.Sequential(nn.Embedding(7, 4), nn.Tanh(), mean_head(4)),
+        (5,),
+        frozenset({"0.weight"}),
+        tokens=7,
     ),
     "attention": Case(
-        lambda: Apply(attention, attention=nn.MultiheadAttention(4, 2, batch_first=True),
-                      head=nn.Linear(4, 3)), (5, 4),
-        frozenset({"attention.in_proj_weight", "attention.in_proj_bias",
-                   "attention.out_proj.weight", "attention.out_proj.bias"}),
+        lambda: Apply(
+            attention, attention=nn.MultiheadAttention(4, 2, batch_first=True), head=nn.Linear(4, 3)
+        ),
+        (5, 4),
+        frozenset(
+            {
+                "attention.in_proj_weight",
+                "attention.in_proj_bias",
+                "attention.out_proj.weight",
+                "attention.out_proj.bias",
+            }
+        ),
     ),
     "transposed convolution": Case(
-        lambda: nn.Sequential(nn.ConvTranspose2d(1, 3, 3, stride=2), nn.Tanh(),
-                              nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 3)), (1, 4, 4),
+        lambda: nn.Sequential(
+            nn.ConvTranspose2d(1, 3, 3, stride=2),
+            nn.Tanh(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(12, 3),
+        ),
+        (1, 4, 4),
         frozenset({"0.weight", "0.bias"}),
     ),
     "conv 1d": Case(
         lambda: nn.Sequential(nn.Conv1d(2, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(16, 3)),
-        (2, 6), frozenset({"0.weight", "0.bias"}),
+        (2, 6),
+        frozenset({"0.weight", "0.bias"}),
     ),
     "convnext block": Case(
-        lambda: nn.Sequential(nn.Conv2d(1, 4, 2, stride=2), ConvNeXtBlock(4),
-                              nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)), (1, 10, 10),
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 2, stride=2),
+            ConvNeXtBlock(4),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(4, 3),
+        ),
+        (1, 10, 10),
         frozenset({"1.norm.weight", "1.norm.bias", "1.scale"}),
     ),
     "vit": Case(SmallViT, (1, 8, 8), frozenset(VIT_GENERAL)),
     "vit, tokens first": Case(
-        lambda: SmallViT(batch_first=False), (1, 8, 8),
-        frozenset(VIT_GENERAL | {f"encoder.linear{i}.{kind}" for i in (1, 2)
-                                 for kind in ("weight", "bias")}),
+        lambda: SmallViT(batch_first=False),
+        (1, 8, 8),
+        frozenset(
+            VIT_GENERAL
+            | {f"encoder.linear{i}.{kind}" for i in (1, 2) for kind in ("weight", "bias")}
+        ),
     ),
     "tied linear": Case(tied, (4,), frozenset({"0.weight"})),
     "called thrice": Case(
-        lambda: Apply(encoder_loop, step=nn.Linear(4, 4), head=nn.Linear(4, 3)), (4,),
+        lambda: Apply(encoder_loop, step=nn.Linear(4, 4), head=nn.Linear(4, 3)),
+        (4,),
         frozenset({"step.weight", "step.bias"}),
     ),
     "never called": Case(
-        lambda: Apply(lambda m, x: m.head(x), spare=nn.Linear(4, 2), head=nn.Linear(4, 3)), (4,),
+        lambda: Apply(lambda m, x: m.head(x), spare=nn.Linear(4, 2), head=nn.Linear(4, 3)),
+        (4,),
         frozenset({"spare.weight", "spare.bias"}),
     ),
     "relu in place": Case(
-        lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3),
-                              nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Flatten(),
-                              nn.Linear(16, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)), (1, 6, 6),
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(4, 4, 3),
+            nn.BatchNorm2d(4),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+            nn.Linear(16, 5),
+            nn.ReLU(inplace=True),
+            nn.Linear(5, 3),
+        ),
+        (1, 6, 6),
     ),
     "samples overwritten": Case(
-        lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 5), nn.LayerNorm(5),
-                              nn.Linear(5, 3)), (4,), frozenset({"2.weight", "2.bias"}),
+        lambda: nn.Sequential(
+            nn.ReLU(inplace=True), nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, 3)
+        ),
+        (4,),
+        frozenset({"2.weight", "2.bias"}),
     ),
     "output overwritten": Case(
-        lambda: Apply(overwritten_output, stem=nn.Linear(4, 5), block=nn.Linear(5, 5),
-                      head=nn.Linear(5, 3)), (4,),
+        lambda: Apply(
+            overwritten_output, stem=nn.Linear(4, 5), block=nn.Linear(5, 5), head=nn.Linear(5, 3)
+        ),
+        (4,),
     ),
     "output of tokens overwritten": Case(
-        lambda: Apply(lambda m, x: overwritten_output(m, x).mean(1), stem=nn.Linear(4, 5),
-                      block=nn.Linear(5, 5), head=nn.Linear(5, 3)), (6, 4),
+        lambda: Apply(
+            lambda m, x: overwritten_output(m, x).mean(1),
+            stem=nn.Linear(4, 5),
+            block=nn.Linear(5, 5),
+            head=nn.Linear(5, 3),
+        ),
+        (6, 4),
     ),
     "output in place, rows": overwritten_through(lambda y, h: y.add_(h).mul_(0.5), 4),
     "output in place, tokens": overwritten_through(lambda y, h: y.add_(h).mul_(0.5), 6, 4),
@@ -340,39 +421,60 @@ CASES: dict[str, Case] = {
         lambda y, h: y.index_copy_(1, torch.tensor([0, 3]), h[:, :2]), 6, 4
     ),
     "maps with the channels last in place": Case(
-        lambda: Apply(overwritten_maps, stem=nn.Conv2d(1, 4, 3), block=nn.Conv2d(4, 4, 1),
-                      head=nn.Linear(64, 3)), (1, 6, 6),
+        lambda: Apply(
+            overwritten_maps,
+            stem=nn.Conv2d(1, 4, 3),
+            block=nn.Conv2d(4, 4, 1),
+            head=nn.Linear(64, 3),
+        ),
+        (1, 6, 6),
     ),
     "logits in part in place": Case(
         lambda: Apply(overwritten_logits, stem=nn.Linear(4, 5), head=nn.Linear(5, 3)), (4,)
     ),
     "normalised rows in part in place": Case(
-        lambda: Apply(lambda m, x: m.head(in_part(m.norm(in_part(m.stem(x))))),
-                      stem=nn.Linear(4, 5), norm=nn.BatchNorm1d(5), head=nn.Linear(5, 3)), (4,),
+        lambda: Apply(
+            lambda m, x: m.head(in_part(m.norm(in_part(m.stem(x))))),
+            stem=nn.Linear(4, 5),
+            norm=nn.BatchNorm1d(5),
+            head=nn.Linear(5, 3),
+        ),
+        (4,),
     ),
     "input of a frozen weight overwritten": Case(frozen_block, (4,)),
     "weight norm": Case(
-        lambda: nn.Sequential(weight_norm(nn.Linear(4, 5)), nn.Tanh(), nn.Linear(5, 3)), (4,),
-        frozenset({"0.parametrizations.weight.original0", "0.parametrizations.weight.original1",
-                   "0.bias"}),
+        lambda: nn.Sequential(weight_norm(nn.Linear(4, 5)), nn.Tanh(), nn.Linear(5, 3)),
+        (4,),
+        frozenset(
+            {"0.parametrizations.weight.original0", "0.parametrizations.weight.original1", "0.bias"}
+        ),
     ),
     "weight-normed head": Case(
-        lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), weight_norm(nn.Linear(5, 3))), (4,),
-        frozenset({"2.parametrizations.weight.original0", "2.parametrizations.weight.original1",
-                   "2.bias"}),
+        lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), weight_norm(nn.Linear(5, 3))),
+        (4,),
+        frozenset(
+            {"2.parametrizations.weight.original0", "2.parametrizations.weight.original1", "2.bias"}
+        ),
     ),
     "frozen parameters": Case(frozen, (4,)),
     "tuple output": Case(
-        lambda: Apply(lambda m, x: (m.head(m.stem(x).tanh()), x), stem=nn.Linear(4, 5),
-                      head=nn.Linear(5, 3)), (4,),
+        lambda: Apply(
+            lambda m, x: (m.head(m.stem(x).tanh()), x), stem=nn.Linear(4, 5), head=nn.Linear(5, 3)
+        ),
+        (4,),
     ),
     "recurrent": Case(
-        lambda: Apply(lambda m, x: m.head(m.cell(x)[0][:, -1]),
-                      cell=nn.GRU(3, 4, batch_first=True), head=nn.Linear(4, 3)), (4, 3),
+        lambda: Apply(
+            lambda m, x: m.head(m.cell(x)[0][:, -1]),
+            cell=nn.GRU(3, 4, batch_first=True),
+            head=nn.Linear(4, 3),
+        ),
+        (4, 3),
         frozenset(f"cell.{kind}_{of}_l0" for kind in ("weight", "bias") for of in ("ih", "hh")),
     ),
     "a value that Python reads": Case(
-        lambda: Apply(unvmappable, gain=nn.LayerNorm(4), head=nn.Linear(4, 3)), (4,),
+        lambda: Apply(unvmappable, gain=nn.LayerNorm(4), head=nn.Linear(4, 3)),
+        (4,),
         frozenset({"gain.weight", "gain.bias"}),
     ),
     "compiled": Case(
@@ -381,17 +483,27 @@ CASES: dict[str, Case] = {
     "data parallel": Case(
         lambda: nn.DataParallel(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))), (4,)
     ),
-}  # fmt: skip
+}
 
 for _mode in ("zeros", "reflect", "replicate", "circular"):
     for _stride, _padding, _dilation, _groups in (
-        (1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 2, 1), ((2, 1), (0, 2), (1, 2), 1), (1, 1, 1, 2),
-        (2, 2, 2, 4), (1, "same", 1, 1), (1, "same", 2, 2), (3, 0, 1, 1),
-    ):  # fmt: skip
+        (1, 1, 1, 1),
+        (2, 1, 1, 1),
+        (1, 2, 2, 1),
+        ((2, 1), (0, 2), (1, 2), 1),
+        (1, 1, 1, 2),
+        (2, 2, 2, 4),
+        (1, "same", 1, 1),
+        (1, "same", 2, 2),
+        (3, 0, 1, 1),
+    ):
         _options = {
-            "padding_mode": _mode, "stride": _stride, "padding": _padding,
-            "dilation": _dilation, "groups": _groups,
-        }  # fmt: skip
+            "padding_mode": _mode,
+            "stride": _stride,
+            "padding": _padding,
+            "dilation": _dilation,
+            "groups": _groups,
+        }
         CASES["conv " + " ".join(str(v) for v in _options.values())] = Case(
             lambda options=_options: conv_net(**options), (2, 7, 8)
         )

@@ -84,9 +84,13 @@ def information(
 
 
 def objective(
-    V: np.ndarray, picks: np.ndarray, candidates: np.ndarray, labelled: np.ndarray,
-    n: int, regularization: float = 1.0,
-) -> float:  # fmt: skip
+    V: np.ndarray,
+    picks: np.ndarray,
+    candidates: np.ndarray,
+    labelled: np.ndarray,
+    n: int,
+    regularization: float = 1.0,
+) -> float:
     """tr(M_S⁻¹ I_U) for S = picks, the scaling that of a batch of n."""
     I_U, M, V = information(V, candidates, labelled, n, regularization)
     M = M + np.einsum("nck,ncl->kl", V[picks], V[picks], optimize=True)
@@ -109,9 +113,13 @@ def woodbury(W: np.ndarray, V_s: np.ndarray, sign: float = 1.0) -> np.ndarray:
 
 
 def published_greedy(
-    V: np.ndarray, n: int, candidates: np.ndarray, labelled: np.ndarray,
-    regularization: float = 1.0, oversample_to: int | None = None,
-) -> list[int]:  # fmt: skip
+    V: np.ndarray,
+    n: int,
+    candidates: np.ndarray,
+    labelled: np.ndarray,
+    regularization: float = 1.0,
+    oversample_to: int | None = None,
+) -> list[int]:
     """The published loop: every step all gains anew; then, if oversampled, the least useful go."""
     I_U, M, V = information(V, candidates, labelled, n, regularization)
     W, picks = np.linalg.inv(M), []

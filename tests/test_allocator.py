@@ -49,8 +49,11 @@ def run(work, code=CODE, **environment):
     others = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
     done = subprocess.run(
         [sys.executable, "-c", code.replace("{work}", work)],
-        env=others | environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env=others | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return [float(line) for line in done.stdout.split()]
 
 

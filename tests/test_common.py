@@ -56,9 +56,10 @@ ROOT = Path(__file__).parent.parent
 def public(module, base):
     found = [getattr(module, name) for name in module.__all__]
     return [
-        cls for cls in found
+        cls
+        for cls in found
         if inspect.isclass(cls) and issubclass(cls, base) and not inspect.isabstract(cls)
-    ]  # fmt: skip
+    ]
 
 
 STRATEGIES = public(strategies, QueryStrategy)
@@ -202,9 +203,7 @@ def check_indices(indices, n, n_pool):
 def select(cls, estimator, pool=POOL, n=3, **params):
     plain = isinstance(estimator, NeuralNetClassifier)
     labelled = X_TRAIN.astype(np.float32) / 255 if plain else X_TRAIN
-    return make(cls, **params).select(
-        estimator, pool, n, X_labelled=labelled, y_labelled=Y_TRAIN
-    )  # fmt: skip
+    return make(cls, **params).select(estimator, pool, n, X_labelled=labelled, y_labelled=Y_TRAIN)
 
 
 # -- what is returned -----------------------------------------------------------
@@ -282,21 +281,31 @@ def snapshot(net):
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {
         "state_dict": {k: v.tolist() for k, v in net.state_dict().items()},
-        "grads": {n: None if p.grad is None else p.grad.tolist()
-                  for n, p in net.named_parameters()},
+        "grads": {
+            n: None if p.grad is None else p.grad.tolist() for n, p in net.named_parameters()
+        },
         "grad objects": {n: id(p.grad) for n, p in net.named_parameters() if p.grad is not None},
         "requires_grad": {n: p.requires_grad for n, p in net.named_parameters()},
         "parameter objects": {n: id(p) for n, p in net.named_parameters()},
         "modes": {n: m.training for n, m in modules},
-        "hooks": {n: [list(getattr(m, kind)) for kind in (
-            "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")]
-            for n, m in modules},
+        "hooks": {
+            n: [
+                list(getattr(m, kind))
+                for kind in (
+                    "_forward_hooks",
+                    "_forward_pre_hooks",
+                    "_backward_hooks",
+                    "_backward_pre_hooks",
+                )
+            ]
+            for n, m in modules
+        },
         "python": random.getstate(),
         "numpy": np.random.get_state()[1].tolist(),
         "torch": torch.get_rng_state().tolist(),
         "cuda": [state.tolist() for state in cuda],
         "grad mode": torch.is_grad_enabled(),
-    }  # fmt: skip
+    }
 
 
 def disturbed(fitted):
@@ -426,12 +435,15 @@ def test_pipeline(cls, on_transformed):
     dropout = {"dropout": 0.5}
     clf = classifier(cls)(
         max_epochs=2, random_state=0, input_shape=(3, 8, 8), module_params=dropout
-    )  # fmt: skip
+    )
     pipeline = make_pipeline(FunctionTransformer(flatten), StandardScaler(), clf)
     learner = ActiveLearner(
-        pipeline, query_strategy=make(cls), X_training=X_TRAIN, y_training=Y_TRAIN,
+        pipeline,
+        query_strategy=make(cls),
+        X_training=X_TRAIN,
+        y_training=Y_TRAIN,
         on_transformed=on_transformed,
-    )  # fmt: skip
+    )
     seen.clear()
     indices, _ = learner.query(POOL, n_instances=3)
     check_indices(indices, 3, 10)
@@ -516,10 +528,13 @@ def test_grid_search(cls, fitted):
 @every_strategy
 def test_committee(cls, fitted):
     others = [
-        ActiveLearner(clone(fitted).set_params(random_state=seed), X_training=X_TRAIN[keep],
-                      y_training=Y_TRAIN[keep])
+        ActiveLearner(
+            clone(fitted).set_params(random_state=seed),
+            X_training=X_TRAIN[keep],
+            y_training=Y_TRAIN[keep],
+        )
         for seed, keep in [(0, Y_TRAIN < 2), (1, Y_TRAIN > 0)]
-    ]  # fmt: skip
+    ]
     committee = Committee(others, query_strategy=make(cls))
     if not takes_committees(cls):
         with pytest.raises(UnsupportedEstimatorError, match=r"committee\.learner_list\[0\]"):
@@ -748,9 +763,12 @@ def test_parameters_are_checked(cls, fitted):
 @reading_strategies
 def test_unfitted(cls, fitted):
     unfitted = [
-        clone(fitted), make_pipeline(StandardScaler(), clone(fitted)), NeuralNetClassifier(Tiny),
-        GridSearchCV(clone(fitted), {}), ActiveLearner(clone(fitted), query_strategy=make(cls)),
-    ]  # fmt: skip
+        clone(fitted),
+        make_pipeline(StandardScaler(), clone(fitted)),
+        NeuralNetClassifier(Tiny),
+        GridSearchCV(clone(fitted), {}),
+        ActiveLearner(clone(fitted), query_strategy=make(cls)),
+    ]
     for estimator in unfitted:
         with pytest.raises(NotFittedError, match=f"{reader(cls)} needs a fitted.*Call fit"):
             select(cls, estimator)
@@ -815,9 +833,13 @@ def test_heads_and_criteria_that_cannot_be_used(cls):
 
     X = X_TRAIN.astype(np.float32) / 255
     net = NeuralNetClassifier(
-        OneLogit, criterion=nn.BCEWithLogitsLoss, max_epochs=1, train_split=None, verbose=0,
+        OneLogit,
+        criterion=nn.BCEWithLogitsLoss,
+        max_epochs=1,
+        train_split=None,
+        verbose=0,
         classes=[0, 1],
-    ).fit(X, (Y_TRAIN > 0).astype(np.float32))  # fmt: skip
+    ).fit(X, (Y_TRAIN > 0).astype(np.float32))
     with pytest.raises(UnsupportedEstimatorError, match="Got the criterion BCEWithLogitsLoss"):
         select(cls, net, pool=X)
     net.criterion_ = nn.CrossEntropyLoss()

@@ -12,9 +12,16 @@ from skactive import strategies
 
 ROOT = Path(skactive.__file__).parent
 SHARED = {
-    "_allocator", "_memory", "_optional", "_renamed", "_rng", "_sub_pool", "_torch", "_validation",
+    "_allocator",
+    "_memory",
+    "_optional",
+    "_renamed",
+    "_rng",
+    "_sub_pool",
+    "_torch",
+    "_validation",
     "exceptions",
-}  # fmt: skip
+}
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
     "_modal": {"_validation"},

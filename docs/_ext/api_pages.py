@@ -58,12 +58,18 @@ def pages():
         found[f"{name}.rst"] = "\n".join(lines)
     title = "API reference"
     lines = [
-        title, "=" * len(title), "",
+        title,
+        "=" * len(title),
+        "",
         "Estimators and query strategies are imported from ``skactive`` itself, all else from its"
         " packages.",
-        "", ".. toctree::", "   :maxdepth: 2", "",
-        *(f"   {Path(name).stem}" for name in found), "",
-    ]  # fmt: skip
+        "",
+        ".. toctree::",
+        "   :maxdepth: 2",
+        "",
+        *(f"   {Path(name).stem}" for name in found),
+        "",
+    ]
     found["index.rst"] = "\n".join(lines)
     return found
 

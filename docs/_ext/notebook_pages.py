@@ -43,10 +43,13 @@ def run(text):
     notebook = nbformat.reads(text, as_version=4)
     with TemporaryDirectory() as folder:
         NotebookClient(
-            notebook, coalesce_streams=True, record_timing=False,
-            startup_timeout=600, iopub_timeout=600,  # a busy machine is no error
+            notebook,
+            coalesce_streams=True,
+            record_timing=False,
+            startup_timeout=600,
+            iopub_timeout=600,  # a busy machine is no error
             resources={"metadata": {"path": folder}},
-        ).execute()  # fmt: skip
+        ).execute()
     return nbformat.writes(notebook)
 
 

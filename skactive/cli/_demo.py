@@ -91,55 +91,84 @@ def add_demo(commands: Any) -> None:
     known = known_strategies()
     names = [name for name in _FAVOURITES if name in known]
     demo.add_argument(
-        "--strategies", type=read_strategies, default=",".join(names), metavar="NAMES",
+        "--strategies",
+        type=read_strategies,
+        default=",".join(names),
+        metavar="NAMES",
         help=f"which ones, separated by commas, of {', '.join(known)}; case, - and _ do not "
         "matter (default: %(default)s)",
-    )  # fmt: skip
+    )
     demo.add_argument(
-        "--rounds", type=count(0), default=5, metavar="N",
+        "--rounds",
+        type=count(0),
+        default=5,
+        metavar="N",
         help="how many queries (default: %(default)s)",
-    )  # fmt: skip
+    )
     demo.add_argument(
-        "--n-instances", type=count(1), default=40, metavar="N",
+        "--n-instances",
+        type=count(1),
+        default=40,
+        metavar="N",
         help="how many labels a query asks for (default: %(default)s)",
-    )  # fmt: skip
+    )
     demo.add_argument(
-        "--initial", type=count(1), default=20, metavar="N",
+        "--initial",
+        type=count(1),
+        default=20,
+        metavar="N",
         help="how many labels there are at first, evenly over the classes (default: %(default)s)",
-    )  # fmt: skip
+    )
     demo.add_argument(
-        "--seeds", type=count(1), default=2, metavar="N",
+        "--seeds",
+        type=count(1),
+        default=2,
+        metavar="N",
         help="how many seeds, 0 to N-1; the table and the picture average over them "
         "(default: %(default)s)",
-    )  # fmt: skip
+    )
     demo.add_argument(
-        "--epochs", type=count(1), default=40, metavar="N",
+        "--epochs",
+        type=count(1),
+        default=40,
+        metavar="N",
         help="epochs of each training (default: %(default)s)",
-    )  # fmt: skip
+    )
     demo.add_argument(
-        "--device", default="auto", metavar="NAME",
+        "--device",
+        default="auto",
+        metavar="NAME",
         help="cpu, cuda, cuda:1, mps, or auto: the best there is (default: %(default)s)",
-    )  # fmt: skip
+    )
     demo.add_argument(
-        "--threads", type=count(1), default=1, metavar="N",
+        "--threads",
+        type=count(1),
+        default=1,
+        metavar="N",
         help="threads that torch may use on a CPU; a CNN this small gains little from more, loses "
         "much where other programs run, and the numbers depend on it (default: %(default)s)",
-    )  # fmt: skip
+    )
     demo.add_argument(
-        "--dataset", choices=list(DATASETS), default="fashion-mnist-4k", metavar="NAME",
+        "--dataset",
+        choices=list(DATASETS),
+        default="fashion-mnist-4k",
+        metavar="NAME",
         help=f"{', '.join(DATASETS)} (default: %(default)s, which comes with the package)",
-    )  # fmt: skip
+    )
     demo.add_argument(
-        "--data-path", metavar="FOLDER",
+        "--data-path",
+        metavar="FOLDER",
         help="where the files of the other data sets are, if not where skactive looks by itself",
-    )  # fmt: skip
+    )
     demo.add_argument(
         "--download", action="store_true", help="download them, if they are not there"
     )
     demo.add_argument(
-        "--out", default="skactive-demo", metavar="FOLDER",
+        "--out",
+        default="skactive-demo",
+        metavar="FOLDER",
         help="the folder for the results (default: %(default)s)",
-    )  # fmt: skip
+    )
     demo.add_argument("--quiet", action="store_true", help="no introduction and no progress bar")
     demo.set_defaults(run=run_demo, words=_AS_OPTIONS)
 
@@ -181,12 +210,15 @@ def run_demo(arguments: argparse.Namespace) -> None:
     data = load_dataset(arguments.dataset, path=arguments.data_path, download=arguments.download)
     n_pool, n_classes = len(data.y_train), len(data.target_names)
     check_count(
-        "rounds", "skactive demo", arguments.rounds, low=0,
+        "rounds",
+        "skactive demo",
+        arguments.rounds,
+        low=0,
         high=max(n_pool - arguments.initial, 0) // arguments.n_instances,
         high_is=f"{arguments.dataset} has {n_pool} images, {arguments.initial} are labelled at "
         f"first, and a round asks for {arguments.n_instances}",
         remedy="Lower --rounds, --n-instances or --initial.",
-    )  # fmt: skip
+    )
     if not arguments.quiet:
         print(_introduction(arguments, data), flush=True)
     classifier, jointly = (

@@ -19,9 +19,11 @@ folder has the study.toml of `skactive run` and its data can be loaded."""
 def add_report(commands: Any) -> None:
     """Add the command and its options to the parser."""
     report = commands.add_parser(
-        "report", help="draw results on one page of HTML", description=_DESCRIPTION,
+        "report",
+        help="draw results on one page of HTML",
+        description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     report.add_argument(
         "folders", nargs="+", metavar="OUT", help="folders of results, or files results.jsonl"
     )
@@ -29,9 +31,10 @@ def add_report(commands: Any) -> None:
         "--output", metavar="FILE", help="where to write it (default: OUT/report.html)"
     )
     report.add_argument(
-        "--baseline", metavar="NAME",
+        "--baseline",
+        metavar="NAME",
         help="the strategy that label efficiency compares with (default: Random, if it is there)",
-    )  # fmt: skip
+    )
     report.set_defaults(run=write, out=None, words={})
 
 

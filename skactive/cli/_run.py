@@ -43,9 +43,12 @@ examples:
 def add_run(commands: Any) -> None:
     """Add the command and its options to the parser."""
     run = commands.add_parser(
-        "run", help="run an experiment from a TOML file", description=_DESCRIPTION, epilog=_EPILOG,
+        "run",
+        help="run an experiment from a TOML file",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     run.add_argument("config", metavar="CONFIG.toml", help="the file")
     run.add_argument("--out", metavar="FOLDER", help="the folder for the results")
     run.add_argument(
@@ -58,9 +61,10 @@ def add_run(commands: Any) -> None:
         "--seeds", type=count(1), metavar="N", help="seeds 0 to N-1, instead of the file's"
     )
     run.add_argument(
-        "--check", action="store_true",
+        "--check",
+        action="store_true",
         help="check the file, and try each strategy on a few images; keep nothing",
-    )  # fmt: skip
+    )
     run.add_argument("--quiet", action="store_true", help="no introduction and no progress bar")
     run.set_defaults(run=run_study, words=_IN_THE_FILE)
 
@@ -75,8 +79,11 @@ def run_study(arguments: argparse.Namespace) -> None:
     study = read_study(arguments.config)
     settings = study.settings
     for option, field in [
-        ("out", "out"), ("jobs", "n_jobs"), ("rounds", "n_rounds"), ("seeds", "seeds")
-    ]:  # fmt: skip
+        ("out", "out"),
+        ("jobs", "n_jobs"),
+        ("rounds", "n_rounds"),
+        ("seeds", "seeds"),
+    ]:
         if getattr(arguments, option) is not None:
             settings[field] = getattr(arguments, option)
     if settings["out"] is None:
@@ -87,8 +94,13 @@ def run_study(arguments: argparse.Namespace) -> None:
     arguments.out = settings["out"]
     data = study.data
     experiment = (
-        study.estimator, study.strategies, data.X_train, data.y_train, data.X_test, data.y_test
-    )  # fmt: skip
+        study.estimator,
+        study.strategies,
+        data.X_train,
+        data.y_train,
+        data.X_test,
+        data.y_test,
+    )
     try:
         check_experiment(*experiment, **settings)
     except InvalidParameterError as error:

@@ -14,9 +14,13 @@ from skactive._validation import InvalidParameterError
 # How Python's messages about parameters begin, and what they call in words that a file lacks.
 _PARAMETER = re.compile(r"The '(.+?)' parameter of .+? must be (.+?)\. Got (.*)", re.DOTALL)
 _KINDS = {
-    "str": "a text", "list": "a list", "tuple": "a list", "dict": "a table",
-    "bool": "true or false", "QueryStrategy": 'a table such as { class = "Entropy" }',
-}  # fmt: skip
+    "str": "a text",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "a table",
+    "bool": "true or false",
+    "QueryStrategy": 'a table such as { class = "Entropy" }',
+}
 _KIND = re.compile(rf"an instance of '(?:[\w.]*\.)?({'|'.join(_KINDS)})'")
 _NO_TOML = r"(?:an instance of '[\w.]+'|a callable|Generator)"
 _OPTIONS = re.compile(r"a str among \{(.+?)\}")

@@ -168,9 +168,10 @@ def _strategies(file: Path, content: Any, common: Any) -> dict[str, Any]:
         )
     public = {name: getattr(strategies, name) for name in strategies.__all__}
     known = {
-        name: kind for name, kind in public.items()
+        name: kind
+        for name, kind in public.items()
         if hasattr(kind, "select") and not inspect.isabstract(kind)
-    }  # fmt: skip
+    }
     named: dict[str, Any] = {}
     for i, given in enumerate(content, start=1):
         place = f"strategies[{i}]"
@@ -321,9 +322,15 @@ def try_out(study: Study, file: Path) -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about scores of so little training
                 run_experiment(
-                    estimator, {name: strategy}, X, y, take_rows(data.X_test, test),
-                    data.y_test[test], n_instances=n_instances, **common,
-                )  # fmt: skip
+                    estimator,
+                    {name: strategy},
+                    X,
+                    y,
+                    take_rows(data.X_test, test),
+                    data.y_test[test],
+                    n_instances=n_instances,
+                    **common,
+                )
         except (ValueError, UnsupportedEstimatorError) as error:
             place = f"strategies[{i}]"
             if f"parameter of {type(estimator).__name__} must" in str(error):

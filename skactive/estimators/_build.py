@@ -113,9 +113,12 @@ def build_network(
     if isinstance(module, nn.Module):
         if params:
             raise invalid(
-                "module_params", owner, "None where `module` is an instance", dict(params),
+                "module_params",
+                owner,
+                "None where `module` is an instance",
+                dict(params),
                 "Pass the class of the module instead of an instance of it.",
-            )  # fmt: skip
+            )
         network = copy.deepcopy(module)
         named = False
     elif isinstance(module, type):
@@ -129,42 +132,59 @@ def build_network(
             network.load_state_dict(state)
         except RuntimeError as error:
             raise invalid(
-                "weights", owner, f"the state dict of this network, {type(network).__name__}",
-                weights, f"{' '.join(str(error).split())[:300]}. Of a fitted CNNClassifier, save "
+                "weights",
+                owner,
+                f"the state dict of this network, {type(network).__name__}",
+                weights,
+                f"{' '.join(str(error).split())[:300]}. Of a fitted CNNClassifier, save "
                 "module_.network.state_dict().",
-            ) from error  # fmt: skip
+            ) from error
     return network
 
 
 def _named(
-    name: str, form: InputFormat, n_classes: int, params: Mapping[str, Any], weights: Any,
+    name: str,
+    form: InputFormat,
+    n_classes: int,
+    params: Mapping[str, Any],
+    weights: Any,
     owner: object,
-) -> nn.Module:  # fmt: skip
+) -> nn.Module:
     if name == "auto":
         name = "small_cnn" if form.is_image else "mlp"
     if name == "mlp" and not form.is_image:
         return _construct(MLP, form, n_classes, params, owner)
     if name != "mlp" and not form.is_image:
         raise invalid(
-            "module", owner, "'auto', 'mlp' or a torch module where X holds rows of features",
-            name, "Pass input_shape=(C, H, W) if the rows are flattened images.",
-        )  # fmt: skip
+            "module",
+            owner,
+            "'auto', 'mlp' or a torch module where X holds rows of features",
+            name,
+            "Pass input_shape=(C, H, W) if the rows are flattened images.",
+        )
     if name in NETWORKS:
         return _construct(NETWORKS[name], form, n_classes, params, owner)
     if name.startswith(TORCHVISION):
         return _torchvision(name, form, n_classes, params, weights, owner)
     raise invalid(
-        "module", owner,
-        "'auto', " + ", ".join(map(repr, NETWORKS)) + ", 'torchvision/NAME' or a torch module"
+        "module",
+        owner,
+        "'auto', "
+        + ", ".join(map(repr, NETWORKS))
+        + ", 'torchvision/NAME' or a torch module"
         + ("" if form.is_image else " ('mlp' for rows)"),
-        name, "torchvision's names are listed by torchvision.models.list_models().",
-    )  # fmt: skip
+        name,
+        "torchvision's names are listed by torchvision.models.list_models().",
+    )
 
 
 def _construct(
-    cls: type[nn.Module], form: InputFormat, n_classes: int, params: Mapping[str, Any],
+    cls: type[nn.Module],
+    form: InputFormat,
+    n_classes: int,
+    params: Mapping[str, Any],
     owner: object,
-) -> nn.Module:  # fmt: skip
+) -> nn.Module:
     """Call a module's constructor, with what it takes of the data's sizes."""
     try:
         signature = inspect.signature(cls)
@@ -180,40 +200,55 @@ def _construct(
     if unknown and not takes_any:
         free = [name for name in signature.parameters if name not in sizes]
         raise invalid(
-            f"module__{unknown[0]}", owner,
+            f"module__{unknown[0]}",
+            owner,
             f"a parameter of {cls.__name__}, which takes {', '.join(free) or 'none'}",
-            params[unknown[0]], "Remove it, or choose another module.",
-        )  # fmt: skip
+            params[unknown[0]],
+            "Remove it, or choose another module.",
+        )
     try:
         return cls(**(offered | dict(params)))
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise invalid(
-            "module", owner, f"a module that can be built with {offered | dict(params)}", cls,
+            "module",
+            owner,
+            f"a module that can be built with {offered | dict(params)}",
+            cls,
             f"Its constructor says: {error}. Pass its arguments in module_params.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _torchvision(
-    name: str, form: InputFormat, n_classes: int, params: Mapping[str, Any], weights: Any,
+    name: str,
+    form: InputFormat,
+    n_classes: int,
+    params: Mapping[str, Any],
+    weights: Any,
     owner: object,
-) -> nn.Module:  # fmt: skip
+) -> nn.Module:
     from torchvision import models
 
     short = name.removeprefix(TORCHVISION)
     if short not in models.list_models(module=models):
         raise invalid(
-            "module", owner, "the name of one of torchvision's classification networks", name,
+            "module",
+            owner,
+            "the name of one of torchvision's classification networks",
+            name,
             "They are listed by torchvision.models.list_models(module=torchvision.models).",
-        )  # fmt: skip
+        )
     if short in _WITH_AUXILIARY_HEADS:  # their training output is no tensor
         params = {"aux_logits": False, "init_weights": True, **params}
     try:
         network = models.get_model(short, weights=None, num_classes=n_classes, **params)
     except (TypeError, ValueError) as error:
         raise invalid(
-            "module_params", owner, f"arguments that torchvision's {short} takes", dict(params),
+            "module_params",
+            owner,
+            f"arguments that torchvision's {short} takes",
+            dict(params),
             f"It says: {error}.",
-        ) from error  # fmt: skip
+        ) from error
     if weights is None:
         adapt_stem(network, form.n_channels)
         return network
@@ -226,17 +261,23 @@ def _torchvision(
     if short in _WITH_AUXILIARY_HEADS:
         state = {k: v for k, v in state.items() if not k.lower().startswith("aux")}
     # The head has its own number of classes; everything else must fit.
-    head = [key for key, value in network.state_dict().items() if key in state
-            and state[key].shape != value.shape]  # fmt: skip
+    head = [
+        key
+        for key, value in network.state_dict().items()
+        if key in state and state[key].shape != value.shape
+    ]
     result = network.load_state_dict(
         {key: value for key, value in state.items() if key not in head}, strict=False
     )
     last = {key.rpartition(".")[0] for key in head}
     if len(last) > 1 or result.unexpected_keys or set(result.missing_keys) != set(head):
         raise invalid(
-            "weights", owner, f"weights of {name}", weights,
+            "weights",
+            owner,
+            f"weights of {name}",
+            weights,
             f"They differ in {(head + result.unexpected_keys + result.missing_keys)[:3]}.",
-        )  # fmt: skip
+        )
     adapt_stem(network, form.n_channels)
     return network
 
@@ -248,11 +289,14 @@ def _read_state(weights: Any, owner: object) -> dict[str, Tensor]:
         state = torch.load(weights, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
         raise invalid(
-            "weights", owner, "the path of a file with a state dict, or the name of torchvision's "
-            "weights for a 'torchvision/NAME' module", weights,
+            "weights",
+            owner,
+            "the path of a file with a state dict, or the name of torchvision's "
+            "weights for a 'torchvision/NAME' module",
+            weights,
             f"Reading it failed ({type(error).__name__}). Save one with "
             "torch.save(network.state_dict(), path).",
-        ) from error  # fmt: skip
+        ) from error
     if not isinstance(state, dict):
         raise invalid("weights", owner, "a file with a state dict, a mapping of tensors", weights)
     return state
@@ -271,31 +315,38 @@ def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: o
             out = network(blank)
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
         raise invalid(
-            "module", owner, f"a network for samples of shape {form.shape}",
+            "module",
+            owner,
+            f"a network for samples of shape {form.shape}",
             Description(type(getattr(network, "network", network)).__name__),
             f"It cannot take them: {error}. Choose another network, or samples of another size.",
-        ) from error  # fmt: skip
+        ) from error
     if not isinstance(out, Tensor):
         raise invalid(
-            "output", owner,
-            f"the position or name of the logits, since the module returns a "
-            f"{type(out).__name__}", getattr(network, "output", None),
+            "output",
+            owner,
+            f"the position or name of the logits, since the module returns a {type(out).__name__}",
+            getattr(network, "output", None),
             "Pass output=0 for the first element, output='logits' for a named one.",
-        )  # fmt: skip
+        )
     p = out.double()
     if n_classes > 1 and out.ndim == 2 and p.min() >= 0 and (p.sum(1) - 1).abs().max() < 1e-5:
         raise invalid(
-            "module", owner, "a network that returns logits",
+            "module",
+            owner,
+            "a network that returns logits",
             Description("outputs that look like probabilities: none negative, a sum of 1"),
             "Remove the softmax at its end; the loss and predict_proba apply it.",
-        )  # fmt: skip
+        )
     if tuple(out.shape) != (2, n_classes):
         one_logit = (out.ndim == 2 and out.shape[1] == 1) or out.ndim == 1
         raise invalid(
-            "module", owner,
+            "module",
+            owner,
             f"a network that returns logits of shape (n, {n_classes}), a column a class",
             Description(f"outputs of shape {('n', *out.shape[1:])}".replace("'", "")),
-            "Give binary problems two logits; a single one is not supported." if one_logit
+            "Give binary problems two logits; a single one is not supported."
+            if one_logit
             else "Build its last layer with that many outputs; a class that takes num_classes= "
             "is given the number.",
-        )  # fmt: skip
+        )

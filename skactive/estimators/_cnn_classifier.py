@@ -213,9 +213,15 @@ class CNNClassifier(ClassifierMixin, NestedParams):
 
     # What a warm start takes over from the first fit, and hence may not have changed.
     _STRUCTURE: ClassVar[tuple[str, ...]] = (
-        "module", "classes", "input_shape", "channels", "output", "weights", "normalize",
+        "module",
+        "classes",
+        "input_shape",
+        "channels",
+        "output",
+        "weights",
+        "normalize",
         "module_params",
-    )  # fmt: skip
+    )
 
     net_: Net
     classes_: np.ndarray
@@ -384,14 +390,19 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         """
         with self._unchanged_on_error():
             first = not hasattr(self, "net_")
-            changed = not first and classes is not None and not np.array_equal(
-                np.unique(np.asarray(classes)), self.classes_
-            )  # fmt: skip
+            changed = (
+                not first
+                and classes is not None
+                and not np.array_equal(np.unique(np.asarray(classes)), self.classes_)
+            )
             if changed:
                 raise invalid(
-                    "classes", self, f"those of the first call, {self.classes_.tolist()}",
-                    classes, "Call fit to start anew.",
-                )  # fmt: skip
+                    "classes",
+                    self,
+                    f"those of the first call, {self.classes_.tolist()}",
+                    classes,
+                    "Call fit to start anew.",
+                )
             data = self._check_fit(X, y, sample_weight, first=first, classes=classes)
             net = self._make_net(self._draw_seeds(), None) if first else self.net_
             net.lr, net.batch_size = self.lr, self.batch_size
@@ -502,9 +513,12 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         for name, before in self._structure.items():
             if repr(getattr(self, name)) != before:
                 raise invalid(
-                    name, self, f"{before}, as at the first fit, while warm_start=True",
-                    getattr(self, name), "Set warm_start=False to start anew.",
-                )  # fmt: skip
+                    name,
+                    self,
+                    f"{before}, as at the first fit, while warm_start=True",
+                    getattr(self, name),
+                    "Set warm_start=False to start anew.",
+                )
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:
@@ -527,9 +541,12 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         """Check training data; the first fix classes, format, scaling and structure."""
         if isinstance(X, Dataset):
             raise invalid(
-                "X", self, "an array or tensor; a Dataset can be a pool, not training data", X,
+                "X",
+                self,
+                "an array or tensor; a Dataset can be a pool, not training data",
+                X,
                 "Stack its samples into an array and its labels into y.",
-            )  # fmt: skip
+            )
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} requires y to be passed, but the target y is None."
@@ -553,9 +570,11 @@ class CNNClassifier(ClassifierMixin, NestedParams):
 
     def _check_X_y(self, X: Any, y: Any, *, first: bool) -> tuple[Any, Any]:
         """Check rows as scikit-learn does, images by their format."""
-        rows = not self._format.is_image if not first else (
-            self.input_shape is None and len(getattr(X, "shape", (0, 0))) <= 2
-        )  # fmt: skip
+        rows = (
+            not self._format.is_image
+            if not first
+            else (self.input_shape is None and len(getattr(X, "shape", (0, 0))) <= 2)
+        )
         if rows:
             dtype = [np.float64, np.float32] if first else _numpy_dtype(self._dtype)
             X, y = validate_data(self, X, y, reset=first, dtype=dtype)
@@ -592,10 +611,12 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             good = False
         if not good:
             raise invalid(
-                "normalize", self,
+                "normalize",
+                self,
                 f"'auto', None or a pair (mean, std) of {channels} finite numbers each, the "
-                "second all positive", self.normalize,
-            )  # fmt: skip
+                "second all positive",
+                self.normalize,
+            )
         return mean, std
 
     def _train(self, net: Net, data: ArrayDataset, epochs: int | None = None) -> Net:

@@ -132,19 +132,24 @@ def find_taps(whole: ClassifierNetwork, names: Sequence[str] | None, owner: obje
         chosen = _last_of_each_resolution(outputs, logits)
         if not chosen:
             raise invalid(
-                "module", owner, f"a network with layers before the last one that return {_USABLE}",
+                "module",
+                owner,
+                f"a network with layers before the last one that return {_USABLE}",
                 Description(type(network).__name__),
                 "Choose another module, or name layers that can be read in feature_layers=.",
-            )  # fmt: skip
+            )
     else:
         _check_names(network, names, owner)
         outputs, _ = _watch(whole, names)
         for name in names:
             if name not in outputs:
                 raise invalid(
-                    "feature_layers", owner, f"names of layers that run and return {_USABLE}", name,
+                    "feature_layers",
+                    owner,
+                    f"names of layers that run and return {_USABLE}",
+                    name,
                     "This layer does not. Name another, or pass None to have them found.",
-                )  # fmt: skip
+                )
         chosen = {name: outputs[name] for name in names}
     return FeatureTaps(
         {name: output.axis for name, output in chosen.items()},
@@ -162,10 +167,14 @@ def _check_names(network: nn.Module, names: Sequence[str], owner: object) -> Non
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
             raise invalid(
-                "feature_layers", owner, f"names of submodules of {type(network).__name__}", name,
-                f"Near it are {', '.join(near)}." if near
+                "feature_layers",
+                owner,
+                f"names of submodules of {type(network).__name__}",
+                name,
+                f"Near it are {', '.join(near)}."
+                if near
                 else f"There are {', '.join(known[:8])}{', …' if len(known) > 8 else ''}.",
-            )  # fmt: skip
+            )
 
 
 def _watch(whole: ClassifierNetwork, names: Sequence[str]) -> tuple[dict[str, _Output], Tensor]:

@@ -61,15 +61,21 @@ class InputFormat:
         if shape[1:] != self.stored:
             want = ", ".join(["n", *map(str, self.stored)])
             raise invalid(
-                parameter, owner, f"an array of shape ({want}), as the estimator was fitted", X,
+                parameter,
+                owner,
+                f"an array of shape ({want}), as the estimator was fitted",
+                X,
                 _axis_hint(shape, self.stored),
-            )  # fmt: skip
+            )
         if self.is_image and self.integer != is_uint8(X):
             kind = "uint8 (0 to 255)" if self.integer else "float"
             raise invalid(
-                parameter, owner, f"{kind} images, as the estimator was fitted", X,
+                parameter,
+                owner,
+                f"{kind} images, as the estimator was fitted",
+                X,
                 "Convert them to the dtype and the scale of the images given to fit.",
-            )  # fmt: skip
+            )
 
 
 def _axis_hint(got: tuple[int, ...], stored: tuple[int, ...]) -> str:
@@ -121,25 +127,33 @@ def infer_format(
     floating = kind in ("float16", "bfloat16", "float32", "float64")
     if not integer and not floating:
         raise invalid(
-            "X", owner, "images of dtype uint8 (0 to 255) or float", X,
+            "X",
+            owner,
+            "images of dtype uint8 (0 to 255) or float",
+            X,
             "Convert with X.astype('uint8') if the values are 0 to 255, else X.astype('float32').",
-        )  # fmt: skip
+        )
     shape = stored
     if input_shape is not None:
         good = all(isinstance(size, (int, np.integer)) and size > 0 for size in input_shape)
         if not good or len(input_shape) not in (2, 3):
             raise invalid(
-                "input_shape", owner, "(H, W), (C, H, W) or (H, W, C), all positive ints",
+                "input_shape",
+                owner,
+                "(H, W), (C, H, W) or (H, W, C), all positive ints",
                 input_shape,
-            )  # fmt: skip
+            )
         shape = tuple(int(size) for size in input_shape)
         if stored != shape and stored != (int(np.prod(shape)),):
             raise invalid(
-                "input_shape", owner,
-                f"the shape of one sample of X (X has shape {tuple(X.shape)})", input_shape,
+                "input_shape",
+                owner,
+                f"the shape of one sample of X (X has shape {tuple(X.shape)})",
+                input_shape,
                 f"A row of {stored[0]} values needs an input_shape with that product."
-                if len(stored) == 1 else "Leave input_shape=None for images that are not flat.",
-            )  # fmt: skip
+                if len(stored) == 1
+                else "Leave input_shape=None for images that are not flat.",
+            )
     return InputFormat(stored, _layout(shape, channels, X, owner), shape, integer)
 
 
@@ -147,17 +161,22 @@ def _layout(shape: tuple[int, ...], channels: str, X: Any, owner: object) -> str
     if len(shape) == 2:
         if shape[-1] in IMAGE_CHANNELS:
             raise invalid(
-                "X", owner, "images of shape (n, H, W), (n, C, H, W) or (n, H, W, C)", X,
+                "X",
+                owner,
+                "images of shape (n, H, W), (n, C, H, W) or (n, H, W, C)",
+                X,
                 "This looks like one image, or like grey images with very few columns: "
                 "add an axis, X[None] for one image or X[:, None] for grey ones.",
-            )  # fmt: skip
+            )
         return "HW"
     if len(shape) != 3:
         raise invalid(
-            "X", owner,
-            "rows (n, F) or images of shape (n, H, W), (n, C, H, W) or (n, H, W, C)", X,
+            "X",
+            owner,
+            "rows (n, F) or images of shape (n, H, W), (n, C, H, W) or (n, H, W, C)",
+            X,
             "Reshape the samples, or pass flat rows together with input_shape=.",
-        )  # fmt: skip
+        )
     if channels != "auto":
         return "CHW" if channels == "first" else "HWC"
     first, last = shape[0] in IMAGE_CHANNELS, shape[-1] in IMAGE_CHANNELS
@@ -167,10 +186,12 @@ def _layout(shape: tuple[int, ...], channels: str, X: Any, owner: object) -> str
     if first == last:
         why = "could be either" if first else "has no axis of 1, 3 or 4 channels"
         raise invalid(
-            "channels", owner,
-            f"'first' or 'last' for images of shape {shape}, whose channel axis {why}", channels,
+            "channels",
+            owner,
+            f"'first' or 'last' for images of shape {shape}, whose channel axis {why}",
+            channels,
             "Pass channels='first' for (n, C, H, W) or channels='last' for (n, H, W, C).",
-        )  # fmt: skip
+        )
     return "CHW" if first else "HWC"
 
 
@@ -243,9 +264,13 @@ class InputLayer(nn.Module):
     std: Tensor
 
     def __init__(
-        self, form: InputFormat, mean: np.ndarray, std: np.ndarray, dtype: torch.dtype,
+        self,
+        form: InputFormat,
+        mean: np.ndarray,
+        std: np.ndarray,
+        dtype: torch.dtype,
         channels_last: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.form = form
         self.channels_last = channels_last
@@ -258,7 +283,7 @@ class InputLayer(nn.Module):
         if tuple(x.shape[1:]) != self.form.stored:
             raise invalid(
                 "x", "the network's input layer", f"a batch of shape {('n', *self.form.stored)}", x
-            )  # fmt: skip
+            )
         return self.form.arrange(x)
 
     def standardise(self, x: Tensor) -> Tensor:

@@ -37,9 +37,12 @@ def encode_labels(
     """
     if classes is not None and np.ndim(classes) == 0:
         raise invalid(
-            "classes", owner, "a list of all classes, or None", classes,
+            "classes",
+            owner,
+            "a list of all classes, or None",
+            classes,
             "For ten classes from 0 to 9, pass range(10).",
-        )  # fmt: skip
+        )
     y, kind = labels_of_one_kind("y", y, owner)
     y = np.asarray(column_or_1d(y, warn=True))
     if len(y) != n_samples:
@@ -53,17 +56,22 @@ def encode_labels(
     )
     if kind != known_kind:
         raise invalid(
-            "y", owner, f"{known_kind}, as the classes {describe(classes.tolist())} are",
+            "y",
+            owner,
+            f"{known_kind}, as the classes {describe(classes.tolist())} are",
             Description(f"{kind}, {describe(y[:5].tolist())} of dtype {y.dtype},"),
             "Convert one of the two: y.astype(int), say, or classes= of texts.",
-        )  # fmt: skip
+        )
     classes = np.unique(classes)
     unknown = np.setdiff1d(y, classes)
     if len(unknown):
         raise invalid(
-            "y", owner, f"labels out of the classes {classes.tolist()}", unknown[:5].tolist(),
+            "y",
+            owner,
+            f"labels out of the classes {classes.tolist()}",
+            unknown[:5].tolist(),
             "List every class in classes=, so that later rounds can bring new ones.",
-        )  # fmt: skip
+        )
     return np.searchsorted(classes, y), classes
 
 
@@ -85,10 +93,12 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
         )
     if len(kinds) > 1:
         raise invalid(
-            parameter, owner, "labels of one kind, numbers or texts",
+            parameter,
+            owner,
+            "labels of one kind, numbers or texts",
             Description(" and ".join(sorted(kinds))),
             "Convert them, to texts by list(map(str, y)), say.",
-        )  # fmt: skip
+        )
     if not is_array or array.dtype.kind == "T" or (array.dtype == object and kinds == {"numbers"}):
         array = np.array(array.tolist())
     return array, "".join(kinds)
@@ -130,9 +140,12 @@ def check_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
 
 
 def class_factors(
-    class_weight: Any, codes: np.ndarray, weight: np.ndarray | None, classes: np.ndarray,
+    class_weight: Any,
+    codes: np.ndarray,
+    weight: np.ndarray | None,
+    classes: np.ndarray,
     owner: object,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Return the factor of each class in the loss, (C,).
 
     "balanced" gives every class that is present the same total weight: with m_c the weight of the
@@ -145,16 +158,21 @@ def class_factors(
     unknown = [key for key in class_weight if key not in classes]
     if unknown:
         raise invalid(
-            "class_weight", owner, f"a dict with keys out of {classes.tolist()}", class_weight,
+            "class_weight",
+            owner,
+            f"a dict with keys out of {classes.tolist()}",
+            class_weight,
             "List every class in classes= if some are not labelled yet.",
-        )  # fmt: skip
+        )
     factors = [class_weight.get(c, 1.0) for c in classes]
     good = all(isinstance(f, Real) and 0 <= float(f) < np.inf for f in factors)
     if not good or not any(factors[c] > 0 for c in np.unique(codes)):
         raise invalid(
-            "class_weight", owner,
-            "a dict of finite numbers of at least 0, above 0 for some labelled class", class_weight,
-        )  # fmt: skip
+            "class_weight",
+            owner,
+            "a dict of finite numbers of at least 0, above 0 for some labelled class",
+            class_weight,
+        )
     return np.array(factors, dtype=np.float64)
 
 
@@ -167,10 +185,12 @@ def hold_out(
     n, n_valid = len(codes), round(share * len(codes))
     if not 1 <= n_valid < n:
         raise invalid(
-            "train_split", owner,
-            f"a share that leaves at least one of the {n} samples on either side", share,
+            "train_split",
+            owner,
+            f"a share that leaves at least one of the {n} samples on either side",
+            share,
             "Pass train_split=None while there are few labels.",
-        )  # fmt: skip
+        )
     counts = np.bincount(codes)
     counts = counts[counts > 0]
     stratify = counts.min() >= 2 and min(n_valid, n - n_valid) >= len(counts)

@@ -113,8 +113,10 @@ class LPLClassifier(CNNClassifier):
         "loss_module_lr": [Interval(Real, 0, None, closed="neither"), None],
     }
     _STRUCTURE: ClassVar[tuple[str, ...]] = (
-        *CNNClassifier._STRUCTURE, "feature_layers", "loss_module_dim",
-    )  # fmt: skip
+        *CNNClassifier._STRUCTURE,
+        "feature_layers",
+        "loss_module_dim",
+    )
 
     net_: LPLNet
 
@@ -157,15 +159,35 @@ class LPLClassifier(CNNClassifier):
         net_params: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
-            module, classes=classes, input_shape=input_shape, channels=channels, output=output,
-            weights=weights, normalize=normalize, augment=augment, max_epochs=max_epochs,
-            batch_size=batch_size, optimizer=optimizer, lr=lr, momentum=momentum,
-            weight_decay=weight_decay, lr_schedule=lr_schedule, class_weight=class_weight,
-            train_split=train_split, warm_start=warm_start, callbacks=callbacks, device=device,
-            amp=amp, compile=compile, deterministic=deterministic, random_state=random_state,
-            verbose=verbose, module_params=module_params, optimizer_params=optimizer_params,
+            module,
+            classes=classes,
+            input_shape=input_shape,
+            channels=channels,
+            output=output,
+            weights=weights,
+            normalize=normalize,
+            augment=augment,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            lr=lr,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            lr_schedule=lr_schedule,
+            class_weight=class_weight,
+            train_split=train_split,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            device=device,
+            amp=amp,
+            compile=compile,
+            deterministic=deterministic,
+            random_state=random_state,
+            verbose=verbose,
+            module_params=module_params,
+            optimizer_params=optimizer_params,
             net_params=net_params,
-        )  # fmt: skip
+        )
         self.feature_layers = feature_layers
         self.loss_weight = loss_weight
         self.margin = margin
@@ -193,11 +215,21 @@ class LPLClassifier(CNNClassifier):
             The estimator.
         """
         setting = {
-            "module": "resnet18", "augment": "crop_flip", "loss_weight": 1.0, "margin": 1.0,
-            "detach_after": 0.6, "loss_module_dim": 128, "max_epochs": 200, "batch_size": 128,
-            "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
-            "lr_schedule": "step", "warm_start": True,
-        }  # fmt: skip
+            "module": "resnet18",
+            "augment": "crop_flip",
+            "loss_weight": 1.0,
+            "margin": 1.0,
+            "detach_after": 0.6,
+            "loss_module_dim": 128,
+            "max_epochs": 200,
+            "batch_size": 128,
+            "optimizer": "sgd",
+            "lr": 0.1,
+            "momentum": 0.9,
+            "weight_decay": 5e-4,
+            "lr_schedule": "step",
+            "warm_start": True,
+        }
         return cls(**{**setting, **changes})
 
     @property
@@ -308,7 +340,10 @@ class LPLClassifier(CNNClassifier):
         self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False
     ) -> Net:
         return make_net(
-            self, seeds, valid, keep_weights,
+            self,
+            seeds,
+            valid,
+            keep_weights,
             kind=LPLNet,
             feature_layers=self.feature_layers,
             loss_weight=self.loss_weight,
@@ -318,7 +353,7 @@ class LPLClassifier(CNNClassifier):
             loss_module_seed=seeds.beside,
             loss_module__dim=self.loss_module_dim,
             loss_module__fitted=self.loss_module_ if keep_weights else None,
-        )  # fmt: skip
+        )
 
     def _refuse(self, method: str, unsupported: dict[str, Any]) -> None:
         for name, value in unsupported.items():
@@ -326,7 +361,9 @@ class LPLClassifier(CNNClassifier):
                 raise TypeError(f"{type(self).__name__}.{method} takes no {name!r}.")
             if value is not None:
                 raise invalid(
-                    name, self, "None, since the ranking loss compares samples in pairs, which "
-                    "have no weights", value,
+                    name,
+                    self,
+                    "None, since the ranking loss compares samples in pairs, which have no weights",
+                    value,
                     "Weigh the classes with class_weight=, or use a CNNClassifier.",
-                )  # fmt: skip
+                )

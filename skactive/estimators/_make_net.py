@@ -24,10 +24,28 @@ from skactive.estimators._net import ArrayDataset, Net
 OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 # Settings of the inner net that CNNClassifier has parameters for, or that are its own business.
 RESERVED = (
-    "amp", "batch_size", "callbacks", "classes", "compile", "criterion", "deterministic", "device",
-    "dataset", "iterator_train", "iterator_valid", "lr", "max_epochs", "module", "optimizer",
-    "order_seed", "predict_nonlinearity", "train_seed", "train_split", "verbose", "warm_start",
-)  # fmt: skip
+    "amp",
+    "batch_size",
+    "callbacks",
+    "classes",
+    "compile",
+    "criterion",
+    "deterministic",
+    "device",
+    "dataset",
+    "iterator_train",
+    "iterator_valid",
+    "lr",
+    "max_epochs",
+    "module",
+    "optimizer",
+    "order_seed",
+    "predict_nonlinearity",
+    "train_seed",
+    "train_split",
+    "verbose",
+    "warm_start",
+)
 
 
 class Seeds(NamedTuple):
@@ -44,9 +62,13 @@ class Seeds(NamedTuple):
 
 
 def make_net(
-    clf: Any, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False,
-    kind: type[Net] = Net, **settings: Any,
-) -> Net:  # fmt: skip
+    clf: Any,
+    seeds: Seeds,
+    valid: ArrayDataset | None,
+    keep_weights: bool = False,
+    kind: type[Net] = Net,
+    **settings: Any,
+) -> Net:
     """Build the skorch net of a classifier whose classes, format and scaling are known.
 
     Parameters
@@ -80,17 +102,24 @@ def make_net(
     else:
         with isolated_rng(seeds.init):
             network = build_network(
-                clf.module, clf._format, len(clf.classes_),
-                params=clf.module_params or {}, weights=clf.weights, owner=clf,
-            )  # fmt: skip
+                clf.module,
+                clf._format,
+                len(clf.classes_),
+                params=clf.module_params or {},
+                weights=clf.weights,
+                owner=clf,
+            )
             network.to(clf._dtype)
             whole = ClassifierNetwork(_input_layer(clf, network), network, None, clf.output)
             check_logits(whole, clf._format, len(clf.classes_), clf)
         if not any(p.requires_grad for p in network.parameters()):
             raise invalid(
-                "module", clf, "a network with something to train", clf.module,
+                "module",
+                clf,
+                "a network with something to train",
+                clf.module,
                 "Set requires_grad=True on the parameters of its last layer, at least.",
-            )  # fmt: skip
+            )
     augment = AUGMENTATIONS.get(clf.augment, clf.augment) if clf.augment else None
     if augment is not None and not clf._format.is_image:
         raise invalid("augment", clf, "None where X holds rows of features", clf.augment)
@@ -149,19 +178,23 @@ def _optimizer_settings(clf: Any, network: nn.Module, device: torch.device) -> d
     optimizer = OPTIMIZERS.get(clf.optimizer, clf.optimizer)
     if not (isinstance(optimizer, type) and issubclass(optimizer, optim.Optimizer)):
         raise invalid(
-            "optimizer", clf, "'sgd', 'adam', 'adamw' or a subclass of torch.optim.Optimizer",
+            "optimizer",
+            clf,
+            "'sgd', 'adam', 'adamw' or a subclass of torch.optim.Optimizer",
             clf.optimizer,
-        )  # fmt: skip
+        )
     takes = inspect.signature(optimizer).parameters
     given = clf.optimizer_params or {}
     for name in given:
         if name == "lr" or (name != "param_groups" and name not in takes):
             free = [p for p in takes if p not in ("params", "lr", "weight_decay", "momentum")]
             raise invalid(
-                f"optimizer__{name}", clf,
-                f"a setting of {optimizer.__name__}, which has {', '.join(free)}", given[name],
+                f"optimizer__{name}",
+                clf,
+                f"a setting of {optimizer.__name__}, which has {', '.join(free)}",
+                given[name],
                 "The learning rate is CNNClassifier's own parameter lr.",
-            )  # fmt: skip
+            )
     settings = {"weight_decay": clf.weight_decay} if "weight_decay" in takes else {}
     if issubclass(optimizer, optim.SGD):
         settings["momentum"] = clf.momentum
@@ -179,14 +212,19 @@ def _callbacks(clf: Any) -> list[Any]:
     kinds = [c if isinstance(c, type) else type(c) for c in own]
     if not all(issubclass(kind, Callback) for kind in kinds):
         raise invalid(
-            "callbacks", clf, "a list of skorch callbacks, or of pairs (name, callback)",
+            "callbacks",
+            clf,
+            "a list of skorch callbacks, or of pairs (name, callback)",
             clf.callbacks,
-        )  # fmt: skip
+        )
     if clf.lr_schedule is not None and any(issubclass(k, LRScheduler) for k in kinds):
         raise invalid(
-            "lr_schedule", clf, "None where callbacks has skorch's LRScheduler",
-            clf.lr_schedule, "Pass lr_schedule=None, or leave the callback out.",
-        )  # fmt: skip
+            "lr_schedule",
+            clf,
+            "None where callbacks has skorch's LRScheduler",
+            clf.lr_schedule,
+            "Pass lr_schedule=None, or leave the callback out.",
+        )
     callbacks: list[Any] = [("record_accuracy", RecordAccuracy())]
     if clf.lr_schedule is not None:
         factor = SCHEDULES.get(clf.lr_schedule, clf.lr_schedule)
@@ -200,10 +238,12 @@ def _net_settings(clf: Any, settings: dict[str, Any]) -> dict[str, Any]:
         first = name.partition("__")[0]
         if first in reserved and name != "criterion__label_smoothing":
             raise invalid(
-                f"net__{name}", clf, "a setting of the skorch net that CNNClassifier leaves "
-                "open", clf.net_params[name],
+                f"net__{name}",
+                clf,
+                "a setting of the skorch net that CNNClassifier leaves open",
+                clf.net_params[name],
                 "The loss is the weighted cross-entropy; weigh with class_weight."
                 if first == "criterion"
                 else f"Use CNNClassifier's own parameter for {first!r}, if it has one.",
-            )  # fmt: skip
+            )
     return dict(clf.net_params or {})

@@ -218,9 +218,16 @@ def adapt_stem(module: nn.Module, in_channels: int) -> None:
             if layer.in_channels == in_channels:
                 return
             stem = nn.Conv2d(
-                in_channels, layer.out_channels, layer.kernel_size, layer.stride,  # type: ignore[arg-type]
-                layer.padding, layer.dilation, 1, layer.bias is not None, layer.padding_mode,  # type: ignore[arg-type]
-            )  # fmt: skip
+                in_channels,
+                layer.out_channels,
+                layer.kernel_size,  # type: ignore[arg-type]
+                layer.stride,  # type: ignore[arg-type]
+                layer.padding,  # type: ignore[arg-type]
+                layer.dilation,  # type: ignore[arg-type]
+                1,
+                layer.bias is not None,
+                layer.padding_mode,
+            )
             with torch.no_grad():
                 scale = layer.in_channels / in_channels
                 stem.weight.copy_(scale * layer.weight.mean(1, keepdim=True).expand_as(stem.weight))

@@ -26,9 +26,12 @@ def check_estimator(parameter: str, estimator: Any) -> None:
     usable = hasattr(estimator, "fit") and hasattr(estimator, "get_params")
     if not usable or isinstance(estimator, type):
         raise invalid(
-            parameter, OWNER, "an estimator with fit, predict and get_params", estimator,
+            parameter,
+            OWNER,
+            "an estimator with fit, predict and get_params",
+            estimator,
             "Pass an instance, such as CNNClassifier('small_cnn', classes=range(10)).",
-        )  # fmt: skip
+        )
 
 
 def check_arms(strategies: Any, estimator: Any) -> dict[str, Arm]:
@@ -41,9 +44,12 @@ def check_arms(strategies: Any, estimator: Any) -> dict[str, Arm]:
         named = {_class_name(s): s for s in strategies}
         if len(named) < len(strategies) and not any(isinstance(s, type) for s in strategies):
             raise invalid(
-                "strategies", OWNER, "a dict where two strategies are of one class", strategies,
+                "strategies",
+                OWNER,
+                "a dict where two strategies are of one class",
+                strategies,
                 "Give each a name of its own: {'name': strategy, ...}.",
-            )  # fmt: skip
+            )
     else:
         raise invalid("strategies", OWNER, must, strategies, remedy)
     if not named:
@@ -55,9 +61,12 @@ def check_arms(strategies: Any, estimator: Any) -> dict[str, Arm]:
         usable = hasattr(strategy, "select") and hasattr(strategy, "get_params")
         if not isinstance(name, str) or not usable or isinstance(strategy, type):
             raise invalid(
-                "strategies", OWNER, f"{must} with select and get_params", {name: given},
+                "strategies",
+                OWNER,
+                f"{must} with select and get_params",
+                {name: given},
                 f"Pass instances, or pairs (estimator, strategy). {remedy}",
-            )  # fmt: skip
+            )
         if pair:
             check_estimator(f"strategies[{name!r}][0]", own)
         arms[name] = Arm(own, strategy)
@@ -93,28 +102,40 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
         by_position = hasattr(images, "__len__") and hasattr(images, "__getitem__")
         if not by_position or getattr(images, "shape", None) == () or not n_rows(images):
             raise invalid(
-                X_name, OWNER, "images, at least one, that can be fetched by position", images,
+                X_name,
+                OWNER,
+                "images, at least one, that can be fetched by position",
+                images,
                 "Pass an array, a memmap, a tensor, a data frame or a sequence.",
-            )  # fmt: skip
+            )
         of_all = np.asarray(given)
         if of_all.shape != (n_rows(images),):
             raise invalid(
-                y_name, OWNER, f"1-D, a label for each of the {n_rows(images)} rows of {X_name}",
-                of_all, f"Check that {X_name} and {y_name} belong together.",
-            )  # fmt: skip
+                y_name,
+                OWNER,
+                f"1-D, a label for each of the {n_rows(images)} rows of {X_name}",
+                of_all,
+                f"Check that {X_name} and {y_name} belong together.",
+            )
         labels[y_name] = of_all
     shape, test_shape = (getattr(images, "shape", (None,))[1:] for images in (X, X_test))
     if tuple(shape) != tuple(test_shape):
         raise invalid(
-            "X_test", OWNER, f"images of the same shape as those of X, {tuple(shape)}", X_test,
+            "X_test",
+            OWNER,
+            f"images of the same shape as those of X, {tuple(shape)}",
+            X_test,
             "Prepare both in the same way.",
-        )  # fmt: skip
+        )
     strange = np.setdiff1d(labels["y_test"], labels["y"])
     if len(strange):
         raise invalid(
-            "y_test", OWNER, "labels of classes that y has, too", strange[:10].tolist(),
+            "y_test",
+            OWNER,
+            "labels of classes that y has, too",
+            strange[:10].tolist(),
             "Remove the test images of these classes; no strategy can find their labels in X.",
-        )  # fmt: skip
+        )
     return Data(X, labels["y"], X_test, labels["y_test"])
 
 
@@ -124,16 +145,23 @@ def check_plan(data: Data, n_initial: Any, initial: Any, n_instances: Any, n_rou
     n_initial = check_count("n_initial", OWNER, n_initial, high=n_samples, high_is="all of X")
     n_instances = check_count("n_instances", OWNER, n_instances)
     check_count(
-        "n_rounds", OWNER, n_rounds, low=0, high=(n_samples - n_initial) // n_instances,
+        "n_rounds",
+        OWNER,
+        n_rounds,
+        low=0,
+        high=(n_samples - n_initial) // n_instances,
         high_is=f"X has {n_samples} images, {n_initial} are labelled at first, "
         f"and a round asks for {n_instances}",
         remedy="Lower n_rounds, n_instances or n_initial.",
-    )  # fmt: skip
+    )
     if not (isinstance(initial, str) and initial in {"random", "balanced"}):
         raise invalid(
-            "initial", OWNER, "'random' or 'balanced'", initial,
+            "initial",
+            OWNER,
+            "'random' or 'balanced'",
+            initial,
             "'balanced' draws the classes as evenly as n_initial allows.",
-        )  # fmt: skip
+        )
     return Plan(n_initial, initial, n_instances, int(n_rounds))
 
 

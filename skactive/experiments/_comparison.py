@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 _NO_METRICS = frozenset(Record.__annotations__) - {
-    "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece",
-}  # fmt: skip
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "log_loss",
+    "ece",
+}
 
 
 def metric_names(frame: pd.DataFrame) -> list[str]:
@@ -167,9 +171,12 @@ def blocks(frame: pd.DataFrame, metric: str, over: Any, owner: str) -> pd.DataFr
     """
     if over not in {"dataset", "seed"}:
         raise invalid(
-            "over", owner, "'dataset' or 'seed'", over,
+            "over",
+            owner,
+            "'dataset' or 'seed'",
+            over,
             "Seeds of one data set tell about that data set only.",
-        )  # fmt: skip
+        )
     check_measured(frame, metric, owner)
     index = ["dataset", "seed"]
     table = areas(frame, metric).pivot_table(index=index, columns="strategy", values="aubc")

@@ -57,9 +57,12 @@ def _file(path: str | os.PathLike[str]) -> Path:
     file = file / "results.jsonl" if file.is_dir() else file
     if not file.is_file():
         raise invalid(
-            "path", _OWNER, "a folder with results.jsonl, or such a file", str(path),
+            "path",
+            _OWNER,
+            "a folder with results.jsonl, or such a file",
+            str(path),
             "Pass what run_experiment got as out=.",
-        )  # fmt: skip
+        )
     return file
 
 

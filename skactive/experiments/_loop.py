@@ -239,9 +239,15 @@ def _named_device(estimator: Any) -> torch.device | None:
 
 
 def _query(
-    name: str, arm: Arm, seed: int, round_: int, labelled: np.ndarray, data: Data, plan: Plan,
+    name: str,
+    arm: Arm,
+    seed: int,
+    round_: int,
+    labelled: np.ndarray,
+    data: Data,
+    plan: Plan,
     fitted: Any,
-) -> tuple[np.ndarray, float]:  # fmt: skip
+) -> tuple[np.ndarray, float]:
     """Ask the strategy for the next batch; say how long that took."""
     pool = np.setdiff1d(np.arange(n_rows(data.X)), labelled, assume_unique=True)
     X_pool = _unlabelled(data.X, pool)

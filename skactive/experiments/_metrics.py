@@ -146,10 +146,13 @@ def check_metrics(metrics: Any, owner: str) -> dict[str, Callable[..., float]]:
         good = callable(scorer) or (isinstance(scorer, str) and scorer in known)
         if not isinstance(name, str) or not good:
             raise invalid(
-                "metrics", owner, must, {name: scorer},
+                "metrics",
+                owner,
+                must,
+                {name: scorer},
                 "A scorer takes an estimator, X and y; sklearn.metrics.get_scorer_names() lists "
                 "scikit-learn's.",
-            )  # fmt: skip
+            )
         if name in Metrics.__annotations__:
             raise invalid("metrics", owner, "named otherwise than what is always measured", name)
     return {n: get_scorer(s) if isinstance(s, str) else s for n, s in metrics.items()}

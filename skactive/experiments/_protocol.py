@@ -71,9 +71,12 @@ class Protocol:
                 raise invalid(field.name, _PROTOCOL, must, value)
         if self.patience is not None and self.validation is None:
             raise invalid(
-                "patience", _PROTOCOL, "None without validation", self.patience,
+                "patience",
+                _PROTOCOL,
+                "None without validation",
+                self.patience,
                 "Set validation=0.1, say: what is held out decides when to stop.",
-            )  # fmt: skip
+            )
 
     def apply(self, estimator: Any, name: str = "estimator") -> Any:
         """Set what the protocol says on an estimator, and return it.
@@ -154,9 +157,10 @@ def _set_warm_start(estimator: Any, name: str) -> None:
 def _networks(estimator: Any, parameter: str, name: str) -> list[Any]:
     """Return the networks that an estimator holds, itself among them; all have the parameter."""
     networks = [
-        part for part in _estimators(estimator)
+        part
+        for part in _estimators(estimator)
         if {"max_epochs", "callbacks"} <= part.get_params(deep=False).keys()
-    ]  # fmt: skip
+    ]
     # A plain skorch net has callbacks and a train_split too, which take and know other things.
     others = [part for part in networks if "augment" not in part.get_params(deep=False)]
     if others or not networks:
@@ -169,9 +173,12 @@ def _estimators(estimator: Any) -> list[Any]:
     inside = estimator.get_params(deep=True).values()
     return [
         estimator,
-        *(p for p in inside if hasattr(p, "fit") and hasattr(p, "get_params")
-          and not isinstance(p, type)),
-    ]  # fmt: skip
+        *(
+            p
+            for p in inside
+            if hasattr(p, "fit") and hasattr(p, "get_params") and not isinstance(p, type)
+        ),
+    ]
 
 
 def _lacks(parameter: str, estimator: Any, name: str) -> InvalidParameterError:

@@ -157,10 +157,24 @@ def run_experiment(
     [20, 30, 40]
     """
     setup = _set_up(
-        estimator, strategies, X, y, X_test, y_test, n_initial=n_initial, n_instances=n_instances,
-        n_rounds=n_rounds, seeds=seeds, initial=initial, protocol=protocol, metrics=metrics,
-        dataset=dataset, n_jobs=n_jobs, n_threads=n_threads, out=out,
-    )  # fmt: skip
+        estimator,
+        strategies,
+        X,
+        y,
+        X_test,
+        y_test,
+        n_initial=n_initial,
+        n_instances=n_instances,
+        n_rounds=n_rounds,
+        seeds=seeds,
+        initial=initial,
+        protocol=protocol,
+        metrics=metrics,
+        dataset=dataset,
+        n_jobs=n_jobs,
+        n_threads=n_threads,
+        out=out,
+    )
     n_rounds, folder = setup.terms.plan.n_rounds, setup.folder
     grid = [(name, seed) for seed in setup.seeds for name in setup.arms]
     if folder is not None:
@@ -243,10 +257,25 @@ class _Setup:
 
 
 def _set_up(
-    estimator: Any, strategies: Any, X: Any, y: Any, X_test: Any, y_test: Any, *, n_initial: Any,
-    n_instances: Any, n_rounds: Any, seeds: Any, initial: Any, protocol: Any, metrics: Any,
-    dataset: Any, n_jobs: Any, n_threads: Any, out: Any,
-) -> _Setup:  # fmt: skip
+    estimator: Any,
+    strategies: Any,
+    X: Any,
+    y: Any,
+    X_test: Any,
+    y_test: Any,
+    *,
+    n_initial: Any,
+    n_instances: Any,
+    n_rounds: Any,
+    seeds: Any,
+    initial: Any,
+    protocol: Any,
+    metrics: Any,
+    dataset: Any,
+    n_jobs: Any,
+    n_threads: Any,
+    out: Any,
+) -> _Setup:
     check_estimator("estimator", estimator)
     arms = check_arms(strategies, estimator)
     data = check_data(X, y, X_test, y_test)

@@ -89,18 +89,36 @@ def _side_by_side(
                 tasks.append(
                     # The arrays are arguments of their own: so joblib sends them but once.
                     delayed(_elsewhere)(
-                        name, arms[name], seed, round_, labelled, data.X, data.y, data.X_test,
-                        data.y_test, terms, before,
+                        name,
+                        arms[name],
+                        seed,
+                        round_,
+                        labelled,
+                        data.X,
+                        data.y,
+                        data.X_test,
+                        data.y_test,
+                        terms,
+                        before,
                     )
-                )  # fmt: skip
+                )
             for record, after in parallel(tasks):
                 fitted[record["strategy"], record["seed"]] = after
                 yield record
 
 
 def _elsewhere(
-    name: str, arm: Arm, seed: int, round_: int, labelled: np.ndarray,
-    X: Any, y: np.ndarray, X_test: Any, y_test: np.ndarray, terms: Terms, fitted: Any,
-) -> tuple[Record, Any]:  # fmt: skip
+    name: str,
+    arm: Arm,
+    seed: int,
+    round_: int,
+    labelled: np.ndarray,
+    X: Any,
+    y: np.ndarray,
+    X_test: Any,
+    y_test: np.ndarray,
+    terms: Terms,
+    fitted: Any,
+) -> tuple[Record, Any]:
     data = Data(X, y, X_test, y_test)
     return play_round(name, arm, seed, round_, labelled, data, terms, fitted)

@@ -11,10 +11,22 @@ if TYPE_CHECKING:
 
 Cells = Sequence[Sequence[str]]  # the head first
 _LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", "–": "--", "∞": r"$\infty$", ">": r"$>$", "<": r"$<$",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "–": "--",
+    "∞": r"$\infty$",
+    ">": r"$>$",
+    "<": r"$<$",
+}
 
 
 def cells(table: pd.DataFrame) -> list[list[str]]:

@@ -150,9 +150,10 @@ def _block_sums(
             if start == 0:
                 network.check_alone(first, logits)
             rows = (
-                reduced_rows(logits) if draws is None
+                reduced_rows(logits)
+                if draws is None
                 else _drawn_rows(logits, draws[start : start + len(some)])
-            )  # fmt: skip
+            )
             takers = [taker for taker in plan.takers.values() if isinstance(taker, SquareTaker)]
             held = sum(taker.held() for taker in takers) // len(some)
             for c in range(rows.shape[1]):

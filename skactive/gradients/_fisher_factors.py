@@ -146,8 +146,9 @@ class _Layout:
 def _taker(geometry: Geometry, wanted: dict[str, Tensor], on_rows: bool) -> Taker:
     whole = all(
         (name in wanted and len(wanted[name]) == parameter.numel()) or name not in wanted
-        for name, parameter in geometry.layer._parameters.items() if parameter is not None
-    )  # fmt: skip
+        for name, parameter in geometry.layer._parameters.items()
+        if parameter is not None
+    )
     kind = OuterTaker if on_rows and whole and "weight" in wanted else EntryTaker
     return kind(geometry, wanted)
 
@@ -171,9 +172,14 @@ def _lay_out(plan: Plan, columns: dict[str, Tensor]) -> _Layout:
 
 
 def _batch(
-    network: Network, plan: Plan, layout: _Layout, tape: Tape, X: Tensor, weighting: str,
+    network: Network,
+    plan: Plan,
+    layout: _Layout,
+    tape: Tape,
+    X: Tensor,
+    weighting: str,
     entries: Reduce,
-) -> dict[str, Tensor]:  # fmt: skip
+) -> dict[str, Tensor]:
     """Compute what is stored of a batch: "dense" (n, C, k'), and a left and right a layer."""
     try:
         logits = tape.forward(X)

@@ -130,9 +130,13 @@ def loop_gradients(
                 gradients = tuple(torch.zeros_like(p) for p in parameters.values())
                 if logits.requires_grad:  # else none of the parameters is used
                     gradients = torch.autograd.grad(
-                        logits, list(parameters.values()), row[None], retain_graph=True,
-                        materialize_grads=True, allow_unused=True,
-                    )  # fmt: skip
+                        logits,
+                        list(parameters.values()),
+                        row[None],
+                        retain_graph=True,
+                        materialize_grads=True,
+                        allow_unused=True,
+                    )
                 for name, gradient in zip(names, gradients, strict=True):
                     kept[name].append(reduce(name, gradient.flatten()))
         finally:

@@ -71,7 +71,9 @@ def find_head(module: nn.Module, X: Any) -> str:
         ):
             return name
     raise invalid(
-        "module", _OWNER, "a network whose logits are the output of a linear or convolutional "
-        "layer", Description(type(module).__name__),
+        "module",
+        _OWNER,
+        "a network whose logits are the output of a linear or convolutional layer",
+        Description(type(module).__name__),
         "Put the layer that makes the logits last, or use a strategy that reads probabilities.",
-    )  # fmt: skip
+    )

@@ -104,9 +104,10 @@ def make_plan(
     layers = _layers_of(network, wanted)
     seen = _survey(network, layers, some)
     layers = {
-        layer: names for layer, names in layers.items()
+        layer: names
+        for layer, names in layers.items()
         if seen[layer].calls == 1 and seen[layer].fits
-    }  # fmt: skip
+    }
 
     def takers_for(layers: dict[nn.Module, dict[str, str]]) -> dict[nn.Module, Taker]:
         takers = {}
@@ -118,9 +119,10 @@ def make_plan(
 
     good, plain, rows = _check(network, some, wanted, layers, takers_for(layers), reduce)
     layers = {
-        layer: kept for layer, names in layers.items()
+        layer: kept
+        for layer, names in layers.items()
         if (kept := {name: full for name, full in names.items() if full in good})
-    }  # fmt: skip
+    }
     general = [name for name in wanted if name not in good]
     paths = {name: "fast" if name in good else "loop" for name in wanted}
     for name in _check_func(network, some, general, plain, rows, reduce):
@@ -184,9 +186,13 @@ def _survey(
 
 
 def _check(
-    network: Network, X: Tensor, wanted: Collection[str], layers: dict[nn.Module, dict[str, str]],
-    takers: dict[nn.Module, Taker], reduce: Reduce,
-) -> tuple[set[str], dict[str, Tensor], Tensor]:  # fmt: skip
+    network: Network,
+    X: Tensor,
+    wanted: Collection[str],
+    layers: dict[nn.Module, dict[str, str]],
+    takers: dict[nn.Module, Taker],
+    reduce: Reduce,
+) -> tuple[set[str], dict[str, Tensor], Tensor]:
     """Compare the samples' gradients, as the takers have them, with plain autograd's.
 
     All samples of the batch, since a layer that has its samples along another axis can be right
@@ -201,23 +207,29 @@ def _check(
         tape.pull(rows, last=True)
         taken = {
             name: (takers[layer], takers[layer].taken(own))
-            for layer, names in layers.items() for own, name in names.items()
-        }  # fmt: skip
+            for layer, names in layers.items()
+            for own, name in names.items()
+        }
     kept: dict[str, list[Tensor]] = {name: [] for name in wanted}
     for name, _, values in loop_gradients(network, list(wanted), X, rows[:, None], reduce):
         kept[name].append(values[0, 0])
     plain = {name: torch.stack(values) for name, values in kept.items()}
     good = {
-        name for name, (taker, values) in taken.items()
+        name
+        for name, (taker, values) in taken.items()
         if _agree(values, taker.expected(plain[name]))
-    }  # fmt: skip
+    }
     return good, plain, rows
 
 
 def _check_func(
-    network: Network, X: Tensor, names: list[str], plain: dict[str, Tensor], rows: Tensor,
+    network: Network,
+    X: Tensor,
+    names: list[str],
+    plain: dict[str, Tensor],
+    rows: Tensor,
     reduce: Reduce,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Return those of the names for which torch.func can and does give the plain gradients."""
     good = []
     for name in names:

@@ -134,9 +134,14 @@ class CalibrationCurvesDisplay:
             colour, marker, line = style(i)
             known = ~np.isnan(self.confidence[name])
             self.ax_.plot(
-                self.confidence[name][known], self.accuracy[name][known], color=colour,
-                marker=marker, markersize=4, linestyle=line, label=name,
-            )  # fmt: skip
+                self.confidence[name][known],
+                self.accuracy[name][known],
+                color=colour,
+                marker=marker,
+                markersize=4,
+                linestyle=line,
+                label=name,
+            )
         self.ax_.set_xlim(0, 1)
         self.ax_.set_ylim(0, 1)
         self.ax_.set_xlabel("confidence")

@@ -94,8 +94,12 @@ class ClassBalanceDisplay:
         results = check_queried(results.on(dataset), "ClassBalanceDisplay")
         names = strategy_names(results)
         # Recall is known of every class of the test data, asked for or not.
-        known = {c for column in ("queried_classes", "recall") for of in results.frame[column]
-                 for c in of}  # fmt: skip
+        known = {
+            c
+            for column in ("queried_classes", "recall")
+            for of in results.frame[column]
+            for c in of
+        }
         classes = sorted(known, key=lambda c: (not c.isdigit(), int(c) if c.isdigit() else 0, c))
         counts = np.zeros((len(names), len(classes)))
         for name, of_round in results.frame[["strategy", "queried_classes"]].itertuples(

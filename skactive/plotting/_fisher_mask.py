@@ -90,9 +90,12 @@ class FisherMaskDisplay:
         good = positions.ndim == 1 and len(positions) > 0 and positions.dtype.kind in "iu"
         if not good or positions.min() < 0 or positions.max() >= P:
             raise invalid(
-                "mask", _OWNER, f"flat positions from 0 to {P - 1}, at least one", mask,
+                "mask",
+                _OWNER,
+                f"flat positions from 0 to {P - 1}, at least one",
+                mask,
                 "Pass the mask of this network, as FisherMask.choose_mask returns it.",
-            )  # fmt: skip
+            )
         bounds = np.concatenate([[0], sizes.cumsum()])
         kept = np.histogram(positions, bounds)[0]
         return cls(names=list(trainable), kept=kept, sizes=sizes).plot(ax=ax)
@@ -126,10 +129,15 @@ class FisherMaskDisplay:
         if n <= _MOST_NAMES:
             for i, (kept, size) in enumerate(zip(self.kept, self.sizes, strict=True)):
                 self.ax_.annotate(
-                    f"{kept:,} of {size:,}", (1, i), xytext=(5, 0), textcoords="offset points",
-                    va="center", fontsize=7, color="black" if kept else "0.6",
+                    f"{kept:,} of {size:,}",
+                    (1, i),
+                    xytext=(5, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=7,
+                    color="black" if kept else "0.6",
                     annotation_clip=False,
-                )  # fmt: skip
+                )
         step = -(-n // _MOST_NAMES)
         self.ax_.set_yticks(at[::step], list(self.names)[::step], fontsize=7)
         self.ax_.set_ylim(n - 0.4, -0.6)  # the input is at the top

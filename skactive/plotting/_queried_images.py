@@ -131,9 +131,12 @@ class QueriedImagesDisplay:
         highest = max(map(max, frame["queried"]))
         if len(X) <= highest:
             raise invalid(
-                "X", _OWNER, f"the images of the experiment, more than {highest}", X,
+                "X",
+                _OWNER,
+                f"the images of the experiment, more than {highest}",
+                X,
                 "Pass the X that run_experiment got.",
-            )  # fmt: skip
+            )
         picks = [np.asarray(queried[:n_images]) for queried in frame["queried"]]
         rows = [np.asarray(take_rows(X, of_round)) for of_round in picks]
         rows = [_channels_last(images, channels, X) for images in rows]
@@ -221,9 +224,12 @@ def _channels_last(images: np.ndarray, channels: str, X: Any) -> np.ndarray:
         channels = "first" if first else "last"
     if not {"first": first, "last": last, "auto": False}[channels]:
         raise invalid(
-            "X", _OWNER, "images, with 1, 3 or 4 channels first or last if they have four axes", X,
+            "X",
+            _OWNER,
+            "images, with 1, 3 or 4 channels first or last if they have four axes",
+            X,
             "Reshape rows to images; pass channels='first' or 'last' where both could be meant.",
-        )  # fmt: skip
+        )
     images = np.moveaxis(images, 1, -1) if channels == "first" else images
     return images[..., 0] if images.shape[-1] == 1 else images
 

@@ -81,9 +81,12 @@ def write_report(
     """
     if results.frame.empty:
         raise invalid(
-            "results", "write_report", "results with at least one finished round", results,
+            "results",
+            "write_report",
+            "results with at least one finished round",
+            results,
             "Run the experiment until one is finished.",
-        )  # fmt: skip
+        )
     head, parts = [*_head(results)], []
     datasets = list(dict.fromkeys(results.frame["dataset"]))
     with warnings.catch_warnings(record=True) as caught:
@@ -126,8 +129,11 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
         if results.frame[metric].notna().any():
             yield _figure(
                 _size(results, 6.8, 4.4),
-                LearningCurvesDisplay.from_results, results, metric=metric, interval=interval,
-            )  # fmt: skip
+                LearningCurvesDisplay.from_results,
+                results,
+                metric=metric,
+                interval=interval,
+            )
     yield "<h3>At the last number of labels</h3>"
     yield _table(_last(results))
     if baseline in strategy_names(results):
@@ -142,15 +148,23 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
     n_strategies = len(strategy_names(results))
     yield _figure(
         (8.4, 1.6 + 0.34 * n_strategies),
-        ClassBalanceDisplay.from_results, results, class_names=classes,
-    )  # fmt: skip
+        ClassBalanceDisplay.from_results,
+        results,
+        class_names=classes,
+    )
     if data is not None:
         for name in strategy_names(results):
             yield _figure(
                 (8.4, 0.6 + 0.95 * min(results.frame["round"].max(), 8)),
-                QueriedImagesDisplay.from_results, results, data.X_train, y=data.y_train,
-                class_names=classes, strategy=name, n_images=8, n_rounds=8,
-            )  # fmt: skip
+                QueriedImagesDisplay.from_results,
+                results,
+                data.X_train,
+                y=data.y_train,
+                class_names=classes,
+                strategy=name,
+                n_images=8,
+                n_rounds=8,
+            )
 
 
 def _size(results: Results, width: float, height: float) -> tuple[float, float]:
@@ -197,8 +211,10 @@ def _comparisons(results: Results, n_datasets: int) -> Iterator[str]:
     yield f"<h3>Mean ranks over the {blocks}</h3>"
     yield _figure(
         (7.4, 1.4 + 0.22 * len(strategy_names(results))),
-        CriticalDifferenceDisplay.from_results, results, over=over,
-    )  # fmt: skip
+        CriticalDifferenceDisplay.from_results,
+        results,
+        over=over,
+    )
     yield f"<h3>Wilcoxon's signed-rank tests over the {blocks}, with Holm's correction</h3>"
     yield _try(lambda: _tests(results.wilcoxon(over=over)))
     yield (

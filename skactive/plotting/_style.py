@@ -88,9 +88,13 @@ def legend(ax: Axes, title: str, n_entries: int) -> None:
         ax.legend(title=title, alignment="left", edgecolor="none", framealpha=0.8)
     else:
         ax.legend(
-            title=title, alignment="left", edgecolor="none", loc="center left",
-            bbox_to_anchor=(1, 0.5), fontsize="small",
-        )  # fmt: skip
+            title=title,
+            alignment="left",
+            edgecolor="none",
+            loc="center left",
+            bbox_to_anchor=(1, 0.5),
+            fontsize="small",
+        )
 
 
 def tidy(ax: Axes) -> None:

@@ -137,9 +137,16 @@ class TimeAccuracyDisplay:
         for i, (name, seconds, score, spread) in enumerate(marks):
             colour, marker, _ = style(i)
             self.ax_.errorbar(
-                seconds, score, spread, color=colour, marker=marker, markersize=7, capsize=3,
-                linestyle="none", label=name,
-            )  # fmt: skip
+                seconds,
+                score,
+                spread,
+                color=colour,
+                marker=marker,
+                markersize=7,
+                capsize=3,
+                linestyle="none",
+                label=name,
+            )
         self.ax_.set_xscale("log")
         self.ax_.set_xlabel("seconds a query")
         self.ax_.set_ylabel(self.score_name)

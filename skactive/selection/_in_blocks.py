@@ -116,9 +116,12 @@ def greedy_fisher_in_blocks(
     size = len(pool) if block_size is None else check_count("block_size", _OWNER, block_size)
     if size < min(n_picks, len(pool)):
         raise invalid(
-            "block_size", _OWNER, f"at least {n_picks}, the samples that are picked", block_size,
+            "block_size",
+            _OWNER,
+            f"at least {n_picks}, the samples that are picked",
+            block_size,
             "Ask for fewer samples, or make room for more.",
-        )  # fmt: skip
+        )
     n_blocks = -(-len(pool) // size)
     n_survivors = min(size, len(pool), _SURVIVORS * n_picks)
     n_steps = n_picks if n_blocks == 1 else n_survivors + n_picks
@@ -175,9 +178,11 @@ def _total(blocks: Iterable[FisherFactors]) -> Tensor:
         gram = V.gram()
         if not bool(torch.isfinite(gram).all()):
             raise invalid(
-                "factors_of", _OWNER, "a function whose factors, and their squares, are finite",
+                "factors_of",
+                _OWNER,
+                "a function whose factors, and their squares, are finite",
                 Description(repr(V)),
-            )  # fmt: skip
+            )
         total = gram if total is None else total.add_(gram)
         del V, gram  # before the next ones are made
     assert total is not None

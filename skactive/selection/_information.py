@@ -124,10 +124,12 @@ def _cholesky(M: Tensor) -> Tensor:
     L, failed = torch.linalg.cholesky_ex(M)
     if bool(failed) or not bool(torch.isfinite(L).all()):
         raise invalid(
-            "regularization", "greedy_fisher", "large enough, against the squares of the factors, "
-            "for M to be inverted in float64", Description("one too small"),
+            "regularization",
+            "greedy_fisher",
+            "large enough, against the squares of the factors, for M to be inverted in float64",
+            Description("one too small"),
             "Raise it, or scale the factors down.",
-        )  # fmt: skip
+        )
     return L
 
 

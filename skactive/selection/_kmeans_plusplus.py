@@ -126,8 +126,12 @@ def _as_rows(X: Any) -> tuple[Rows, torch.Tensor]:
         raise invalid("X", _OWNER, must, f"a tuple of {len(X)}")
     S, H = as_matrix("X", X[0], _OWNER), as_matrix("X", X[1], _OWNER)
     if (len(S), S.dtype, S.device) != (len(H), H.dtype, H.device):
-        raise invalid("X", _OWNER, must, f"shapes {tuple(S.shape)} and {tuple(H.shape)}, dtypes "
-                      f"{S.dtype} and {H.dtype}")  # fmt: skip
+        raise invalid(
+            "X",
+            _OWNER,
+            must,
+            f"shapes {tuple(S.shape)} and {tuple(H.shape)}, dtypes {S.dtype} and {H.dtype}",
+        )
     rows = Rows(H, S)
     if not bool(torch.isfinite(rows.norms).all()):
         raise invalid("X", _OWNER, "a pair whose outer products have finite norms", X[1])

@@ -56,7 +56,10 @@ class Picks:
 
     def __repr__(self) -> str:
         shown = np.array2string(
-            self.indices, threshold=_SHOWN, separator=", ", max_line_width=1000,
+            self.indices,
+            threshold=_SHOWN,
+            separator=", ",
+            max_line_width=1000,
             formatter={"int": str},
-        )  # fmt: skip
+        )
         return f"{type(self).__name__}({shown})"

@@ -69,9 +69,11 @@ class BADGE(QueryStrategy):
         with samples.counted():
             found = head_inputs(network.module, samples, batch_size=self.batch_size)
         return kmeans_plusplus(
-            (_residuals(found.logits), found.inputs), n_instances,
-            first="largest", random_state=self.random_state,
-        )  # fmt: skip
+            (_residuals(found.logits), found.inputs),
+            n_instances,
+            first="largest",
+            random_state=self.random_state,
+        )
 
 
 def _residuals(logits: Tensor) -> Tensor:

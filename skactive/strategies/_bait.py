@@ -100,7 +100,10 @@ class BAIT(QueryStrategy):
         with samples.counted():
             factors = head_factors(network.module, samples, batch_size=self.batch_size)
         return greedy_fisher(
-            factors, n_instances,
-            candidates=np.arange(N), labelled=np.arange(N, len(samples)),
-            regularization=self.regularization, oversample=self.oversample,
-        )  # fmt: skip
+            factors,
+            n_instances,
+            candidates=np.arange(N),
+            labelled=np.arange(N, len(samples)),
+            regularization=self.regularization,
+            oversample=self.oversample,
+        )

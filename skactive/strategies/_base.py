@@ -162,13 +162,20 @@ class QueryStrategy(BaseEstimator, ABC):
             ) from None
         if n_pool == 0:
             raise invalid(
-                "X_pool", self, "a pool of at least one sample", X_pool,
+                "X_pool",
+                self,
+                "a pool of at least one sample",
+                X_pool,
                 "There is nothing left to label: stop, or pass more samples.",
-            )  # fmt: skip
+            )
         n_instances = check_count(
-            "n_instances", self, n_instances, high=n_pool, high_is="the size of the pool",
+            "n_instances",
+            self,
+            n_instances,
+            high=n_pool,
+            high_is="the size of the pool",
             remedy="Ask for fewer, or pass a larger pool.",
-        )  # fmt: skip
+        )
         # Embeddings may come from a Pipeline of their own.
         sources = (estimator, getattr(self, "embeddings", None))
         positions = readable_positions(sources, X_pool, self)
@@ -177,10 +184,13 @@ class QueryStrategy(BaseEstimator, ABC):
             answer = self.choose(estimator, pool, n_instances, X_labelled, y_labelled)
             return self._checked(answer, n_instances, n_pool)
         check_count(
-            "n_instances", self, n_instances, high=len(positions),
+            "n_instances",
+            self,
+            n_instances,
+            high=len(positions),
             high_is="the files of the pool that can be read",
             remedy="Ask for fewer, or pass a larger pool.",
-        )  # fmt: skip
+        )
         part = SubPool(X_pool, positions, readable=True)
         answer = self.choose(estimator, part, n_instances, X_labelled, y_labelled)
         found = self._checked(answer, n_instances, len(part))

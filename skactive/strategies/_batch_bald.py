@@ -86,10 +86,14 @@ class BatchBALD(MonteCarloStrategy):
         masks, labels = seed_sequence(self.random_state, self).spawn(2)
         blocks: list[np.ndarray] = []
         device = self._read(
-            estimator, X_pool, masks,
+            estimator,
+            X_pool,
+            masks,
             lambda _, log_p: blocks.append(log_p.swapaxes(0, 1).astype(np.float32)),
-        )  # fmt: skip
+        )
         return batch_bald(
-            torch.from_numpy(np.concatenate(blocks)).to(device), n_instances,
-            n_configurations=self.n_configurations, random_state=np.random.default_rng(labels),
-        )  # fmt: skip
+            torch.from_numpy(np.concatenate(blocks)).to(device),
+            n_instances,
+            n_configurations=self.n_configurations,
+            random_state=np.random.default_rng(labels),
+        )

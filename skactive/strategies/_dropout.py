@@ -16,9 +16,16 @@ from skactive._validation import owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 
 # What torch's six dropout layers call, and what networks without such layers call themselves.
-_DROPOUTS: frozenset[Callable[..., Tensor]] = frozenset({
-    F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout,
-})  # fmt: skip
+_DROPOUTS: frozenset[Callable[..., Tensor]] = frozenset(
+    {
+        F.dropout,
+        F.dropout1d,
+        F.dropout2d,
+        F.dropout3d,
+        F.alpha_dropout,
+        F.feature_alpha_dropout,
+    }
+)
 
 
 class DropoutNetwork:

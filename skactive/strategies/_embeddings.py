@@ -98,14 +98,20 @@ class EmbeddingStrategy(QueryStrategy):
         """
         if isinstance(self.embeddings, (np.ndarray, Tensor)):
             raise invalid(
-                "embeddings", self, "a callable, a fitted transformer, a torch module or None",
-                self.embeddings, "Pass an array that is aligned with one pool to select.",
-            )  # fmt: skip
+                "embeddings",
+                self,
+                "a callable, a fitted transformer, a torch module or None",
+                self.embeddings,
+                "Pass an array that is aligned with one pool to select.",
+            )
         if embeddings is None and embeddings_labelled is not None:
             raise invalid(
-                "embeddings", self, "given where embeddings_labelled is", None,
+                "embeddings",
+                self,
+                "given where embeddings_labelled is",
+                None,
                 "Embed pool and labelled samples in the same way.",
-            )  # fmt: skip
+            )
         if embeddings is not None:
             X_pool = _Given("embeddings", embeddings, X_pool, self)
             if X_labelled is not None and n_rows(X_labelled):
@@ -218,9 +224,12 @@ class _ModuleEmbedder:
         inputs = as_tensor(np.stack(block) if isinstance(block, list) else block)
         if inputs.dtype == torch.uint8:
             raise invalid(
-                "X_pool", self.owner, "floats where a torch module embeds", block,
+                "X_pool",
+                self.owner,
+                "floats where a torch module embeds",
+                block,
                 "Put the conversion into the module, or pass a callable that converts and embeds.",
-            )  # fmt: skip
+            )
         dtype = inputs.dtype
         if inputs.is_floating_point():
             floating = (p.dtype for p in self.module.parameters() if p.is_floating_point())
@@ -250,9 +259,11 @@ def _as_embeddings(values: Any, n: int, owner: object, device: torch.device | No
     tensor = as_tensor(values.toarray() if hasattr(values, "toarray") else values)
     if tensor.ndim < 2 or len(tensor) != n:
         raise invalid(
-            "embeddings", owner, f"what returns a row of numbers for each of {n} samples",
+            "embeddings",
+            owner,
+            f"what returns a row of numbers for each of {n} samples",
             Description(f"one that returns {describe(values)}"),
-        )  # fmt: skip
+        )
     tensor = tensor.flatten(1)
     if tensor.dtype not in (torch.float32, torch.float64):
         tensor = tensor.float()

@@ -222,9 +222,13 @@ class FisherMask(QueryStrategy):
         draws = self._draws()
         candidates = some_positions(n_rows(X_pool), self.subset, draws[0])
         n_instances = check_count(
-            "n_instances", self, n_instances, high=len(candidates), high_is="the size of subset",
+            "n_instances",
+            self,
+            n_instances,
+            high=len(candidates),
+            high_is="the size of subset",
             remedy="Ask for fewer, or raise subset.",
-        )  # fmt: skip
+        )
         mask = self._mask(network, X_pool, draws)
         parts = [("X_pool", X_pool, candidates)]
         if X_labelled is not None and n_rows(X_labelled):
@@ -240,9 +244,12 @@ class FisherMask(QueryStrategy):
                 on_behalf_of(self, module="estimator", X=name),
             ):
                 return fisher_factors(
-                    network.module, _Read(samples, positions, bar.update), mask,
-                    weighting=rows, batch_size=self.batch_size,
-                )  # fmt: skip
+                    network.module,
+                    _Read(samples, positions, bar.update),
+                    mask,
+                    weighting=rows,
+                    batch_size=self.batch_size,
+                )
 
         block_size = self._block_size(network, n_pool, n_instances, len(mask), factors_of)
         with progress_bar("FisherMask: picks", "pick", n_instances, self.progress) as bar:
@@ -252,11 +259,16 @@ class FisherMask(QueryStrategy):
                 bar.update()
 
             result = greedy_fisher_in_blocks(
-                factors_of, np.arange(n_pool), n_instances,
-                labelled=np.arange(n_pool, len(samples)), block_size=block_size,
-                regularization=self.regularization, oversample=self.oversample,
-                random_state=draws[3], progress=picked,
-            )  # fmt: skip
+                factors_of,
+                np.arange(n_pool),
+                n_instances,
+                labelled=np.arange(n_pool, len(samples)),
+                block_size=block_size,
+                regularization=self.regularization,
+                oversample=self.oversample,
+                random_state=draws[3],
+                progress=picked,
+            )
         return Selection(candidates[result.indices], None, result.gains)
 
     def _mask(self, network: PoolNetwork, X_pool: Any, draws: list[np.random.Generator]) -> Tensor:
@@ -272,13 +284,21 @@ class FisherMask(QueryStrategy):
                     "FisherMask: diagonal", "sample", len(averaged), self.progress
                 ) as bar:
                     diagonal = diagonal_fisher(
-                        module, _Read(pool, averaged, bar.update), labels=self.diagonal_labels,
-                        batch_size=self.batch_size, random_state=draws[1],
-                    )  # fmt: skip
+                        module,
+                        _Read(pool, averaged, bar.update),
+                        labels=self.diagonal_labels,
+                        batch_size=self.batch_size,
+                        random_state=draws[1],
+                    )
             return parameter_mask(
-                diagonal, module, kind=self.mask, fraction=self.fraction, head=head,
-                n_parameters=self.n_parameters, random_state=int(draws[2].integers(2**31)),
-            )  # fmt: skip
+                diagonal,
+                module,
+                kind=self.mask,
+                fraction=self.fraction,
+                head=head,
+                n_parameters=self.n_parameters,
+                random_state=int(draws[2].integers(2**31)),
+            )
 
     def _block_size(
         self,
@@ -297,11 +317,13 @@ class FisherMask(QueryStrategy):
         left = memory - matrix_bytes(k)
         if left <= 0:
             raise invalid(
-                "max_memory", self,
+                "max_memory",
+                self,
                 f"more than {_gigabytes(matrix_bytes(k))}, which the k×k matrices of a mask of "
-                f"k = {k} parameters take", Description(given),
+                f"k = {k} parameters take",
+                Description(given),
                 "Lower fraction or n_parameters, or raise max_memory.",
-            )  # fmt: skip
+            )
         C = len(network.classes)
         if n_pool * 8 * (C * k + k + 5 * C**2) <= left:  # enough even if nothing is structured
             return n_pool
@@ -310,12 +332,14 @@ class FisherMask(QueryStrategy):
         n_picks = min(n_pool, exact_share(self.oversample, n_instances, up=True))
         if size < n_picks:
             raise invalid(
-                "max_memory", self,
+                "max_memory",
+                self,
                 f"at least {_gigabytes(matrix_bytes(k) + n_picks * each)}, for the k×k matrices of "
                 f"a mask of k = {k} parameters and the factors of the {n_picks} samples that are "
-                "picked", Description(given),
+                "picked",
+                Description(given),
                 "Lower n_instances, fraction or n_parameters, or raise max_memory.",
-            )  # fmt: skip
+            )
         if size < n_pool:
             warnings.warn(
                 f"FisherMask: {n_pool} samples on a mask of k = {k} parameters take "

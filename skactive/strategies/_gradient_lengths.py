@@ -31,7 +31,10 @@ class GradientLengthStrategy(SubsetStrategy):
         samples = PoolInputs(network, ("X_pool", X_pool, positions))
         with samples.counted():
             norms = gradient_norms(
-                network.module, samples, score=self.score, norm=self.norm,
+                network.module,
+                samples,
+                score=self.score,
+                norm=self.norm,
                 batch_size=self.batch_size,
-            )  # fmt: skip
+            )
         return norms.cpu().double().numpy()

@@ -147,9 +147,9 @@ class PoolNetwork:
         if not same_device(where, module_device(module)):
             module = copy.deepcopy(module).to(where)
         self.scored = module
-        self.module = module if hasattr(estimator, "check_samples") else _logits_of(
-            module, estimator, owner
-        )  # fmt: skip
+        self.module = (
+            module if hasattr(estimator, "check_samples") else _logits_of(module, estimator, owner)
+        )
         self.device = module_device(module)
 
     def inputs(self, block: Any, where: int | np.ndarray = 0, parameter: str = "X_pool") -> Tensor:
@@ -342,16 +342,22 @@ def _plain_inputs(block: Any, module: nn.Module, owner: object, parameter: str) 
     """Return the inputs of a skorch net: floats in the network's dtype."""
     if hasattr(block, "toarray"):
         raise invalid(
-            parameter, owner, "a dense array for a skorch net", block,
+            parameter,
+            owner,
+            "a dense array for a skorch net",
+            block,
             "Convert it with .toarray(), or give the Pipeline a step that does.",
-        )  # fmt: skip
+        )
     inputs = as_tensor(block)
     if inputs.dtype == torch.uint8:
         raise invalid(
-            parameter, owner, "floats, as a plain skorch net was trained on", block,
+            parameter,
+            owner,
+            "floats, as a plain skorch net was trained on",
+            block,
             "Convert as for training, for example with .astype('float32') / 255, or use a "
             "CNNClassifier, which takes uint8.",
-        )  # fmt: skip
+        )
     dtype = inputs.dtype
     if inputs.is_floating_point():
         dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), dtype)

@@ -112,9 +112,13 @@ class ProbCover(EmbeddingStrategy):
         )
 
     def _pure(
-        self, estimator: Any, pool: Tensor, labelled: Tensor | None, y: Any,
+        self,
+        estimator: Any,
+        pool: Tensor,
+        labelled: Tensor | None,
+        y: Any,
         draw: np.random.Generator,
-    ) -> tuple[float, tuple[Any, Any]]:  # fmt: skip
+    ) -> tuple[float, tuple[Any, Any]]:
         """Return δ by purity, and the clusters of the pool with the distances between them."""
         everything = pool if labelled is None else torch.cat([pool, labelled])
         n_clusters = min(self._count_clusters(estimator, y), len(everything))
@@ -134,7 +138,11 @@ class ProbCover(EmbeddingStrategy):
             classes = [] if y is None else np.unique(np.asarray(y))
         if len(classes) < 2:
             raise invalid(
-                "n_clusters", self, "an int of at least 2 where no fitted estimator and no labels "
-                "tell the number of classes", None, "Pass it, or delta.",
-            )  # fmt: skip
+                "n_clusters",
+                self,
+                "an int of at least 2 where no fitted estimator and no labels "
+                "tell the number of classes",
+                None,
+                "Pass it, or delta.",
+            )
         return len(classes)

@@ -36,9 +36,15 @@ def progress_bar(what: str, unit: str, total: int, shown: bool) -> tqdm:
         The bar; it vanishes when closed.
     """
     return tqdm(
-        total=total, desc=what, unit=unit, delay=_QUICK, leave=False, dynamic_ncols=True,
-        disable=None if shown else True, file=sys.stderr,
-    )  # fmt: skip
+        total=total,
+        desc=what,
+        unit=unit,
+        delay=_QUICK,
+        leave=False,
+        dynamic_ncols=True,
+        disable=None if shown else True,
+        file=sys.stderr,
+    )
 
 
 def shown(

@@ -72,14 +72,21 @@ class Subsample(QueryStrategy):
                 estimator, X_pool, n_instances, X_labelled=X_labelled, y_labelled=y_labelled
             )
         check_count(
-            "n_instances", self, n_instances, high=self.n, high_is="n, the size of the part",
+            "n_instances",
+            self,
+            n_instances,
+            high=self.n,
+            high_is="n, the size of the part",
             remedy="Ask for fewer, or raise n.",
-        )  # fmt: skip
+        )
         part = np.sort(draw.choice(N, self.n, replace=False))
         found = member.select(
-            estimator, SubPool(X_pool, part), n_instances,
-            X_labelled=X_labelled, y_labelled=y_labelled,
-        )  # fmt: skip
+            estimator,
+            SubPool(X_pool, part),
+            n_instances,
+            X_labelled=X_labelled,
+            y_labelled=y_labelled,
+        )
         utilities = None
         if found.utilities is not None:
             utilities = np.full(N, np.nan)

@@ -39,9 +39,13 @@ class SubsetStrategy(QueryStrategy):
         )
         candidates = some_positions(n_pool, self.subset, draw)
         n_instances = check_count(
-            "n_instances", self, n_instances, high=len(candidates), high_is="the size of subset",
+            "n_instances",
+            self,
+            n_instances,
+            high=len(candidates),
+            high_is="the size of subset",
             remedy="Ask for fewer, or raise subset.",
-        )  # fmt: skip
+        )
         utilities = np.full(n_pool, np.nan)
         utilities[candidates] = self._scores(estimator, X_pool, candidates)
         seeded = None if self.random_state is None else ties

@@ -58,11 +58,18 @@ def test_quotes_and_claims():
 @pytest.mark.parametrize(
     ("figure", "value", "agree"),
     [
-        ("1.5", 1.549, True), ("1.5", 1.56, False), ("62", 61.5, True), ("62", 62.6, False),
-        ("150", 154.9, True), ("150", 156, False), ("100", 94, False), ("20,000", 20_300, True),
-        ("20,000", 20_600, False), ("0.30", 0.31, False),
+        ("1.5", 1.549, True),
+        ("1.5", 1.56, False),
+        ("62", 61.5, True),
+        ("62", 62.6, False),
+        ("150", 154.9, True),
+        ("150", 156, False),
+        ("100", 94, False),
+        ("20,000", 20_300, True),
+        ("20,000", 20_600, False),
+        ("0.30", 0.31, False),
     ],
-)  # fmt: skip
+)
 def test_a_figure_is_a_value_rounded(figure, value, agree):
     assert agrees(figure, value) is agree
 

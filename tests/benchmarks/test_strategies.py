@@ -141,8 +141,13 @@ def test_what_is_larger_than_a_stopped_cell_is_not_run(faked, monkeypatch, tmp_p
     assert missing(found, [cell for cell in grid(True) if cell.strategy == "ProbCover"]) == []
     at = "at 12 GB at a smaller size, N = 1000, D = 256, C = 10"
     assert found[Cell("ProbCover", 1_000, 512, 10), peer] == {
-        "strategy": "ProbCover", "N": 1_000, "D": 512, "C": 10, "side": peer, "stopped": at,
-    }  # fmt: skip
+        "strategy": "ProbCover",
+        "N": 1_000,
+        "D": 512,
+        "C": 10,
+        "side": peer,
+        "stopped": at,
+    }
     assert rows["ProbCover, N = 4000, D = 512, C = 10: memory"]["value"] == 12 * 1024 / 4
     assert rows["ProbCover, N = 4000, D = 512, C = 10: time"]["note"].endswith(f"stopped {at}")
 

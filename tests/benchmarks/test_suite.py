@@ -71,7 +71,7 @@ def test_the_table(fake):
         "versions": {"torch": "2"},
         "process": {"peak": 1},
     }
-    result["rows"] = sys.modules["benchmarks.fake"].measure(False, "")  # fmt: skip
+    result["rows"] = sys.modules["benchmarks.fake"].measure(False, "")
     lines = markdown(result).splitlines()
     assert lines[2] == "today, threads of torch: 2."
     assert lines[-3:] == [

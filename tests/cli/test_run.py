@@ -92,26 +92,30 @@ def test_check_runs_nothing(tmp_path, ran, capsys):
         (("max_epochs = 1", "max_epochs = 0"), [], "small.toml: estimator.max_epochs must be an i"),
         (("", ""), [], "small.toml: experiment.out is missing; it is a folder for the"),
         (
-            ("n_rounds = 2", "n_rounds = 99"), ["--out", "x"],
+            ("n_rounds = 2", "n_rounds = 99"),
+            ["--out", "x"],
             "small.toml: experiment.n_rounds must be an int from 0 to 36 (X has 200 images, 20 are",
         ),
         (("", ""), ["--out", "x", "--rounds", "99"], "command line: --rounds must be an int from"),
         (
-            ("n_initial = 20", "n_initial = 201"), ["--out", "x"],
+            ("n_initial = 20", "n_initial = 201"),
+            ["--out", "x"],
             "small.toml: experiment.n_initial must be an int from 1 to 200 (all of X). Got 201",
         ),
         (
-            ("seeds = 2", "seeds = 2\nn_jobs = 0"), ["--out", "x"],
+            ("seeds = 2", "seeds = 2\nn_jobs = 0"),
+            ["--out", "x"],
             "small.toml: experiment.n_jobs must be an int of at least 1, or -1 for one a core. Got",
         ),
         (
-            ('"fashion-mnist-4k"', '"mnist"\npath = "nowhere"'), ["--out", "x"],
+            ('"fashion-mnist-4k"', '"mnist"\npath = "nowhere"'),
+            ["--out", "x"],
             "MNIST: files are missing. Looked in",
         ),
         (("max_epochs = 1", "max_epochs = 2"), ["--out", "{ran}/results"], "pass another --out"),
         (("", ""), ["--jobs", "0"], "argument --jobs: must be a whole number of at least 1, not"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_one_line(change, arguments, message, tmp_path, ran, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(STUDY.replace(*change))
@@ -148,7 +152,7 @@ def test_mistakes_are_one_line(change, arguments, message, tmp_path, ran, monkey
         ),
     ],
     ids=lambda of: of[1][:40],
-)  # fmt: skip
+)
 def test_check_finds_what_could_not_run(change, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert change[0] in STUDY
@@ -202,9 +206,16 @@ def test_the_report_is_one_file_with_everything_in_it(ran):
     assert not re.search(r"https?://|<script|<link|src=\"(?!data:)|href=", page)
     drawn = re.findall(r'<img alt="(\w+)" src="data:image/png;base64,iVBOR', page)
     assert drawn == [
-        "LearningCurves", "LearningCurves", "TimeAccuracy", "CalibrationCurves", "ClassBalance",
-        "QueriedImages", "QueriedImages", "PenaltyMatrix", "CriticalDifference",
-    ]  # fmt: skip
+        "LearningCurves",
+        "LearningCurves",
+        "TimeAccuracy",
+        "CalibrationCurves",
+        "ClassBalance",
+        "QueriedImages",
+        "QueriedImages",
+        "PenaltyMatrix",
+        "CriticalDifference",
+    ]
     assert "<h2>clothes &amp; shoes</h2>" in page
     for text in ["Labels that Random needs", "Wilcoxon", "Holm", "<td>torch</td>", "p holm"]:
         assert text in page
@@ -227,9 +238,15 @@ def test_a_browser_shows_every_picture_of_the_report(ran, tmp_path):
     probe = tmp_path / "probe.html"
     probe.write_text(page.replace("</body>", script), encoding="utf-8")
     command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000",
-        f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", probe.as_uri(),
-    ]  # fmt: skip
+        CHROMIUM,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--virtual-time-budget=10000",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--dump-dom",
+        probe.as_uri(),
+    ]
     shown = subprocess.run(command, capture_output=True, text=True)
     images = json.loads(re.search(r"<title>(.*?)</title>", shown.stdout)[1])
     assert len(images) == 9

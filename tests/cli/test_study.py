@@ -72,10 +72,18 @@ def test_what_a_file_makes(read):
     assert study.data.X_train.shape == (500, 28, 28)
     assert study.data.X_test.shape == (100, 28, 28)
     assert study.settings == {
-        "n_initial": 20, "initial": "random", "n_instances": 5, "n_rounds": 1, "seeds": [0, 4],
-        "metrics": ["roc_auc_ovr"], "n_jobs": 1, "n_threads": 1, "out": "here",
-        "protocol": Protocol(train_to=0.99), "dataset": "small",
-    }  # fmt: skip
+        "n_initial": 20,
+        "initial": "random",
+        "n_instances": 5,
+        "n_rounds": 1,
+        "seeds": [0, 4],
+        "metrics": ["roc_auc_ovr"],
+        "n_jobs": 1,
+        "n_threads": 1,
+        "out": "here",
+        "protocol": Protocol(train_to=0.99),
+        "dataset": "small",
+    }
 
 
 @pytest.mark.parametrize(
@@ -149,8 +157,9 @@ def test_lists_of_pairs(read):
     )
     switch, hybrid = study.strategies["Switch"], study.strategies["Hybrid"]
     assert [(type(s).__name__, until) for s, until in switch.phases] == [
-        ("Random", 100), ("Margin", None),
-    ]  # fmt: skip
+        ("Random", 100),
+        ("Margin", None),
+    ]
     assert hybrid.get_params()["sure"] is hybrid.strategies[0][1]
     assert hybrid.get_params()["other__fraction"] == FisherMask().fraction
     assert hybrid.shares == [3, 1]

@@ -36,9 +36,14 @@ def main() -> None:
         X = rng.integers(0, 256, (4, size, size, 3) if channels_last else (4, 3, size, size))
         X, y = X.astype(np.uint8), [0, 1, 0, 1]
         clf = CNNClassifier(
-            name, module_params={"width": width}, max_epochs=1, lr=1e-3, device="cpu",
-            random_state=0, normalize=None,
-        )  # fmt: skip
+            name,
+            module_params={"width": width},
+            max_epochs=1,
+            lr=1e-3,
+            device="cpu",
+            random_state=0,
+            normalize=None,
+        )
         network = clf.fit(X, y).module_.train()
         found, expected = (
             gradients(net, torch.from_numpy(X)) for net in (network, in_double(network))

@@ -24,9 +24,11 @@ def test_every_crop_is_a_window_of_its_own_padded_image(dtype):
     for image, crop in zip(images, crops, strict=True):
         padded = torch.nn.functional.pad(image, (2,) * 4)
         found = [
-            (i, j) for i in range(5) for j in range(5)
+            (i, j)
+            for i in range(5)
+            for j in range(5)
             if torch.equal(padded[:, i : i + 6, j : j + 7], crop)
-        ]  # fmt: skip
+        ]
         assert len(found) == 1
         offsets.update(found)
     assert len(offsets) > 10  # of 25

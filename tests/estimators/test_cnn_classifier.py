@@ -64,9 +64,19 @@ def test_learns(data, new_data):
         (lambda X: X.astype(">f4"), {}),
         (lambda X: torch.as_tensor(X).double(), {}),
     ],
-    ids=["NCHW", "NHWC", "flat", "flat-HWC", "tensor", "reversed", "float32", "float64",
-         "big-endian", "double-tensor"],
-)  # fmt: skip
+    ids=[
+        "NCHW",
+        "NHWC",
+        "flat",
+        "flat-HWC",
+        "tensor",
+        "reversed",
+        "float32",
+        "float64",
+        "big-endian",
+        "double-tensor",
+    ],
+)
 def test_every_format_gives_the_same_network(data, change, params):
     X, y = data
     expected = make().fit(X, y)
@@ -116,8 +126,12 @@ def test_readonly_memmap_and_dataset(data, tmp_path):
 @pytest.mark.parametrize(
     ("X", "params", "match"),
     [
-        (np.zeros((6, 3, 9, 4)), {}, "'channels' parameter of CNNClassifier must be 'first' or "
-         "'last' .* could be either. Got 'auto' instead. Pass channels='first'"),
+        (
+            np.zeros((6, 3, 9, 4)),
+            {},
+            "'channels' parameter of CNNClassifier must be 'first' or "
+            "'last' .* could be either. Got 'auto' instead. Pass channels='first'",
+        ),
         (np.zeros((6, 8, 9, 7)), {}, "has no axis of 1, 3 or 4 channels"),
         (np.zeros((6, 8, 3)), {}, "looks like one image"),
         (np.zeros((6, 8, 8, 8, 3)), {}, "must be rows \\(n, F\\) or images"),
@@ -128,7 +142,7 @@ def test_readonly_memmap_and_dataset(data, tmp_path):
         (np.zeros((0, 9, 9)), {}, "at least one sample"),
         (np.full((6, 8, 8), np.nan), {}, "NaN or infinity, first in sample 0"),
     ],
-)  # fmt: skip
+)
 def test_images_that_cannot_be_used(X, params, match):
     with pytest.raises(ValueError, match=match):
         make(**params).fit(X, np.arange(len(X)) % 2)
@@ -187,8 +201,12 @@ def test_normalize(data):
     np.testing.assert_allclose(auto.std.flatten(), X.std((0, 2, 3)), rtol=1e-6)
     pair = make(max_epochs=1, normalize=((0.1, 0.2, 0.3), 0.5)).fit(X, y).module_.input
     np.testing.assert_allclose(pair.mean.flatten(), [25.5, 51, 76.5], rtol=1e-6)
-    np.testing.assert_allclose(pair(torch.as_tensor(X)), (X / 255 - np.reshape(
-        [0.1, 0.2, 0.3], (1, 3, 1, 1))) / 0.5, rtol=1e-4, atol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(
+        pair(torch.as_tensor(X)),
+        (X / 255 - np.reshape([0.1, 0.2, 0.3], (1, 3, 1, 1))) / 0.5,
+        rtol=1e-4,
+        atol=1e-5,
+    )
     none = make(max_epochs=1, normalize=None).fit(X, y).module_.input
     np.testing.assert_allclose(none(torch.as_tensor(X)), X / 255, rtol=1e-6)
     constant = make(max_epochs=1).fit(np.full((4, 8, 8), 7, np.uint8), [0, 1, 0, 1])
@@ -527,9 +545,10 @@ def test_a_batch_is_gathered_at_once(data, monkeypatch):
     calls = []
     original = ArrayDataset.__getitem__
     monkeypatch.setattr(
-        ArrayDataset, "__getitem__",
+        ArrayDataset,
+        "__getitem__",
         lambda self, index: calls.append(index) or original(self, index),
-    )  # fmt: skip
+    )
     make().fit(*data)
     assert len(calls) == 3 * 3  # epochs × batches, not images
 

@@ -21,10 +21,16 @@ def images(n=9, size=16):
 
 def sequential(*, inplace=False):
     return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace),
-        nn.MaxPool2d(2), nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(inplace),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3),
-    )  # fmt: skip
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 6, 3, padding=1),
+        nn.ReLU(inplace),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 3),
+    )
 
 
 class OneReLU(nn.Module):
@@ -55,9 +61,12 @@ class ChannelsLast(nn.Module):
 
 @pytest.mark.parametrize(
     ("name", "channels"),
-    [("small_cnn", (16, 32, 64)), ("resnet18_narrow", (16, 32, 64, 128)),
-     ("vgg11", (8, 16, 32, 64, 64))],
-)  # fmt: skip
+    [
+        ("small_cnn", (16, 32, 64)),
+        ("resnet18_narrow", (16, 32, 64, 128)),
+        ("vgg11", (8, 16, 32, 64, 64)),
+    ],
+)
 def test_the_stages_of_our_networks(name, channels):
     params = {"module_params": {"width": 8}} if name == "vgg11" else {}
     clf = fit(name, **params)
@@ -73,17 +82,45 @@ def test_the_stages_of_our_networks(name, channels):
         (sequential(inplace=True), ["2", "5"], (4, 6)),
         (OneReLU, ["conv1", "relu"], (4, 6)),
         (ChannelsLast, ["mix"], (5,)),
-        (nn.Sequential(nn.Conv2d(1, 4, 2, stride=2), ConvNeXtBlock(4), nn.AdaptiveAvgPool2d(1),
-                       nn.Flatten(), nn.Linear(4, 3)), ["1"], (4,)),
+        (
+            nn.Sequential(
+                nn.Conv2d(1, 4, 2, stride=2),
+                ConvNeXtBlock(4),
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+                nn.Linear(4, 3),
+            ),
+            ["1"],
+            (4,),
+        ),
         # a convolution makes the logits, whose average is no feature
-        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3),
-                       nn.AdaptiveAvgPool2d(1), nn.Flatten()), ["1"], (4,)),
+        (
+            nn.Sequential(
+                nn.Conv2d(1, 4, 3),
+                nn.ReLU(),
+                nn.Conv2d(4, 3, 3),
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+            ),
+            ["1"],
+            (4,),
+        ),
         # flat features only: the raw pixels are no feature, the logits neither
-        (nn.Sequential(nn.Flatten(), nn.Linear(256, 8), nn.ReLU(), nn.Linear(8, 5), nn.ReLU(),
-                       nn.Linear(5, 3)), ["2", "4"], (8, 5)),
+        (
+            nn.Sequential(
+                nn.Flatten(),
+                nn.Linear(256, 8),
+                nn.ReLU(),
+                nn.Linear(8, 5),
+                nn.ReLU(),
+                nn.Linear(5, 3),
+            ),
+            ["2", "4"],
+            (8, 5),
+        ),
     ],
     ids=["sequential", "in place", "one ReLU", "channels last", "ConvNeXt", "conv head", "flat"],
-)  # fmt: skip
+)
 def test_layers_are_found_on_other_networks(module, layers, channels):
     clf = fit(module)
     assert clf.feature_layers_ == layers
@@ -155,20 +192,32 @@ def test_finding_layers_leaves_the_network_as_it_was():
 @pytest.mark.parametrize(
     ("module", "layers", "match"),
     [
-        (OneReLU, ["conv3"], "'feature_layers' parameter of LPLClassifier must be names of "
-         "submodules of OneReLU. Got 'conv3' instead. Near it are conv2, conv1"),
+        (
+            OneReLU,
+            ["conv3"],
+            "'feature_layers' parameter of LPLClassifier must be names of "
+            "submodules of OneReLU. Got 'conv3' instead. Near it are conv2, conv1",
+        ),
         (OneReLU, ["xyz"], "There are conv1, conv2, relu, spare, fc."),
         (OneReLU, [3], "names of submodules of OneReLU. Got 3 instead"),
-        (OneReLU, ["spare"], "names of layers that run and return maps .* Got 'spare' instead. "
-         "This layer does not. Name another"),
+        (
+            OneReLU,
+            ["spare"],
+            "names of layers that run and return maps .* Got 'spare' instead. "
+            "This layer does not. Name another",
+        ),
         (OneReLU, [], "None, or a list of different names, at least one. Got \\[\\]"),
         (OneReLU, ["relu", "relu"], "a list of different names"),
         (OneReLU, "relu", "'feature_layers' parameter of LPLClassifier must be an instance of"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(256, 3)), None, "'module' parameter of "
-         "LPLClassifier must be a network with layers before the last one that return maps .* "
-         "Got Sequential instead. Choose another module, or name layers"),
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(256, 3)),
+            None,
+            "'module' parameter of "
+            "LPLClassifier must be a network with layers before the last one that return maps .* "
+            "Got Sequential instead. Choose another module, or name layers",
+        ),
     ],
-)  # fmt: skip
+)
 def test_layers_that_cannot_be_used(module, layers, match):
     with pytest.raises(ValueError, match=match):
         fit(module, feature_layers=layers)

@@ -91,10 +91,15 @@ def test_exif_orientation(file, orientation, size):
     """What EXIF calls row 0 and column 0 of the stored pixels, for each of its eight values."""
     image = picture()
     rotated = {
-        1: image, 2: image[:, ::-1], 3: image[::-1, ::-1], 4: image[::-1],
-        5: image.swapaxes(0, 1), 6: np.rot90(image), 7: image[::-1, ::-1].swapaxes(0, 1),
+        1: image,
+        2: image[:, ::-1],
+        3: image[::-1, ::-1],
+        4: image[::-1],
+        5: image.swapaxes(0, 1),
+        6: np.rot90(image),
+        7: image[::-1, ::-1].swapaxes(0, 1),
         8: np.rot90(image, -1),
-    }  # fmt: skip
+    }
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = file(np.ascontiguousarray(rotated[orientation]), exif=exif)
@@ -132,9 +137,13 @@ def test_colours_that_pillow_has_to_convert(file):
         ("palette.png", quantized, palette, 0),
         ("palette.gif", quantized, palette, 0),
         ("cmyk.tiff", pillow.convert("CMYK"), image, 1),
-        ("bits.png", Image.fromarray(grey).point(lambda v: 255 * (v > 99), "1"),
-         np.dstack([255 * (grey > 99)] * 3), 0),
-    ]:  # fmt: skip
+        (
+            "bits.png",
+            Image.fromarray(grey).point(lambda v: 255 * (v > 99), "1"),
+            np.dstack([255 * (grey > 99)] * 3),
+            0,
+        ),
+    ]:
         found = ImageReader().transform([file(stored, name)])
         np.testing.assert_allclose(found[0].astype(int), expected, atol=atol, err_msg=name)
     found = ImageReader().transform([file(quantized, "clear.png", transparency=bytes(range(16)))])
@@ -154,15 +163,21 @@ def test_the_first_frame_of_an_animation(file):
     np.testing.assert_array_equal(ImageReader().transform([path])[0], frames[0].convert("RGB"))
 
 
-@pytest.mark.parametrize("container", [
-    list, tuple, np.asarray, pd.Series,
-    lambda paths: [Path(path) for path in paths],
-    lambda paths: np.array([Path(path) for path in paths]),
-    lambda paths: np.array(paths, dtype=object),
-    lambda paths: [os.fsencode(path) for path in paths],
-    lambda paths: pd.Series(paths, index=[7, 5, 3]),
-    lambda paths: pd.Series(paths, dtype="string"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "container",
+    [
+        list,
+        tuple,
+        np.asarray,
+        pd.Series,
+        lambda paths: [Path(path) for path in paths],
+        lambda paths: np.array([Path(path) for path in paths]),
+        lambda paths: np.array(paths, dtype=object),
+        lambda paths: [os.fsencode(path) for path in paths],
+        lambda paths: pd.Series(paths, index=[7, 5, 3]),
+        lambda paths: pd.Series(paths, dtype="string"),
+    ],
+)
 def test_containers_of_paths(file, container):
     paths = [str(file(picture(seed=i), f"ü {i}.png")) for i in range(3)]
     expected = ImageReader().transform(paths)
@@ -248,31 +263,40 @@ def test_running_out_of_memory_is_no_broken_file(file, monkeypatch):
 # -- arguments -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("params", "message"), [
-    ({"size": (8,)}, "'size' parameter of ImageReader must be two ints of at least 1"),
-    ({"size": (8, 0)}, "'size' parameter of ImageReader must be two ints of at least 1"),
-    ({"size": (8, 8.0)}, "'size' parameter of ImageReader must be two ints of at least 1"),
-    ({"size": 8}, "'size' parameter of ImageReader must be"),
-    ({"mode": "CMYK"}, "'mode' parameter of ImageReader must be"),
-    ({"errors": "ignore"}, "'errors' parameter of ImageReader must be"),
-    ({"n_jobs": "all"}, "'n_jobs' parameter of ImageReader must be"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"size": (8,)}, "'size' parameter of ImageReader must be two ints of at least 1"),
+        ({"size": (8, 0)}, "'size' parameter of ImageReader must be two ints of at least 1"),
+        ({"size": (8, 8.0)}, "'size' parameter of ImageReader must be two ints of at least 1"),
+        ({"size": 8}, "'size' parameter of ImageReader must be"),
+        ({"mode": "CMYK"}, "'mode' parameter of ImageReader must be"),
+        ({"errors": "ignore"}, "'errors' parameter of ImageReader must be"),
+        ({"n_jobs": "all"}, "'n_jobs' parameter of ImageReader must be"),
+    ],
+)
 def test_parameters_are_checked(params, message, file):
     for method in ("fit", "transform", "readable"):
         with pytest.raises(ValueError, match=message):
             getattr(ImageReader(**params), method)([file(picture())])
 
 
-@pytest.mark.parametrize(("X", "message"), [
-    ("photos", r"'X' parameter .* must be a sequence of paths of image files\. Got 'photos' .*"
-     r"sorted\(Path\(folder\)\.glob"),
-    (Path("photos"), r"sorted\(Path\(folder\)\.glob"),
-    (np.zeros((2, 8, 8)), r"Got an array of shape \(2, 8, 8\)"),
-    (pd.DataFrame({"path": ["a"]}), "of a DataFrame, the column"),
-    (3, "Got 3 instead"),
-    (["a.png", None], "Got None at position 1 instead"),
-    ([1.5], "Got 1.5 at position 0 instead"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (
+            "photos",
+            r"'X' parameter .* must be a sequence of paths of image files\. Got 'photos' .*"
+            r"sorted\(Path\(folder\)\.glob",
+        ),
+        (Path("photos"), r"sorted\(Path\(folder\)\.glob"),
+        (np.zeros((2, 8, 8)), r"Got an array of shape \(2, 8, 8\)"),
+        (pd.DataFrame({"path": ["a"]}), "of a DataFrame, the column"),
+        (3, "Got 3 instead"),
+        (["a.png", None], "Got None at position 1 instead"),
+        ([1.5], "Got 1.5 at position 0 instead"),
+    ],
+)
 def test_what_are_no_paths(X, message):
     for method in ("fit", "transform", "readable"):
         with pytest.raises(ValueError, match=message):
@@ -303,12 +327,20 @@ def test_it_is_a_stateless_transformer(file):
     assert not tags.requires_fit
 
 
-@pytest.mark.parametrize("name", [
-    "check_estimator_cloneable", "check_estimator_repr", "check_no_attributes_set_in_init",
-    "check_do_not_raise_errors_in_init_or_set_params", "check_parameters_default_constructible",
-    "check_get_params_invariance", "check_set_params", "check_valid_tag_types",
-    "check_mixin_order",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "check_estimator_cloneable",
+        "check_estimator_repr",
+        "check_no_attributes_set_in_init",
+        "check_do_not_raise_errors_in_init_or_set_params",
+        "check_parameters_default_constructible",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_valid_tag_types",
+        "check_mixin_order",
+    ],
+)
 def test_scikit_learns_checks_that_pass_no_numbers(name):
     check = getattr(estimator_checks, name)
     check("ImageReader", ImageReader())

@@ -47,12 +47,16 @@ def test_texts_in_any_container(y):
 @pytest.mark.parametrize(
     "y",
     [
-        np.array([2, 1], dtype=np.int8), np.array([2, 1], dtype=">i4"), [np.int64(2), 1],
-        np.array([2.0, 1.0]), np.array([2, 1], dtype=object), pd.Series([2, 1], dtype="Int64"),
+        np.array([2, 1], dtype=np.int8),
+        np.array([2, 1], dtype=">i4"),
+        [np.int64(2), 1],
+        np.array([2.0, 1.0]),
+        np.array([2, 1], dtype=object),
+        pd.Series([2, 1], dtype="Int64"),
         [2, True],
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_numbers_are_compared_by_value(y):
     assert encode(y, [0, 1, 2]) == ([2, 1], [0, 1, 2])
 

@@ -23,10 +23,13 @@ def test_gradients_of_named_networks_in_all_layouts(instructions):
 @pytest.mark.parametrize(
     ("module", "width", "channels_last"),
     [
-        ("small_cnn", 8, True), ("vgg11", 8, True), ("resnet18", 16, True), ("resnet18", 15, False),
+        ("small_cnn", 8, True),
+        ("vgg11", 8, True),
+        ("resnet18", 16, True),
+        ("resnet18", 15, False),
         ("resnet18_narrow", 16, True),
     ],
-)  # fmt: skip
+)
 def test_networks_keep_channels_last_where_that_is_safe(module, width, channels_last):
     clf = CNNClassifier(module, module_params={"width": width}, max_epochs=1, device="cpu")
     clf.fit(np.zeros((4, 32, 32, 3), "uint8"), [0, 1, 0, 1])

@@ -259,9 +259,12 @@ def test_it_learns_which_unseen_images_are_hard():
     for seed in range(3):
         for loss_weight in correlation:
             clf = make(
-                module="small_cnn", module_params={"width": 8}, loss_weight=loss_weight,
-                max_epochs=12, random_state=seed,
-            ).fit(X, y)  # fmt: skip
+                module="small_cnn",
+                module_params={"width": 8},
+                loss_weight=loss_weight,
+                max_epochs=12,
+                random_state=seed,
+            ).fit(X, y)
             p = clf.predict_proba(X_test)[np.arange(500), y_test]
             rank = spearmanr(clf.predict_loss(X_test), -np.log(p)).statistic
             correlation[loss_weight].append(rank)
@@ -276,11 +279,21 @@ def test_it_learns_which_unseen_images_are_hard():
 def test_reference_is_the_published_setting():
     params = LPLClassifier.reference(device="cpu").get_params()
     expected = {
-        "module": "resnet18", "max_epochs": 200, "batch_size": 128, "lr": 0.1, "momentum": 0.9,
-        "weight_decay": 5e-4, "optimizer": "sgd", "augment": "crop_flip", "warm_start": True,
-        "loss_weight": 1.0, "margin": 1.0, "loss_module_dim": 128, "loss_module_lr": None,
+        "module": "resnet18",
+        "max_epochs": 200,
+        "batch_size": 128,
+        "lr": 0.1,
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "optimizer": "sgd",
+        "augment": "crop_flip",
+        "warm_start": True,
+        "loss_weight": 1.0,
+        "margin": 1.0,
+        "loss_module_dim": 128,
+        "loss_module_lr": None,
         "device": "cpu",
-    }  # fmt: skip
+    }
     assert {name: params[name] for name in expected} == expected
 
 
@@ -295,9 +308,14 @@ def test_the_epochs_of_the_reference():
                 seen.append((len(net.history), net.stops_at_features(), *rates))
 
     clf = LPLClassifier.reference(
-        module="auto", augment=None, module_params={"width": 2}, random_state=0, device="cpu",
-        callbacks=[Look], lr=0.01,
-    )  # fmt: skip
+        module="auto",
+        augment=None,
+        module_params={"width": 2},
+        random_state=0,
+        device="cpu",
+        callbacks=[Look],
+        lr=0.01,
+    )
     for cycle in range(2):  # a warm start counts anew
         seen.clear()
         clf.fit(ROWS, LABELS)
@@ -446,8 +464,9 @@ def test_a_frozen_network_stays_frozen(data):
     clf = make(module=network).fit(*data)
     for before, after in zip(
         network.stages.state_dict().values(),
-        clf.module_.network.stages.state_dict().values(), strict=True,
-    ):  # fmt: skip
+        clf.module_.network.stages.state_dict().values(),
+        strict=True,
+    ):
         assert torch.equal(before, after)
     assert clf.history_[-1, "train_ranking_loss"] < clf.history_[0, "train_ranking_loss"]
 
@@ -501,9 +520,10 @@ def test_checkpoints_keep_the_module_too(data, tmp_path):
     assert all(torch.equal(v, stored[k]) for k, v in clf.loss_module_.state_dict().items())
     other = make(random_state=1).fit(*data)
     other.net_.load_params(
-        f_params=tmp_path / "params.pt", f_loss_module=tmp_path / "loss_module.pt",
+        f_params=tmp_path / "params.pt",
+        f_loss_module=tmp_path / "loss_module.pt",
         f_optimizer=tmp_path / "optimizer.pt",
-    )  # fmt: skip
+    )
     np.testing.assert_array_equal(other.predict_loss(data[0]), clf.predict_loss(data[0]))
 
 

@@ -53,10 +53,15 @@ def test_the_narrow_resnet_is_fishermasks():
         # counted by hand from the layer shapes: weights + BatchNorm pairs + head
         ("small_cnn", GREY, 16 * 9 + 16 * 32 * 9 + 32 * 64 * 9 + 2 * (16 + 32 + 64) + 650),
         ("resnet18", RGB, 11_173_962),
-        ("vgg11", RGB, 9 * (3 * 64 + 64 * 128 + 128 * 256 + 256**2 + 256 * 512 + 3 * 512**2)
-         + 2 * (64 + 128 + 2 * 256 + 4 * 512) + 5130),
+        (
+            "vgg11",
+            RGB,
+            9 * (3 * 64 + 64 * 128 + 128 * 256 + 256**2 + 256 * 512 + 3 * 512**2)
+            + 2 * (64 + 128 + 2 * 256 + 4 * 512)
+            + 5130,
+        ),
     ],
-)  # fmt: skip
+)
 def test_named_networks(name, form, count):
     network = build(name, form)
     assert n_parameters(network) == count
@@ -80,15 +85,26 @@ def test_small_cnn_takes_images_of_a_few_pixels(size):
 @pytest.mark.parametrize(
     ("params", "X", "match"),
     [
-        ({"module": "resnet"}, "images", "'module' parameter of CNNClassifier must be 'auto', "
-         "'small_cnn', .*torchvision.models.list_models"),
+        (
+            {"module": "resnet"},
+            "images",
+            "'module' parameter of CNNClassifier must be 'auto', "
+            "'small_cnn', .*torchvision.models.list_models",
+        ),
         ({"module": "torchvision/resnet"}, "images", "one of torchvision's classification"),
         ({"module": "small_cnn"}, "rows", "Pass input_shape=\\(C, H, W\\) if the rows"),
-        ({"module_params": {"wide": 2}}, "images", "'module__wide' parameter of CNNClassifier must "
-         "be a parameter of SmallCNN, which takes width"),
+        (
+            {"module_params": {"wide": 2}},
+            "images",
+            "'module__wide' parameter of CNNClassifier must "
+            "be a parameter of SmallCNN, which takes width",
+        ),
         ({"module": Net(), "module_params": {"a": 1}}, "images", "Pass the class of the module"),
-        ({"module": Net(2)}, "images", "returns logits of shape \\(n, 3\\).* Got outputs of shape "
-         "\\(n, 2\\)"),
+        (
+            {"module": Net(2)},
+            "images",
+            "returns logits of shape \\(n, 3\\).* Got outputs of shape \\(n, 2\\)",
+        ),
         ({"module": Net(1)}, "images", "a single one is not supported"),
         ({"module": nn.Flatten()}, "images", "with that many outputs"),
         ({"weights": "no-such-file.pt"}, "images", "'weights' parameter .* Save one with"),
@@ -113,7 +129,7 @@ def test_small_cnn_takes_images_of_a_few_pixels(size):
         ({"classes": 3}, "images", "a list of all classes, or None. Got 3 .* pass range\\(10\\)"),
         ({"lr": -1}, "images", "'lr' parameter of CNNClassifier must be a float in the range"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_be_used(params, X, match):
     X = np.zeros((9, 8, 8) if X == "images" else (9, 4))
     with pytest.raises(ValueError, match=match):
@@ -127,8 +143,10 @@ def test_an_instance_is_copied_and_starts_each_fit_from_its_weights(data):
     before = copy.deepcopy(network.state_dict())
     clf = make(network).fit(X, y)
     once = copy.deepcopy(clf.module_.state_dict())
-    assert all(torch.equal(a, b) for a, b in zip(before.values(), network.state_dict().values(),
-                                                 strict=True))  # fmt: skip
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(before.values(), network.state_dict().values(), strict=True)
+    )
     again = clf.fit(X, y).module_.state_dict()
     assert all(torch.equal(a, b) for a, b in zip(once.values(), again.values(), strict=True))
 
@@ -158,8 +176,11 @@ def test_outputs_of_several_parts(data):
 
     p = make(Net, output=None).fit(*data).predict_proba(data[0])
     for kind, output in [
-        ("tuple", 1), ("tuple", lambda out: out[1]), ("dict", "logits"), ("object", "logits"),
-    ]:  # fmt: skip
+        ("tuple", 1),
+        ("tuple", lambda out: out[1]),
+        ("dict", "logits"),
+        ("object", "logits"),
+    ]:
         clf = make(Several, module_params={"kind": kind}, output=output).fit(*data)
         np.testing.assert_array_equal(clf.predict_proba(data[0]), p)
     with pytest.raises(ValueError, match="'output' parameter .* returns a tuple.* Pass output=0"):
@@ -269,9 +290,10 @@ def test_torchvision_weights_by_name(monkeypatch):
     asked = []
     state = models.resnet18(weights=None).state_dict()
     monkeypatch.setattr(
-        models.ResNet18_Weights, "get_state_dict",
+        models.ResNet18_Weights,
+        "get_state_dict",
         lambda self, **kwargs: asked.append(self.name) or state,
-    )  # fmt: skip
+    )
     network = build("torchvision/resnet18", RGB, weights="DEFAULT")
     assert asked == ["IMAGENET1K_V1"]
     assert torch.equal(network.conv1.weight, state["conv1.weight"])

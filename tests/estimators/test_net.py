@@ -73,8 +73,11 @@ def test_losses_are_read_at_the_end_or_at_once_where_a_callback_looks(data, kind
     plain = kind(**params).fit(*data)
     watched = kind(**params, callbacks=[("losses", Losses())]).fit(*data)
     seen = dict(watched.net_.callbacks_)["losses"].seen_
-    found = [row.get("train_loss", row.get("valid_loss")) for epoch in plain.history_
-             for row in epoch["batches"]]  # fmt: skip
+    found = [
+        row.get("train_loss", row.get("valid_loss"))
+        for epoch in plain.history_
+        for row in epoch["batches"]
+    ]
     assert {type(loss) for loss in (*seen, *found)} == {float}
     assert found == seen
     for name in ("train_loss", "valid_loss", "train_acc", "valid_acc", "train_batch_count"):

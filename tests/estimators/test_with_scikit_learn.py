@@ -64,8 +64,10 @@ def test_cross_val_score(data):
 def test_calibration_and_voting(data, new_data):
     calibrated = CalibratedClassifierCV(make(max_epochs=10), cv=3).fit(*data)
     assert calibrated.score(*new_data) > 0.6
-    members = [("a", make(max_epochs=10)), ("b", make(module="resnet18",
-               module_params={"width": 4}, max_epochs=10))]  # fmt: skip
+    members = [
+        ("a", make(max_epochs=10)),
+        ("b", make(module="resnet18", module_params={"width": 4}, max_epochs=10)),
+    ]
     y = np.asarray(["x", "y", "z"])[data[1]]
     vote = VotingClassifier(members, voting="soft").fit(data[0], y)
     assert vote.score(new_data[0], np.asarray(["x", "y", "z"])[new_data[1]]) > 0.6

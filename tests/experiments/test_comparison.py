@@ -14,13 +14,19 @@ def rounds(strategy, curves, dataset="data", **more):
     """Make the records of a strategy: a curve a seed."""
     return [
         {
-            "dataset": dataset, "strategy": strategy, "seed": seed, "round": i, "n_labelled": n,
-            "queried": [], "accuracy": score, "log_loss": 1 - score,
+            "dataset": dataset,
+            "strategy": strategy,
+            "seed": seed,
+            "round": i,
+            "n_labelled": n,
+            "queried": [],
+            "accuracy": score,
+            "log_loss": 1 - score,
             **{name: values[seed][i] for name, values in more.items()},
         }
         for seed, curve in enumerate(curves)
         for i, (n, score) in enumerate(zip(BUDGETS, curve, strict=False))
-    ]  # fmt: skip
+    ]
 
 
 # Paired differences A − B at 20 labels: 0.2, 0.2, 0.2; at 40: 0.1, −0.1, 0.3.
@@ -77,8 +83,10 @@ def test_seeds_that_are_missing_are_counted_and_warned_of():
         merged.critical_differences()
     with pytest.warns(UserWarning, match="some runs are not finished"):
         difference = merged.wilcoxon()["mean_difference"][0]
-    area = {s: np.mean([(10 * (c[0] + c[1]) / 2 + 20 * (c[1] + c[2]) / 2) / 30 for c in of[:2]])
-            for s, of in [("A", A), ("B", B)]}  # fmt: skip
+    area = {
+        s: np.mean([(10 * (c[0] + c[1]) / 2 + 20 * (c[1] + c[2]) / 2) / 30 for c in of[:2]])
+        for s, of in [("A", A), ("B", B)]
+    }
     assert difference == pytest.approx((area["A"] - area["B"] + 0.1) / 2)
 
 
@@ -145,12 +153,19 @@ def test_doubling_budgets_weigh_the_late_ones_less():
         curve = np.array(flat)
         curve[:, better] += 0.1
         records = [
-            {"dataset": "d", "strategy": name, "seed": seed, "round": i, "n_labelled": 10 + 5 * i,
-             "queried": [], "accuracy": score}
+            {
+                "dataset": "d",
+                "strategy": name,
+                "seed": seed,
+                "round": i,
+                "n_labelled": 10 + 5 * i,
+                "queried": [],
+                "accuracy": score,
+            }
             for name, curves in [("A", curve), ("B", flat)]
             for seed, values in enumerate(curves)
             for i, score in enumerate(values)
-        ]  # fmt: skip
+        ]
         results = Results(records)
         value = results.penalty_matrix(budgets="doubling").loc["A", "B"]
         assert value == pytest.approx(1 / 4 if better in {1, 2, 4, 8} else 0)

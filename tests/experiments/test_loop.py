@@ -116,12 +116,17 @@ class Linear(torch.nn.Sequential):
     [
         Unseeded(),
         NeuralNetClassifier(
-            Linear, criterion=torch.nn.CrossEntropyLoss, max_epochs=2, train_split=None, verbose=0,
-            iterator_train__shuffle=True, classes=list(range(10)),
+            Linear,
+            criterion=torch.nn.CrossEntropyLoss,
+            max_epochs=2,
+            train_split=None,
+            verbose=0,
+            iterator_train__shuffle=True,
+            classes=list(range(10)),
         ),
     ],
     ids=["NumPy", "skorch"],
-)  # fmt: skip
+)
 def test_what_has_no_random_state_is_seeded_too(estimator):
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     arms = {"a": Careless(), "b": Careless()}

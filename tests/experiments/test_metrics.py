@@ -91,8 +91,10 @@ def test_further_measurements():
     metrics, _ = measure(fitted, X_test, y_test, more)
     expected = roc_auc_score(y_test, fitted.predict_proba(X_test), multi_class="ovr")
     assert metrics["metrics"] == {
-        "roc_auc_ovr": pytest.approx(expected), "size": 200, "undefined": None,
-    }  # fmt: skip
+        "roc_auc_ovr": pytest.approx(expected),
+        "size": 200,
+        "undefined": None,
+    }
     assert check_metrics(None, "f") == {}
 
 

@@ -45,9 +45,12 @@ def network(**settings):
 
 def run(protocol=None, estimator=None, strategy=None, **changes):
     return run_experiment(
-        estimator or network(), [strategy or Watched()], *digits(), **(BUDGET | changes),
+        estimator or network(),
+        [strategy or Watched()],
+        *digits(),
+        **(BUDGET | changes),
         protocol=protocol,
-    )  # fmt: skip
+    )
 
 
 def test_by_default_each_round_starts_from_scratch(seen):
@@ -96,8 +99,10 @@ def test_a_validation_share_counts_as_labels(seen):
     frame = run(Protocol(validation=0.2)).frame
     assert frame["n_labelled"].tolist() == [30, 50, 70]
     assert [n for _, n in seen] == [30, 50]  # the strategy sees them all
-    assert [sum(b["valid_batch_size"] for b in f.history_[0, "batches", :] if "valid_batch_size"
-                in b) for f, _ in seen] == [6, 10]  # fmt: skip
+    assert [
+        sum(b["valid_batch_size"] for b in f.history_[0, "batches", :] if "valid_batch_size" in b)
+        for f, _ in seen
+    ] == [6, 10]
 
 
 def test_early_stopping_takes_the_best_epoch(seen):

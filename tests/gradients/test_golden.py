@@ -23,10 +23,16 @@ def golden_network() -> tuple[nn.Module, np.ndarray]:
     """Return the network of all golden values, and the images."""
     golden = load()
     net = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
-        nn.Conv2d(4, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4, bias=False),
-    )  # fmt: skip
+        nn.Conv2d(1, 4, 3, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 8, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 4, bias=False),
+    )
     state = [torch.as_tensor(golden[key]) for key in sorted(golden) if key.startswith("state/")]
     net.load_state_dict(dict(zip(net.state_dict(), state, strict=True)))
     return net.eval(), golden["X"]

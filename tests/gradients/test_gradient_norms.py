@@ -50,9 +50,12 @@ def test_norms(case: Case, score, norm, spy):
 def layers() -> list[tuple[nn.Module, tuple[int, ...]]]:
     """Layers and the shapes of their inputs, some of few positions and some of few channels."""
     found: list[tuple[nn.Module, tuple[int, ...]]] = [
-        (nn.Linear(5, 4), (5,)), (nn.Linear(5, 4), (2, 5)), (nn.Linear(3, 2), (4, 5, 3)),
-        (nn.BatchNorm1d(5), (5,)), (nn.BatchNorm2d(5), (5, 3, 4)),
-    ]  # fmt: skip
+        (nn.Linear(5, 4), (5,)),
+        (nn.Linear(5, 4), (2, 5)),
+        (nn.Linear(3, 2), (4, 5, 3)),
+        (nn.BatchNorm1d(5), (5,)),
+        (nn.BatchNorm2d(5), (5, 3, 4)),
+    ]
     for size, kernel, stride, padding, dilation, groups in product(
         ((3, 4), (7, 6)), (1, 3, (1, 3)), (1, (2, 1)), (0, 1, "same"), (1, 2), (1, 2, 4)
     ):
@@ -60,9 +63,7 @@ def layers() -> list[tuple[nn.Module, tuple[int, ...]]]:
         if (padding == "same" and stride != 1) or (kernel != 1 and dilation == 2 and tall < 5):
             continue
         for mode in ("zeros", "circular", "reflect", "replicate"):
-            layer = nn.Conv2d(
-                4, 8, kernel, stride, padding, dilation, groups, padding_mode=mode
-            )  # fmt: skip
+            layer = nn.Conv2d(4, 8, kernel, stride, padding, dilation, groups, padding_mode=mode)
             found.append((layer, (4, *size)))
     return found
 
@@ -117,9 +118,12 @@ def check_layer(layer: nn.Module, shape: tuple[int, ...], n: int = 3) -> None:
         grads = torch.autograd.grad(only, [layer.weight, layer.bias])
         for name, gradient in zip(("weight", "bias"), grads, strict=True):
             torch.testing.assert_close(
-                taker.taken(name)[i], gradient.square().sum(), rtol=1e-9, atol=1e-12,
+                taker.taken(name)[i],
+                gradient.square().sum(),
+                rtol=1e-9,
+                atol=1e-12,
                 msg=f"{layer} on {shape}, sample {i}, {name}",
-            )  # fmt: skip
+            )
 
 
 @pytest.mark.parametrize(
@@ -208,12 +212,8 @@ def test_confident_scores_do_not_cancel(gap):
         got = gradient_norms(module, X, score=score)
         q = torch.tensor(1 / (1 + np.exp(gap)), dtype=torch.float64)  # the small one of the two
         # ∂H/∂f = ±p q (log p − log q), ∂ log p_c/∂f = ±(1 − p_c); two entries each
-        lengths = {
-            "entropy": q * (1 - q) * gap, "predicted": q, "expected": 2 * q * (1 - q)
-        }  # fmt: skip
-        torch.testing.assert_close(
-            got.double(), 2**0.5 * lengths[score][None], rtol=1e-5, atol=0
-        )  # fmt: skip
+        lengths = {"entropy": q * (1 - q) * gap, "predicted": q, "expected": 2 * q * (1 - q)}
+        torch.testing.assert_close(got.double(), 2**0.5 * lengths[score][None], rtol=1e-5, atol=0)
 
 
 @pytest.fixture(scope="module")
@@ -243,9 +243,13 @@ def test_golden_scores(golden):
 def small_net() -> tuple[nn.Module, torch.Tensor]:
     torch.manual_seed(0)
     module = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.GroupNorm(2, 4), nn.Flatten(),
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.GroupNorm(2, 4),
+        nn.Flatten(),
         nn.Linear(64, 3),
-    ).double()  # fmt: skip
+    ).double()
     return module, torch.randn(13, 1, 6, 6, dtype=torch.float64)
 
 

@@ -28,9 +28,14 @@ def network(dtype: torch.dtype = torch.float64) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return nn.Sequential(
-            nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(inplace=True), nn.Dropout(0.5),
-            nn.GroupNorm(1, 3), nn.Flatten(), nn.Linear(48, 3),
-        ).to(dtype)  # fmt: skip
+            nn.Conv2d(1, 3, 3),
+            nn.BatchNorm2d(3),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.5),
+            nn.GroupNorm(1, 3),
+            nn.Flatten(),
+            nn.Linear(48, 3),
+        ).to(dtype)
 
 
 def images(n: int = 7, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -49,12 +54,15 @@ def snapshot(module: nn.Module) -> list[object]:
     ]
     buffers = [(id(b), b.dtype, b.tolist()) for b in module.buffers()]
     generators = (
-        random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(),
-    )  # fmt: skip
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        torch.get_rng_state().tolist(),
+    )
     switches = (
-        torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"),
+        torch.is_grad_enabled(),
+        torch.is_autocast_enabled("cpu"),
         torch.backends.mha.get_fastpath_enabled(),
-    )  # fmt: skip
+    )
     return [layers, parameters, buffers, generators, switches]
 
 
@@ -206,8 +214,10 @@ def test_backward_stops_at_the_earliest_masked_layer(masked, expected):
         lambda m, x: m.head(
             Watch.apply(m.late(Watch.apply(m.early(x).tanh(), "before")).tanh(), "after")
         ),
-        early=nn.Linear(4, 5), late=nn.Linear(5, 5), head=nn.Linear(5, 3),
-    )  # fmt: skip
+        early=nn.Linear(4, 5),
+        late=nn.Linear(5, 5),
+        head=nn.Linear(5, 3),
+    )
     Watch.seen.clear()
     fisher_factors(module, torch.randn(9, 4), torch.tensor(list(masked)), batch_size=3)
     assert set(Watch.seen) == expected

@@ -36,11 +36,20 @@ def bins(count, confidence, accuracy):
 
 def record(strategy, seed, round_, accuracy, dataset="clothes", **more):
     return {
-        "dataset": dataset, "strategy": strategy, "seed": seed, "round": round_,
-        "n_labelled": 10 * (round_ + 1), "queried": [0, 1, 2], "queried_classes": {"0": 1, "1": 2},
-        "recall": {"0": 0.5, "1": 0.5, "10": 0.5}, "accuracy": accuracy, "log_loss": 1 - accuracy,
-        "query_seconds": 2.0 if strategy == "margin" else 0.5, "calibration": None, **more,
-    }  # fmt: skip
+        "dataset": dataset,
+        "strategy": strategy,
+        "seed": seed,
+        "round": round_,
+        "n_labelled": 10 * (round_ + 1),
+        "queried": [0, 1, 2],
+        "queried_classes": {"0": 1, "1": 2},
+        "recall": {"0": 0.5, "1": 0.5, "10": 0.5},
+        "accuracy": accuracy,
+        "log_loss": 1 - accuracy,
+        "query_seconds": 2.0 if strategy == "margin" else 0.5,
+        "calibration": None,
+        **more,
+    }
 
 
 RECORDS = [
@@ -166,8 +175,11 @@ def test_many_strategies_get_a_legend_beside_the_curves():
 
 
 DRAWN = [
-    LearningCurvesDisplay, ClassBalanceDisplay, TimeAccuracyDisplay, CalibrationCurvesDisplay,
-]  # fmt: skip
+    LearningCurvesDisplay,
+    ClassBalanceDisplay,
+    TimeAccuracyDisplay,
+    CalibrationCurvesDisplay,
+]
 
 
 @pytest.mark.parametrize("kind", DRAWN, ids=lambda kind: kind.__name__)

@@ -25,6 +25,8 @@ def peak_of(setup, call):
     """Return the peak above the memory in use before the call, in MB."""
     done = subprocess.run(
         [sys.executable, "-c", CODE.format(setup=setup, call=call)],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return float(done.stdout)

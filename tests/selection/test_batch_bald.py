@@ -96,9 +96,15 @@ def test_a_copy_adds_less_than_another_sample():
 
 def test_certain_predictions_and_classes_that_some_draws_do_not_know():
     with np.errstate(divide="ignore"):
-        log_p = np.log(np.array([
-            [[1.0, 0, 0], [0, 1, 0]], [[0, 0, 1], [0, 0, 1]], [[0.5, 0.5, 0], [0, 0.5, 0.5]],
-        ]))  # fmt: skip
+        log_p = np.log(
+            np.array(
+                [
+                    [[1.0, 0, 0], [0, 1, 0]],
+                    [[0, 0, 1], [0, 0, 1]],
+                    [[0.5, 0.5, 0], [0, 0.5, 0.5]],
+                ]
+            )
+        )
     for n_configurations in (1, 100):
         picks = batch_bald(log_p, 3, n_configurations=n_configurations)
         indices, gains = picks.indices, picks.gains

@@ -33,9 +33,13 @@ def test_picks_are_those_of_the_published_loop(fitted, params, labelled):
     n_last = sum(p.numel() for p in clf.module_.network.fc.parameters())
     V = oracles.naive_rows(clf.module_, torch.as_tensor(both))[:, :, -n_last:].numpy()
     expected = oracles.published_greedy(
-        V, 6, np.arange(48), np.arange(48, len(both)), params.get("regularization", 1.0),
+        V,
+        6,
+        np.arange(48),
+        np.arange(48, len(both)),
+        params.get("regularization", 1.0),
         int(6 * params.get("oversample", 2.0)),
-    )  # fmt: skip
+    )
     assert found.indices.tolist() == expected
     assert found.utilities is None
 

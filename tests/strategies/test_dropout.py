@@ -84,8 +84,9 @@ def test_the_rate_is_the_layers(name):
     module, X = make(0.2).eval(), torch.full((1, 500, 1, 1), 7.0)
     seeds = [np.random.SeedSequence(s) for s in range(20)]
     kept = 7.0 / 0.8 if name != "AlphaDropout" else alpha_values(torch.tensor(7.0), 0.2)[0].item()
-    share = np.mean([float(torch.isclose(draw(module, X, s), torch.tensor(kept)).float().mean())
-                     for s in seeds])  # fmt: skip
+    share = np.mean(
+        [float(torch.isclose(draw(module, X, s), torch.tensor(kept)).float().mean()) for s in seeds]
+    )
     assert abs(share - 0.8) < 5 * (0.16 / 10_000) ** 0.5
 
 

@@ -80,10 +80,12 @@ def test_first_samples_and_random_masks(fitted, monkeypatch):
     clf, X, _ = fitted
     seen = []
     monkeypatch.setattr(
-        _fisher_mask, "diagonal_fisher",
-        lambda module, X, **kwargs: seen.append(X.positions) or diagonal_fisher(
-            module, X, **kwargs),
-    )  # fmt: skip
+        _fisher_mask,
+        "diagonal_fisher",
+        lambda module, X, **kwargs: (
+            seen.append(X.positions) or diagonal_fisher(module, X, **kwargs)
+        ),
+    )
     FisherMask(n_samples=7, diagonal_samples="first").select(clf, X, 2)
     FisherMask(n_samples=7, random_state=0).select(clf, X, 2)
     assert seen[0].tolist() == list(range(7))
@@ -91,9 +93,10 @@ def test_first_samples_and_random_masks(fitted, monkeypatch):
     assert seen[1].max() > 7
     masks = []
     monkeypatch.setattr(
-        _fisher_mask, "parameter_mask",
+        _fisher_mask,
+        "parameter_mask",
         lambda *args, **kwargs: masks.append(parameter_mask(*args, **kwargs)) or masks[-1],
-    )  # fmt: skip
+    )
     for seed in (0, 0, 1):
         FisherMask(fraction=0.1, mask="random", random_state=seed).select(clf, X, 2)
     assert torch.equal(masks[0], masks[1])
@@ -127,8 +130,11 @@ def test_reference_is_the_published_setting():
     strategy = FisherMask.reference(random_state=3)
     changed = {k: v for k, v in strategy.get_params().items() if v != FisherMask().get_params()[k]}
     assert changed == {
-        "fraction": 0.002, "weighting": "uniform", "diagonal_samples": "first", "random_state": 3,
-    }  # fmt: skip
+        "fraction": 0.002,
+        "weighting": "uniform",
+        "diagonal_samples": "first",
+        "random_state": 3,
+    }
     assert clone(strategy).get_params() == strategy.get_params()
 
 
@@ -200,10 +206,12 @@ def test_two_stages_where_the_factors_do_not_fit(fitted, monkeypatch):
     clf, X, _ = fitted
     sizes, real = [], _fisher_mask.fisher_factors
     monkeypatch.setattr(
-        _fisher_mask, "fisher_factors",
-        lambda module, some, *args, **kwargs: sizes.append(len(some)) or real(
-            module, some, *args, **kwargs),
-    )  # fmt: skip
+        _fisher_mask,
+        "fisher_factors",
+        lambda module, some, *args, **kwargs: (
+            sizes.append(len(some)) or real(module, some, *args, **kwargs)
+        ),
+    )
     strategy = FisherMask(n_parameters=60, max_memory=of_memory(clf, X, 25, 60) + 1, random_state=0)
     message = r"60 samples .* k = 60 .* in two stages, from 3 random blocks .* Raise max_memory"
     with pytest.warns(TwoStageWarning, match=message) as caught:
@@ -234,12 +242,14 @@ def test_free_memory_is_the_default_bound(fitted, monkeypatch):
     ("params", "n", "match"),
     [
         (
-            {"max_memory": 1e5}, 6,
+            {"max_memory": 1e5},
+            6,
             r"'max_memory' parameter of FisherMask must be more than 0\.000173 GB, which the k×k "
             r"matrices of a mask of k = 60 .* Got max_memory=100000\.0 .* Lower fraction or n_par",
         ),
         (
-            {"max_memory": 6 * 8 * 60**2 + 2000}, 6,
+            {"max_memory": 6 * 8 * 60**2 + 2000},
+            6,
             r"'max_memory' parameter of FisherMask must be at least .* GB, for the k×k matrices of "
             r"a mask of k = 60 .* the 6 samples that are picked.* Lower n_instances, fraction",
         ),
@@ -248,7 +258,7 @@ def test_free_memory_is_the_default_bound(fitted, monkeypatch):
         ({"diagonal_labels": 0}, 6, "'diagonal_labels' parameter of FisherMask"),
         ({"progress": "bar"}, 6, "'progress' parameter of FisherMask"),
     ],
-)  # fmt: skip
+)
 def test_errors_about_memory_and_more(fitted, params, n, match):
     clf, X, _ = fitted
     with pytest.raises(ValueError, match=match):
@@ -355,10 +365,12 @@ def test_choose_mask_is_the_mask_of_the_query(fitted, monkeypatch, kind):
     strategy = FisherMask(mask=kind, n_samples=20, random_state=0)
     masks, real = [], _fisher_mask.fisher_factors
     monkeypatch.setattr(
-        _fisher_mask, "fisher_factors",
-        lambda module, some, mask, **kwargs: masks.append(mask) or real(
-            module, some, mask, **kwargs),
-    )  # fmt: skip
+        _fisher_mask,
+        "fisher_factors",
+        lambda module, some, mask, **kwargs: (
+            masks.append(mask) or real(module, some, mask, **kwargs)
+        ),
+    )
     strategy.select(clf, X, 2)
     assert torch.equal(strategy.choose_mask(clf, X), masks[0])
 
@@ -369,9 +381,10 @@ def test_sampled_labels_are_seeded(fitted, monkeypatch):
     clf, X, _ = fitted
     seen = []
     monkeypatch.setattr(
-        _fisher_mask, "diagonal_fisher",
+        _fisher_mask,
+        "diagonal_fisher",
         lambda module, X, **kwargs: seen.append(diagonal_fisher(module, X, **kwargs)) or seen[-1],
-    )  # fmt: skip
+    )
     for labels, seed in ((1, 0), (1, 0), (1, 1), ("all", 0)):
         FisherMask(diagonal_labels=labels, random_state=seed).choose_mask(clf, X)
     assert torch.equal(seen[0], seen[1])

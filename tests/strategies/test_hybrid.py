@@ -58,11 +58,15 @@ def test_later_members_choose_from_what_is_left():
 @pytest.mark.parametrize(
     ("shares", "n", "counts"),
     [
-        (None, 7, [3, 2, 2]), (None, 1, [1, 0, 0]), ([1, 2, 1], 8, [2, 4, 2]),
-        ([0.5, 0.25, 0.25], 7, [3, 2, 2]), ([0, 1, 0], 4, [0, 4, 0]),
-        ([0.29, 0.70, 0.01], 100, [29, 70, 1]), ([1e-9, 1, 1], 3, [0, 2, 1]),
+        (None, 7, [3, 2, 2]),
+        (None, 1, [1, 0, 0]),
+        ([1, 2, 1], 8, [2, 4, 2]),
+        ([0.5, 0.25, 0.25], 7, [3, 2, 2]),
+        ([0, 1, 0], 4, [0, 4, 0]),
+        ([0.29, 0.70, 0.01], 100, [29, 70, 1]),
+        ([1e-9, 1, 1], 3, [0, 2, 1]),
     ],
-)  # fmt: skip
+)
 def test_counts(shares, n, counts):
     assert Hybrid([Random()] * 3, shares=shares)._counts(n) == counts
 
@@ -98,8 +102,10 @@ def test_names_and_nested_parameters():
     hybrid = Hybrid([Entropy(batch_size=3), Margin(), Entropy(), ("last", Random())])
     params = hybrid.get_params()
     assert {k: params[k] for k in params if k.endswith("batch_size")} == {
-        "entropy-1__batch_size": 3, "margin__batch_size": 256, "entropy-2__batch_size": 256,
-    }  # fmt: skip
+        "entropy-1__batch_size": 3,
+        "margin__batch_size": 256,
+        "entropy-2__batch_size": 256,
+    }
     assert params["last"] is hybrid.strategies[3][1]
     assert set(hybrid.get_params(deep=False)) == {"strategies", "shares", "random_state"}
     assert hybrid.set_params(**{"entropy-2__batch_size": 7, "last__random_state": 1}) is hybrid
@@ -186,8 +192,10 @@ def test_a_mistake_replaces_nothing(wrong):
     with pytest.raises(ValueError, match="'params'|'strategies'|Invalid parameter"):
         hybrid.set_params(random_state=5, shares=[2], **wrong)
     assert hybrid.get_params(deep=False) == {
-        "strategies": [entropy], "shares": [1], "random_state": None
-    }  # fmt: skip
+        "strategies": [entropy],
+        "shares": [1],
+        "random_state": None,
+    }
 
 
 # -- the rest of a pool -------------------------------------------------------------

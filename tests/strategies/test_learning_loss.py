@@ -79,8 +79,9 @@ def test_pipelines_searches_and_learners(clf):
     scale, inner = search.best_estimator_
     np.testing.assert_allclose(
         LearningLoss(subset=None, batch_size=8).select(search, POOL, 5).utilities,
-        inner.predict_loss(scale.transform(POOL)), rtol=1e-9,
-    )  # fmt: skip
+        inner.predict_loss(scale.transform(POOL)),
+        rtol=1e-9,
+    )
 
 
 @pytest.mark.parametrize(

@@ -96,5 +96,10 @@ def test_the_next_block_is_read_before_logits_are_looked_at(clf, monkeypatch):
     log_p = network.log_probabilities(X, 12)
     np.testing.assert_allclose(np.exp(log_p), clf.predict_proba(X), rtol=1e-12)
     assert events == [
-        ("read", 0), ("read", 12), ("look", 0), ("read", 24), ("look", 12), ("look", 24),
-    ]  # fmt: skip
+        ("read", 0),
+        ("read", 12),
+        ("look", 0),
+        ("read", 24),
+        ("look", 12),
+        ("look", 24),
+    ]

@@ -36,8 +36,11 @@ def test_picks_are_those_of_the_algorithm(normalize, alpha):
     labels = KMeans(10, init=seeds, n_init=1).fit(everything).labels_
     distances, other = cdist(everything, everything), labels[:, None] != labels
     # the largest of all radii at which the balls are pure enough
-    pure = [r for r in np.unique(distances) if
-            (~((distances <= r) & other).any(1)).mean() >= alpha - 1e-12]  # fmt: skip
+    pure = [
+        r
+        for r in np.unique(distances)
+        if (~((distances <= r) & other).any(1)).mean() >= alpha - 1e-12
+    ]
     picks, gains = naive(seen(POOL), 30, max(pure), centers=seen(LABELLED))
     assert found.indices[: len(picks)].tolist() == picks
     assert found.gains.tolist() == gains + [0] * (30 - len(gains))

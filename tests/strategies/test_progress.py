@@ -29,11 +29,15 @@ class Terminal(io.StringIO):
 
 
 STRATEGIES = [
-    Entropy(batch_size=6), BALD(n_passes=2, batch_size=6), BADGE(batch_size=6),
-    BAIT(batch_size=6), GradientNorm(batch_size=6), LearningLoss(batch_size=6),
+    Entropy(batch_size=6),
+    BALD(n_passes=2, batch_size=6),
+    BADGE(batch_size=6),
+    BAIT(batch_size=6),
+    GradientNorm(batch_size=6),
+    LearningLoss(batch_size=6),
     CoreSet(batch_size=6),
     CoreSet(embeddings=lambda block: block.reshape(len(block), -1), batch_size=6),
-]  # fmt: skip
+]
 
 
 def named(strategy):  # str() would show where a function is in memory

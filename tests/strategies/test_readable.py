@@ -68,15 +68,23 @@ def pipeline(errors="skip", seed=0):
 GOOD = [0, 1, 3, 4, 6, 7, 8, 9, 10, 11]
 
 
-@pytest.mark.parametrize("wrap", [
-    lambda clf, X, y: clf.fit(X, y),
-    lambda clf, X, y: make_pipeline(clf[:-1], clf[-1]).fit(X, y),
-    lambda clf, X, y: ActiveLearner(clf, Entropy(), X, y),
-    lambda clf, X, y: GridSearchCV(clf, {"cnnclassifier__lr": [0.1]}, cv=2).fit(X, y),
-    lambda clf, X, y: Committee([ActiveLearner(clf, Entropy(), X, y),
-                                 ActiveLearner(pipeline("raise", 1), Entropy(), X, y)]),
-    lambda clf, X, y: [pipeline("raise", 1).fit(X, y), clf.fit(X, y)],
-], ids=["Pipeline", "nested", "ActiveLearner", "search", "Committee", "list"])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda clf, X, y: clf.fit(X, y),
+        lambda clf, X, y: make_pipeline(clf[:-1], clf[-1]).fit(X, y),
+        lambda clf, X, y: ActiveLearner(clf, Entropy(), X, y),
+        lambda clf, X, y: GridSearchCV(clf, {"cnnclassifier__lr": [0.1]}, cv=2).fit(X, y),
+        lambda clf, X, y: Committee(
+            [
+                ActiveLearner(clf, Entropy(), X, y),
+                ActiveLearner(pipeline("raise", 1), Entropy(), X, y),
+            ]
+        ),
+        lambda clf, X, y: [pipeline("raise", 1).fit(X, y), clf.fit(X, y)],
+    ],
+    ids=["Pipeline", "nested", "ActiveLearner", "search", "Committee", "list"],
+)
 def test_wherever_the_reader_is(wrap, files):
     X, y, pool = files
     learner = wrap(pipeline(), X, y)
@@ -92,10 +100,14 @@ def test_before_there_is_a_fitted_estimator(files):
     assert sorted(found.indices) == GOOD
 
 
-@pytest.mark.parametrize("strategy", [
-    Hybrid([Random(), Switch([(Random(), 1), (Margin(), None)])]),
-    Subsample(Hybrid([Margin(), Entropy()]), n=9),
-], ids=["Hybrid", "Subsample"])  # fmt: skip
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Hybrid([Random(), Switch([(Random(), 1), (Margin(), None)])]),
+        Subsample(Hybrid([Margin(), Entropy()]), n=9),
+    ],
+    ids=["Hybrid", "Subsample"],
+)
 def test_the_pool_is_looked_through_once(strategy, files):
     X, y, pool = files
     clf = pipeline().fit(X, y)

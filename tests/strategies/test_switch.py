@@ -14,9 +14,16 @@ FIRST = Random(random_state=0)
 
 @pytest.mark.parametrize(
     ("n_labelled", "expected"),
-    [(None, FIRST), (0, FIRST), (9, FIRST), (10, Entropy()), (19, Entropy()),
-     (20, Margin()), (500, Margin())],
-)  # fmt: skip
+    [
+        (None, FIRST),
+        (0, FIRST),
+        (9, FIRST),
+        (10, Entropy()),
+        (19, Entropy()),
+        (20, Margin()),
+        (500, Margin()),
+    ],
+)
 def test_phases(n_labelled, expected):
     switch = Switch([(FIRST, 10), (Entropy(), 20), (Margin(), None)])
     X = None if n_labelled is None else np.zeros((n_labelled, 1, 3))

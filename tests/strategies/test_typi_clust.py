@@ -89,9 +89,10 @@ def test_many_clusters_are_found_in_mini_batches(monkeypatch):
 
     made = []
     monkeypatch.setattr(
-        _clusters, "MiniBatchKMeans",
+        _clusters,
+        "MiniBatchKMeans",
         lambda k, **kwargs: made.append(k) or MiniBatchKMeans(k, **kwargs),
-    )  # fmt: skip
+    )
     X = RNG.normal(size=(700, 4))
     assert len(TypiClust(embeddings=same, random_state=0).select(None, X, 60).indices) == 60
     assert not made  # one mini-batch would be all
