@@ -8,7 +8,9 @@ and pandas stay as they are. `_modal_hook` calls it when modAL is imported. What
   Series, lists of images and out-of-range indices were not, or wrongly, dealt with;
 - bootstrapping, which indexed the columns of a DataFrame, and lists not at all;
 - `bootstrap_init`, which learners never stored, so that `repr` and `clone` raised;
-- committees, which took no lists.
+- committees, which took no lists;
+- `score`, for labels that are a tensor;
+- `np.bool` in `modAL.batch`, a name that NumPy 1.24 to 1.26 lack.
 
 Strategies use `query_result` only, and only where a learner calls them.
 """
@@ -19,6 +21,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -303,6 +306,29 @@ def _accept_lists(stock: Callable[..., Any]) -> Callable[..., Any]:
     return mended
 
 
+def _accept_tensors(learner: Any) -> None:
+    """Make `score` accept labels that are a tensor, on any device.
+
+    scikit-learn compares them with an array, which older versions refuse, and CUDA tensors always.
+    """
+    stock = learner.score
+
+    @functools.wraps(stock)
+    def score(self: Any, X: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
+        return stock(self, X, _as_array(y) if torch.is_tensor(y) else y, *args, **kwargs)
+
+    learner.score = score
+
+
+class _OldNames(ModuleType):
+    """NumPy with the name `bool`, which NumPy 1.24 to 1.26 lack, for modules that use it."""
+
+    bool = bool
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
 # Applying it --------------------------------------------------------------------------------
 
 
@@ -320,7 +346,7 @@ def _rebind(stock: Any, mended: Any) -> None:
 def mend() -> None:
     """Apply every mend to the modAL that is imported, unless that has been done."""
     # Here, so that skactive's import does not import it.
-    from modAL import disagreement
+    from modAL import batch, disagreement
     from modAL.models import Committee, base
     from modAL.models.base import BaseLearner
     from modAL.models.learners import ActiveLearner
@@ -346,6 +372,10 @@ def mend() -> None:
     _store_bootstrap_init(root)
     _bootstrap_known(root)
     _bootstrap_new(BaseLearner)
+
+    _accept_tensors(BaseLearner)
+    _accept_tensors(Committee)
+    batch.np = _OldNames("numpy")
 
     Committee.vote = _accept_lists(Committee.vote)
     Committee.vote_proba = _accept_lists(Committee.vote_proba)
