@@ -235,7 +235,9 @@ class _Forward:
         self._sound = True
         for block in blocks(*self._V.shape[:2], self._V.device):
             Y = self._V.take(block).matmul(scaled)
-            sides = Y.unflatten(2, (2, C)).permute(0, 3, 2, 1).contiguous()  # (n, C, 2, C)
+            sides = Y.unflatten(2, (2, C)).permute(0, 3, 2, 1)  # (n, C, 2, C)
+            # A copy in any case: with one row, `contiguous` would share the memory of Y.
+            sides = sides.clone(memory_format=torch.contiguous_format)
             sides[:, :, 0].neg_()
             self._AT[block].baddbmm_(Y[:, :, :C], sides.flatten(2))
             self._score(block)

@@ -308,3 +308,15 @@ def test_oversample_is_taken_as_written():
     # 1.1 · 10 is a little above 11 in floating point.
     result = greedy_fisher(V, 10, oversample=1.1)
     assert len(result.removed) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("C", [1, 2, 5])
+def test_gains_are_updated_not_computed_anew(C, dtype):
+    """With factors of one row, an update shared its memory: all gains were anew at every pick."""
+    draw = torch.Generator().manual_seed(0)
+    V = DenseFactors(0.2 * torch.randn(2000, C, 32, generator=draw, dtype=torch.float64).to(dtype))
+    result = greedy_fisher(V, 40)
+    assert result.n_refreshes <= 2
+    short = shortfalls(V.dense().double().numpy(), list(result), range(2000), [], 40)
+    assert max(short) <= TOLERANCE
