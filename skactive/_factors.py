@@ -2,7 +2,7 @@
 
 A factor object stands for a tensor V of shape (N, C, k): the Fisher information of sample n is
 V[n]ᵀ V[n]. Selection needs five products of it and never V itself, so a last layer, whose rows
-are Kronecker products, keeps C² + D numbers a sample in place of C·C·D.
+are Kronecker products, keeps C² + D numbers per sample in place of C·C·D.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Index = slice | Tensor
 
 # Intermediate results are made in blocks of samples of about this many numbers.
 _BLOCK = 2**22
-# Products h_i h_j are made for so many i at a time.
+# Products h_i h_j are made for this many i at a time.
 _STRIP = 8
 
 
@@ -30,7 +30,7 @@ class FisherFactors(ABC):
     Attributes
     ----------
     shape : tuple of int
-        (N, C, k): samples, rows a sample (classes), columns (masked parameters).
+        (N, C, k): samples, rows per sample (classes), columns (masked parameters).
     dtype : torch.dtype
         The type of the stored numbers and of the products.
     device : torch.device
@@ -51,7 +51,7 @@ class FisherFactors(ABC):
     @property
     @abstractmethod
     def numbers_each(self) -> int:
-        """How many numbers are stored a sample."""
+        """Number of values stored per sample."""
 
     @abstractmethod
     def take(self, index: Tensor | slice) -> FisherFactors:
@@ -77,7 +77,7 @@ class FisherFactors(ABC):
     def quadratic(self, *W: Tensor) -> Tensor:
         """Return V W Vᵀ, of shape (N, C, C), for a symmetric W of shape (k, k).
 
-        Of several W, the results side by side: (N, C, 2C) of two. That costs less than one by one.
+        For several W, the results side by side: (N, C, 2C) of two. That costs less than one by one.
         """
 
     @abstractmethod
@@ -184,7 +184,7 @@ class DenseFactors(FisherFactors):
 
 
 class KroneckerFactors(FisherFactors):
-    """V[n, c] = left[n, c] ⊗ right[n]: the gradient of a linear layer on one row a sample.
+    """V[n, c] = left[n, c] ⊗ right[n]: the gradient of a linear layer on one row per sample.
 
     For the layer that makes the logits, `left` is S (row c is √p_c (e_c − p)) and `right` the
     embedding h(x), followed by a 1 where the layer has a bias. Columns are ordered output by
@@ -239,7 +239,7 @@ class KroneckerFactors(FisherFactors):
         if len(self) <= m:  # few samples: n_out products, and no copy of M
             inner = torch.matmul(self.right, M.view(n_out, D, m)).transpose(0, 1)
             return torch.bmm(self.left, inner)
-        # S · (h · M) with M as D × (O·m): O(D·O·m) a sample, where the dense product is O(C·O·D·m).
+        # S · (h · M) with M as D × (O·m): O(D·O·m) per sample; the dense product is O(C·O·D·m).
         by_input = M.reshape(n_out, D, m).transpose(0, 1).reshape(D, n_out * m)
         out = self.left.new_empty(self.shape[0], self.shape[1], m)
         for block in _blocks(len(self), n_out * m):
@@ -404,7 +404,7 @@ class ConcatenatedFactors(FisherFactors):
     def _pairs(
         self,
     ) -> Iterator[tuple[tuple[FisherFactors, _Index], tuple[FisherFactors, _Index]]]:
-        """Each two parts, the one with fewer columns last."""
+        """Each pair of parts, the one with fewer columns last."""
         pairs = sorted(zip(self.parts, self._at, strict=True), key=lambda part: -part[0].shape[2])
         for i, one in enumerate(pairs):
             for other in pairs[i + 1 :]:

@@ -37,7 +37,7 @@ def diagonal_fisher(
     """Diagonal of the Fisher information matrix, averaged over samples.
 
     d_j = mean_x Σ_c p_c(x) (∂_j log p_c(x))², with p the network's own softmax: no label of the
-    samples is used. One forward and C − 1 backward passes a batch; each layer squares its
+    samples is used. One forward and C − 1 backward passes per batch; each layer squares its
     own per-sample gradients. With s labels drawn from p(x) for each sample, in place of all C, it
     is an unbiased estimate, mean_x 1/s Σ_i (∂_j log p_{c_i}(x))², by s backward passes.
 
@@ -49,9 +49,9 @@ def diagonal_fisher(
     X : array, tensor, sequence or torch Dataset of length N
         The samples. Floats are cast to the module's type, integers passed as they are.
     labels : "all" or int, default="all"
-        Sum over all C classes, or over so many that are drawn for each sample.
+        Sum over all C classes, or over this number of labels drawn per sample.
     batch_size : int, default=256
-        Samples a batch.
+        Samples per batch.
     device : str, torch.device or None, default=None
         Where to compute; None is where the module is, "auto" the best device here.
     random_state : int, RandomState, Generator or None, default=None
@@ -66,7 +66,7 @@ def diagonal_fisher(
     ------
     InvalidParameterError
         If there are no samples or no trainable parameters, if the module does not return two or
-        more finite logits a sample, or if it mixes the samples of a batch.
+        more finite logits per sample, or if it mixes the samples of a batch.
 
     References
     ----------

@@ -32,9 +32,9 @@ def fisher_factors(
 ) -> FisherFactors:
     """Factors V(x) of the Fisher information I(x) = V(x)ᵀ V(x) on some parameters.
 
-    Row c of V(x) is √p_c ∂ log p_c(x) on the mask. A linear layer on one row a sample whose whole
+    Row c of V(x) is √p_c ∂ log p_c(x) on the mask. A linear layer on one row per sample whose whole
     weight is in the mask, as the last layer is in FisherMask's, is kept as a Kronecker product;
-    the other entries are gathered. One forward pass and C backward passes a batch, which go no
+    the other entries are gathered. One forward pass and C backward passes per batch, which go no
     further back than the earliest layer in the mask; none for the last layer.
 
     Parameters
@@ -50,9 +50,9 @@ def fisher_factors(
     weighting : {"probability", "uniform", "reduced"}, default="probability"
         Whether row c carries √p_c, as the formula has it, or not, as the published code. "reduced"
         gives C − 1 other rows, of the same V(x)ᵀ V(x) as "probability", whose C rows depend on each
-        other: all that a selection needs, by one backward pass less.
+        other: all that a selection needs, with one backward pass fewer.
     batch_size : int, default=256
-        Samples a batch.
+        Samples per batch.
     device : str, torch.device or None, default=None
         Where to compute and to keep the factors; None is where the module is, "auto" the best
         device here.
@@ -67,7 +67,7 @@ def fisher_factors(
     ------
     InvalidParameterError
         If the mask is not one of this module, if there are no samples, if the module does not
-        return two or more finite logits a sample, or if it mixes the samples of a batch.
+        return two or more finite logits per sample, or if it mixes the samples of a batch.
 
     References
     ----------
@@ -180,7 +180,7 @@ def _batch(
     weighting: str,
     entries: Reduce,
 ) -> dict[str, Tensor]:
-    """Compute what is stored of a batch: "dense" (n, C, k'), and a left and right a layer."""
+    """Compute what is stored of a batch: "dense" (n, C, k'), and a left and right per layer."""
     try:
         logits = tape.forward(X)
         network.check_finite(logits)

@@ -1,7 +1,7 @@
 """Gradients of parameters that no fast path serves: by torch.func, or sample by sample.
 
 Only with respect to these parameters, a few tensors at a time, in chunks of samples, and with
-masked entries gathered at once: C × P numbers a sample are never held.
+masked entries gathered at once: C × P numbers per sample are never held.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Layers whose parameter gradients follow from their input and the gradient at their output.
 
 Each is written as a convolution over positions: with P the patches of the layer's input,
-(N, G, d, T) for G groups, d inputs a patch and T positions, and δ the gradient at its output,
+(N, G, d, T) for G groups, d inputs per patch and T positions, and δ the gradient at its output,
 (N, O, T), sample n's weight gradient is δ[n] P[n]ᵀ, group by group, and its bias gradient the sum
 of δ[n] over positions. A linear layer is a 1×1 convolution over its rows or tokens; a batch
-normalisation in evaluation mode is a 1×1 convolution of the normalised input, a group a channel.
+normalisation in evaluation mode is a 1×1 convolution of the normalised input, one group per
+channel.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# An addition of numbers in memory takes about as long as so many multiplications of a product.
+# An addition of numbers in memory takes about as long as this many multiplications of a product.
 _ADDITION = 16
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -70,7 +71,7 @@ class Geometry(ABC):
         return patches.mT @ patches
 
     def product_cost(self, a: Tensor, positions: int) -> int:
-        """Count the multiplications that PᵀP takes for a sample and a group."""
+        """Count the multiplications that PᵀP takes per sample and group."""
         return positions**2 * self.patch_size
 
     def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
@@ -89,7 +90,7 @@ class Geometry(ABC):
 
 
 class LinearGeometry(Geometry):
-    """Linear, on one row a sample or on many: tokens, pixels last, time folded into the batch."""
+    """Linear, on one row per sample or on many: tokens, pixels last, time folded into the batch."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__(layer)
@@ -162,7 +163,7 @@ class Conv2dGeometry(Geometry):
         windows = self._windows(self._pad(a))
         rows = a.new_empty(n, len(index), *windows.shape[4:])
         offset = index % (height * width)
-        for at in offset.unique().tolist():  # one slice an offset (u, v) of the kernel
+        for at in offset.unique().tolist():  # one slice per offset (u, v) of the kernel
             here = torch.nonzero(offset == at).flatten()
             moved = windows[:, :, at // width, at % width]
             rows[:, here] = moved[:, index[here] // (height * width)]

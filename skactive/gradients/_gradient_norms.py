@@ -30,7 +30,7 @@ _SCORES = ("entropy", "expected", "predicted")
 _NORMS = ("layer_sum", "global")
 
 # On a CPU a batch is run in parts whose layers' inputs hold about this many numbers: more leave
-# the caches, and fewer make convolutions slow. Both cost a tenth and more with ResNet-18.
+# the caches, and fewer make convolutions slow. Both cost a tenth or more with ResNet-18.
 _PART = 2**25
 
 
@@ -45,7 +45,7 @@ def gradient_norms(
 ) -> Tensor:
     """Norm of the gradient with respect to all trainable parameters, sample by sample.
 
-    One forward and one backward pass a batch, of the sum of the samples' scores; each layer then
+    One forward and one backward pass per batch, of the sum of the samples' scores; each layer then
     has its samples' norms from its input and from the gradient at its output. With
     score="expected", C backward passes.
 
@@ -67,7 +67,7 @@ def gradient_norms(
         The sum of the Euclidean norms of the parameter tensors' gradients, as in LPLgrad's
         published code, or the Euclidean norm of the whole gradient.
     batch_size : int, default=256
-        Samples a batch.
+        Samples per batch.
     device : str, torch.device or None, default=None
         Where to compute; None is where the module is, "auto" the best device here.
 
@@ -80,7 +80,7 @@ def gradient_norms(
     ------
     InvalidParameterError
         If there are no samples or no trainable parameters, if the module does not return two or
-        more finite logits a sample, or if it mixes the samples of a batch.
+        more finite logits per sample, or if it mixes the samples of a batch.
 
     References
     ----------

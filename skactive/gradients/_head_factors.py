@@ -35,7 +35,7 @@ def head_factors(
     X : array, tensor, sequence or torch Dataset of length N
         The samples. Floats are cast to the module's type, integers passed as they are.
     batch_size : int, default=256
-        Samples a batch.
+        Samples per batch.
     device : str, torch.device or None, default=None
         Where to compute and to keep the factors; None is where the module is, "auto" the best
         device here.
@@ -43,7 +43,7 @@ def head_factors(
     Returns
     -------
     KroneckerFactors
-        V, of shape (N, C − 1, C·D), in C² − C + D numbers a sample; D counts the 1.
+        V, of shape (N, C − 1, C·D), in C² − C + D numbers per sample; D counts the 1.
 
     Raises
     ------

@@ -57,7 +57,7 @@ def head_inputs(
     X : array, tensor, sequence or torch Dataset of length N
         The samples. Floats are cast to the module's type, integers passed as they are.
     batch_size : int, default=256
-        Samples a batch.
+        Samples per batch.
     device : str, torch.device or None, default=None
         Where to compute; None is where the module is, "auto" the best device here.
 

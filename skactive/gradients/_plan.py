@@ -29,13 +29,13 @@ class Seen:
     fits : bool
         Whether its input can be that of a batch of samples, one after the other.
     on_rows : bool
-        Whether it is linear and ran on one row a sample.
+        Whether it is linear and ran on one row per sample.
     overwritten : bool
         Whether its input was overwritten later.
     makes_logits : bool
         Whether its output is the logits.
     size : int
-        How many numbers of input it got a sample.
+        Number of input values that it got per sample.
     """
 
     calls: int = 0
@@ -64,7 +64,7 @@ class Plan:
     paths : dict of str to {"fast", "func", "loop"}
         The path of each wanted parameter.
     size : int
-        How many numbers of input these layers get, a sample.
+        Number of input values that these layers get per sample.
     """
 
     takers: dict[nn.Module, Taker]
@@ -198,7 +198,7 @@ def _check(
     All samples of the batch, since a layer that has its samples along another axis can be right
     for the first one by chance.
 
-    Returned are the names that agree, what is kept of the plain gradients (N, ...) and the rows of
+    Returns the names that agree, what is kept of the plain gradients (N, ...) and the rows of
     the logits that were used (N, C).
     """
     with Tape(network, takers, None) as tape:

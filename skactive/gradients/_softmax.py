@@ -48,7 +48,7 @@ def reduced_rows(logits: Tensor) -> Tensor:
 
         √(p_c t_{c+1} / t_c) (e_c − Σ_{j>c} p_j/t_{c+1} e_j),
 
-    from drawing the label class by class: c or a later one? It has one row less than `class_rows`,
+    from drawing the label class by class: c or a later one? It has one row fewer than `class_rows`,
     and nothing cancels.
 
     Parameters

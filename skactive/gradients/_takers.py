@@ -15,7 +15,7 @@ _BLOCK = 2**22
 
 
 def _cached(device: torch.device) -> int:
-    """Return how many numbers a block may hold: those of the CPU's caches, or many for a GPU."""
+    """Return the size of a block in numbers: what the CPU's caches hold, or more for a GPU."""
     return 2**20 * torch.get_num_threads() if device.type == "cpu" else 2**26
 
 
@@ -73,7 +73,7 @@ class EntryTaker(Taker):
         self.unique_rows, self.row = row.unique(return_inverse=True)
         self.unique_channels, self.channel_of = self.channel.unique(return_inverse=True)
         # Where the mask is dense in a layer, all products of its rows and channels cost less
-        # than those of its entries one by one: a matrix product does about 16 for one.
+        # than those of its entries one by one: a matrix product does about 16 in the time of one.
         self.whole = len(self.unique_rows) * len(self.unique_channels) <= 16 * len(self.row)
         self.patches: Tensor | None = None
         self.entries: Tensor | None = None
@@ -114,7 +114,7 @@ class EntryTaker(Taker):
 
 
 class OuterTaker(Taker):
-    """A linear layer on one row a sample, kept whole: its output gradients and its inputs."""
+    """A linear layer on one row per sample, kept whole: its output gradients and its inputs."""
 
     delta: Tensor
     inputs: Tensor
@@ -141,7 +141,7 @@ class SquareTaker(Taker):
     """The squares of each sample's gradient, summed over the samples."""
 
     def held(self) -> int:
-        """Return how many numbers are held of the batch's inputs."""
+        """Return the number of values held of the batch's inputs."""
         return 0 if self.patches is None else self.patches.numel()
 
     def __init__(self, geometry: Geometry, wanted: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from skactive.gradients._takers import Taker
 
 
 class _Start(torch.autograd.Function):
-    """The identity, from which on autograd follows; a copy, so that in-place layers may follow."""
+    """The identity, from which autograd records; a copy, so that in-place layers may follow."""
 
     @staticmethod
     def forward(ctx: Any, output: Tensor, probe: Tensor) -> Tensor:

@@ -15,16 +15,16 @@ from skactive.selection._picks import Picks
 
 _OWNER = "batch_bald"
 
-# Intermediate results have about so many numbers: on a CPU as many as its caches hold.
+# Intermediate results have about this many numbers: on a CPU, what its caches hold.
 _BLOCK, _BLOCK_ON_CPU = 2**25, 2**19
-# How many candidates are looked at first; then twice as many, and so on.
+# Number of candidates looked at first; then twice that number, and so on.
 _FIRST = 32
 
 
 def batch_bald(
     log_probs: Any, n: int, *, n_configurations: int = 40_000, random_state: Any = None
 ) -> Picks:
-    """Pick the samples whose labels together tell most about the parameters.
+    """Pick the samples whose labels together reveal most about the parameters.
 
     Greedily maximises the mutual information I(y_1, …, y_n; θ) between the labels of the batch and
     the parameters, of which there are T draws θ_t, equally likely. What x adds to samples picked
@@ -34,7 +34,7 @@ def batch_bald(
 
     The first term is an average over configurations of the labels y_1, …, y_m: over all of them
     while these are at most `n_configurations`, and beyond that over that number drawn at random,
-    equally many from each θ_t. What a sample adds can only shrink as the batch grows, so that a
+    the same number from each θ_t. What a sample adds can only shrink as the batch grows, so that a
     step looks again only at samples that added enough when last looked at. Where configurations are
     drawn this holds up to the error of the draw.
 
@@ -42,11 +42,11 @@ def batch_bald(
     ----------
     log_probs : array or tensor of shape (N, T, C)
         log p(y = c | x, θ_t), normalised over c. In each draw all samples must have seen the same
-        θ_t: of dropout, the same masks.
+        θ_t: for dropout, the same masks.
     n : int
         The size of the batch.
     n_configurations : int, default=40_000
-        How many configurations are enumerated or drawn; 40,000 in the authors' code.
+        Number of configurations enumerated or drawn; 40,000 in the authors' code.
     random_state : int, RandomState, Generator or None, default=None
         Draws the configurations.
 
@@ -63,8 +63,8 @@ def batch_bald(
 
     Notes
     -----
-    T draws tell at most log T nats. Where the gains have summed up to that, rounding picks the rest
-    of the batch. A sample that is looked at costs O(n_configurations · T · C); memory beyond
+    T draws reveal at most log T nats. Where the gains have summed up to that, rounding picks the
+    rest of the batch. A sample that is looked at costs O(n_configurations · T · C); memory beyond
     `log_probs` is a few times n_configurations · T numbers, and blocks of bounded size.
 
     References
@@ -78,7 +78,7 @@ def batch_bald(
     >>> a, b = [0.9, 0.1], [0.1, 0.9]
     >>> one, other = [a, a, b, b], [a, b, a, b]
     >>> picks = batch_bald(np.log([one, one, other]), 2)
-    >>> picks.indices  # not 1, which tells what 0 tells
+    >>> picks.indices  # not 1, which reveals what 0 reveals
     array([0, 2])
     >>> picks.gains.round(3)
     array([0.368, 0.368])
@@ -168,7 +168,7 @@ class Configurations:
 
 
 class Draws(Configurations):
-    """Configurations drawn at random, as many from each draw of the parameters.
+    """Configurations drawn at random, the same number from each draw of the parameters.
 
     Parameters
     ----------

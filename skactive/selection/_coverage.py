@@ -20,11 +20,11 @@ from skactive.selection._rows import Rows, as_centers, as_matrix, centered
 _OWNER = "max_coverage"
 # Rows of a tile of distances: small enough for a CPU's cache, large enough for a GPU.
 _TILE_CPU, _TILE_GPU = 512, 4096
-# Rounding of ‖x − y‖², as a multiple of the precision and of ‖x‖² + ‖y‖²; so much nearer samples
-# are taken to be, so that equal ones are in each other's ball of any radius.
+# Rounding of ‖x − y‖², as a multiple of the precision and of ‖x‖² + ‖y‖²; samples are
+# taken to be nearer by that much, so that equal ones are in each other's ball of any radius.
 _ROUNDING = 64.0
 # Samples whose nearest of another group is farther than this multiple of the radius need not be
-# compared with other groups; 1, if it were not for rounding.
+# compared with other groups; 1, but for rounding.
 _SURELY_PURE = 1.01
 # A pure radius stays below its limit by this part of it, for the rounding of distances in float64.
 _JUST_BELOW = 1e-9
@@ -49,7 +49,7 @@ def max_coverage(
     X : array or tensor of shape (N, D)
         The samples; a tensor is worked on where it is.
     n : int
-        How many to pick.
+        Number of samples to pick.
     radius : float
         The radius of the balls, 0 or more, in the units of X.
     centers : array or tensor of shape (L, D) or None, default=None
@@ -126,18 +126,18 @@ def other_group_distances(X: Any, labels: Any) -> np.ndarray | Tensor:
     X : array or tensor of shape (N, D)
         The samples; a tensor is worked on where it is.
     labels : array or tensor of int, of shape (N,)
-        A label a sample.
+        One label per sample.
 
     Returns
     -------
     ndarray or tensor of shape (N,)
-        Of the kind of X; infinite where there is one label only. Distances are compared block by
+        Of the kind of X; infinite where there is only one label. Distances are compared block by
         block, never all in memory.
 
     Raises
     ------
     InvalidParameterError
-        If X is not made of finite rows, or the labels are not one int a row.
+        If X is not made of finite rows, or the labels are not one int per row.
 
     Examples
     --------
@@ -226,7 +226,7 @@ class _Graph:
     Attributes
     ----------
     degrees : torch.Tensor of int64, of shape (N,)
-        How many rows that are not covered each row's ball holds.
+        Number of rows not yet covered that each row's ball holds.
     """
 
     def __init__(self, rows: Rows, radius: float, sizes: list[int]) -> None:
@@ -321,7 +321,7 @@ class _Graph:
 
 
 def _by_label(labels: Any, N: int, device: torch.device, owner: str) -> tuple[Tensor, list[int]]:
-    """Return the positions sorted by label, and how many each label has."""
+    """Return the positions sorted by label, and the number that each label has."""
     values = as_tensor(labels)
     if values.shape != (N,):
         raise invalid("labels", owner, f"one int for each of the {N} samples", labels)

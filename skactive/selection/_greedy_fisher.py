@@ -47,7 +47,7 @@ class FisherPicks(Picks):
     removed : ndarray of int64
         Positions of the samples that were picked and removed again, in the order removed.
     n_refreshes : int
-        How often all gains were computed anew, the beginning not counted.
+        How often all gains were computed anew, not counting the first time.
     """
 
     removed: np.ndarray
@@ -145,7 +145,7 @@ def pick(
     information : Information
         Where to start; it is moved on.
     n_picks, n : int
-        How many are picked, and how many kept.
+        Number of samples picked, and number kept.
     after_pick : callable or None, default=None
         Called after each pick.
 
@@ -194,7 +194,7 @@ class _Forward:
         self._left[slice(None) if few else pool] = True
         self._information = information
         self._change: Tensor | None = None
-        self.n_refreshes = -1  # the first is the beginning
+        self.n_refreshes = -1  # the first time is not counted
         self._gain_at_refresh = 0.0
         self._refresh()
 

@@ -23,7 +23,7 @@ from skactive.selection._information import Information
 
 _OWNER = "greedy_fisher_in_blocks"
 
-# How many samples pass the first stage, for each that is picked in the end, if so many fit. What
+# Number of samples that pass the first stage per sample picked in the end, if that many fit. What
 # this costs in objective is in benchmarks/query.py.
 _SURVIVORS = 4
 
@@ -40,7 +40,7 @@ def greedy_fisher_in_blocks(
     random_state: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FisherPicks:
-    """Do what `greedy_fisher` does, with the factors of so many samples at most in memory.
+    """Do what `greedy_fisher` does, with the factors of at most `block_size` samples in memory.
 
     Where all candidates fit in one block, that is the selection of `greedy_fisher`. Otherwise it
     has two stages: the candidates are cut into blocks at random, and from each its share of 4n
@@ -61,7 +61,7 @@ def greedy_fisher_in_blocks(
     labelled : array of int or None, default=None
         The positions of the labelled samples; None is none.
     block_size : int or None, default=None
-        How many samples' factors may be held at once, at least ⌈oversample · n⌉; None is all.
+        Number of samples whose factors may be held at once, at least ⌈oversample · n⌉; None is all.
     regularization : float, default=1.0
         λ, above 0.
     oversample : float, default=1.0
@@ -69,7 +69,7 @@ def greedy_fisher_in_blocks(
     random_state : int, RandomState, Generator or None, default=None
         Cuts the candidates into blocks.
     progress : callable or None, default=None
-        Called after each pick, with the number of picks made and that of all picks.
+        Called after each pick, with the number of picks made and the total.
 
     Returns
     -------

@@ -11,9 +11,9 @@ from torch import Tensor
 from skactive._factors import FisherFactors
 from skactive._validation import Description, invalid
 
-# Low-rank terms are added to the k × k matrices so many steps at a time.
+# Low-rank terms are added to the k × k matrices this many steps at a time.
 _PENDING_STEPS = 16
-# What is added to them is symmetric, and computed in so many strips up to the diagonal.
+# What is added to them is symmetric, and computed in this many strips up to the diagonal.
 _STRIPS = 4
 
 
@@ -34,7 +34,7 @@ class Information:
     labelled : torch.Tensor of float64, of shape (k, k), or None
         The sum n_L I_L over the labelled samples; overwritten. None if there are none.
     n_L, n : int
-        How many are labelled, and how many are to be picked.
+        Number of labelled samples, and number of samples to pick.
     regularization : float
         λ.
     """
@@ -53,7 +53,7 @@ class Information:
         self._forget()
 
     def copy(self) -> Information:
-        """Return one that can go another way from here."""
+        """Return a copy that can go another way from here."""
         self.settle()
         other = copy.copy(self)
         other.W = self.W.clone()
@@ -157,7 +157,7 @@ def gains_of(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
     """Return tr[(I + A)⁻¹ B] of each sample.
 
     I + A is inverted by symmetric sweeps, with the samples as the last axis: for small C that is
-    several times as fast as one factorisation a sample.
+    several times as fast as one factorisation per sample.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from skactive.selection._picks import Picks
 from skactive.selection._rows import Rows, as_centers, as_matrix, centered
 
 _OWNER = "k_center_greedy"
-# How many of the farthest samples a round looks at, to begin with and at most.
+# Number of the farthest samples that a round looks at, to begin with and at most.
 _FEW, _MANY = 32, 256
 
 
@@ -29,9 +29,9 @@ def k_center_greedy(X: Any, n: int, *, centers: Any = None, random_state: Any = 
     X : array or tensor of shape (N, D)
         The samples; a tensor is worked on where it is.
     n : int
-        How many to pick.
+        Number of samples to pick.
     centers : array or tensor of shape (L, D) or None, default=None
-        Centers that are there already, the labelled samples, say.
+        Centers that exist already, such as the labelled samples.
     random_state : int, RandomState, Generator or None, default=None
         Draws the first sample where there are no centers; unused otherwise.
 

@@ -13,7 +13,7 @@ from skactive.selection._picks import Picks
 from skactive.selection._rows import Rows, as_matrix, centered, squared_norms
 
 _OWNER = "kmeans_plusplus"
-# How many samples a round proposes, to begin with and at most.
+# Number of samples that a round proposes, to begin with and at most.
 _FEW, _MANY = 64, 256
 
 
@@ -30,7 +30,7 @@ def kmeans_plusplus(X: Any, n: int, *, first: str = "random", random_state: Any 
         (N, D), stands for the N rows s ⊗ h of length C·D, which are never formed: their products
         are ⟨s, s'⟩⟨h, h'⟩.
     n : int
-        How many to draw.
+        Number of samples to draw.
     first : {"random", "largest"}, default="random"
         The first sample: uniform, or the one of the largest norm, as in BADGE's published code.
     random_state : int, RandomState, Generator or None, default=None
@@ -92,7 +92,7 @@ def _round(
 ) -> tuple[list[int], list[float]]:
     """Propose samples by their D² as the round began; keep each with probability D² now / then.
 
-    As D² only falls while samples are added, this is drawing by the D² of the moment, exactly; the
+    As D² only falls while samples are added, this is exactly drawing by the current D²; the
     first proposal is always kept. Only proposals are compared with what the round added.
     """
     size = min(size, n + _FEW)

@@ -116,7 +116,7 @@ def as_matrix(name: str, given: Any, owner: str) -> Tensor:
         values = values.to(torch.float32 if values.device.type == "mps" else torch.float64)
     elif values.dtype in (torch.float16, torch.bfloat16):
         values = values.float()
-    # a finite sum of squares tells that all are finite, and that no distance overflows
+    # a finite sum of squares shows that all are finite, and that no distance overflows
     if not good or not bool(torch.isfinite(squared_norms(values)).all()):
         must = "an array or tensor of shape (N, D) whose rows have finite squared norms"
         remedy = "Remove NaN and infinity; reshape images to rows."

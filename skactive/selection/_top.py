@@ -16,11 +16,11 @@ def top_n(utilities: np.ndarray, n: int, *, random_state: Any = None) -> np.ndar
     Parameters
     ----------
     utilities : array-like of shape (N,)
-        One number a sample; NaN marks samples that cannot be picked.
+        One number per sample; NaN marks samples that cannot be picked.
     n : int
-        How many.
+        Number of positions to return.
     random_state : int, RandomState, Generator or None, default=None
-        Exact ties are broken at random with it, and by position without.
+        Breaks exact ties at random; None breaks them by position.
 
     Returns
     -------

@@ -29,16 +29,16 @@ class BAIT(QueryStrategy):
 
     I_L the mean information of the n_L labelled samples, and I_U that of pool and labelled samples
     together. Where there are no labelled samples, their term is absent. ⌈oversample · n⌉ samples
-    are picked so, and then the least useful removed, one by one. One forward pass; no gradients.
+    are picked this way, then the least useful removed one by one. One forward pass; no gradients.
 
     Parameters
     ----------
     regularization : float, default=1.0
         λ.
     oversample : float, default=2.0
-        How many are picked before some are removed, as a multiple of n; 1 is no removal.
+        Number of samples picked before some are removed, as a multiple of n; 1 is no removal.
     batch_size : int, default=256
-        Samples a forward pass.
+        Samples per forward pass.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None

@@ -1,4 +1,4 @@
-"""BALD: what a label would tell about the network."""
+"""BALD: what a label would reveal about the network."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class BALD(MonteCarloUtility):
     Parameters
     ----------
     n_passes : int, default=100
-        T, at least 2. Has no effect on several estimators.
+        T, at least 2. Has no effect with several estimators.
     batch_size : int, default=256
-        Samples a forward pass; the result does not depend on it.
+        Samples per forward pass; the result does not depend on it.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None

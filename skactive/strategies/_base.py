@@ -35,7 +35,7 @@ class Selection:
     indices : ndarray of shape (n,), int64
         Positions in the pool, distinct, in the order picked.
     utilities : ndarray of shape (N,) or None
-        One number a pool sample, higher is better; NaN where a sample was not scored. None for
+        One number per pool sample, higher is better; NaN where a sample was not scored. None for
         strategies that value batches instead of samples.
     gains : ndarray of shape (n,) or None
         For those: what each pick added, in the order picked.
@@ -86,7 +86,7 @@ class QueryStrategy(BaseEstimator, ABC):
         X_pool : array-like of N samples
             The unlabelled pool.
         n_instances : int, default=1
-            How many to choose.
+            Number of samples to choose.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class QueryStrategy(BaseEstimator, ABC):
         X_pool : array-like, Tensor or torch Dataset of N samples
             The unlabelled pool, read in batches.
         n_instances : int, default=1
-            How many to choose.
+            Number of samples to choose.
         X_labelled, y_labelled : array-like of L samples, or None, default=None
             The labelled samples and their labels, for strategies that use them.
 
@@ -207,7 +207,7 @@ class QueryStrategy(BaseEstimator, ABC):
         """Choose samples; this is what a strategy implements, and what `select` calls.
 
         Callers use `select`, or a modAL learner's `query`: they check parameters, pool and count
-        before, and the answer after.
+        beforehand, and the answer afterwards.
 
         Parameters
         ----------
@@ -219,7 +219,7 @@ class QueryStrategy(BaseEstimator, ABC):
             in batches, it may be larger than memory. An array, a memmap, a tensor or a data frame
             comes as it was passed; of a data frame it is the `iloc` that takes positions.
         n_instances : int
-            How many to choose, from 1 to N.
+            Number of samples to choose, from 1 to N.
         X_labelled, y_labelled : array-like of L samples, or None
             The labelled samples and their labels, as they were passed; None where there are none.
 
@@ -229,13 +229,13 @@ class QueryStrategy(BaseEstimator, ABC):
             `n_instances` distinct positions in X_pool, in the order picked. A Selection may have
             utilities, one per sample of the pool, or gains, one per pick; Picks are what the
             functions of `skactive.selection` return. Positions alone may be of
-            any integer dtype, and a tensor on any device. Nothing else is taken for positions: not
-            a single int, not a tuple, which may be modAL's pair, and no pandas Index or Series,
+            any integer dtype, and a tensor on any device. Nothing else is accepted as positions:
+            not a single int, not a tuple, which may be modAL's pair, and no pandas Index or Series,
             whose labels may differ from positions.
         """
 
     def _checked(self, answer: Any, n: int, n_pool: int) -> Selection:
-        """Return what `choose` answered as a Selection, or raise if it is none of this pool."""
+        """Return what `choose` returned as a Selection, or raise if it is not one of this pool."""
         where = f"{type(self).__name__}.choose"
         given = answer
         if isinstance(answer, Picks):
@@ -250,7 +250,7 @@ class QueryStrategy(BaseEstimator, ABC):
 
 
 def _numbers(where: str, name: str, value: Any, n: int, per: str) -> np.ndarray | None:
-    """Return the utilities or gains of a Selection; only their shape and dtype are looked at."""
+    """Return the utilities or gains of a Selection; only their shape and dtype are checked."""
     if value is None:
         return None
     found = as_numbers(value)
@@ -263,7 +263,7 @@ def _numbers(where: str, name: str, value: Any, n: int, per: str) -> np.ndarray 
 
 
 def _by_positions(X: Any) -> Any:
-    """Return a pool that slices and arrays of positions index; lists and Datasets have no such."""
+    """Return a pool that takes slices and arrays of positions, as lists and Datasets do not."""
     if isinstance(X, (list, tuple, Dataset)):
         return SubPool(X, np.arange(n_rows(X)))
     return X

@@ -1,4 +1,4 @@
-"""BatchBALD: the batch whose labels together would tell most about the network."""
+"""BatchBALD: the batch whose labels together would reveal most about the network."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from skactive.strategies._monte_carlo import MonteCarloStrategy
 
 
 class BatchBALD(MonteCarloStrategy):
-    """Choose the batch whose labels together would tell most about the network.
+    """Choose the batch whose labels together would reveal most about the network.
 
     Greedily maximises the mutual information I(y_1, …, y_n; θ) between the labels of the batch and
-    the network's weights, of which the T draws are those of `BALD`. Samples that tell the same are
-    not both chosen. All draws of one pass are of one network: the same dropout masks for all
-    samples, as the joint entropies need it.
+    the network's weights, of which the T draws are those of `BALD`. Samples that reveal the same
+    are not both chosen. All draws of one pass are of one network: the same dropout masks for all
+    samples, as the joint entropies require.
 
     Entropies are averaged over the configurations of the labels of earlier picks: exactly, over all
     C^m of them after m picks, while these are at most `n_configurations`; then over that number
@@ -29,11 +29,11 @@ class BatchBALD(MonteCarloStrategy):
     Parameters
     ----------
     n_configurations : int, default=40_000
-        How many configurations of labels are enumerated or drawn; 40,000 in the authors' code.
+        Number of label configurations enumerated or drawn; 40,000 in the authors' code.
     n_passes : int, default=100
-        T, at least 2. Has no effect on several estimators.
+        T, at least 2. Has no effect with several estimators.
     batch_size : int, default=256
-        Samples a forward pass; the result does not depend on it.
+        Samples per forward pass; the result does not depend on it.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
@@ -41,7 +41,7 @@ class BatchBALD(MonteCarloStrategy):
 
     Notes
     -----
-    T draws tell at most log T nats, which bounds the sum of the `gains`: a batch that reaches it
+    T draws reveal at most log T nats, which bounds the sum of the `gains`: a batch that reaches it
     needs more passes. N·T·C probabilities are kept in float32, 200 MB for 50,000 samples, 100
     passes and 10 classes, and a pick costs up to O(N·n_configurations·T·C). On a CPU take fewer of
     each: `Subsample(BatchBALD(n_configurations=5_000), n=5_000)`.

@@ -37,7 +37,7 @@ class ClassBalanced(QueryStrategy):
     strength : float, default=1.0
         At least 0.
     batch_size : int, default=256
-        Samples a forward pass, for the predicted classes.
+        Samples per forward pass, for the predicted classes.
     device : str, torch.device or None, default=None
         Where to compute these; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None

@@ -21,18 +21,18 @@ def cluster(
     """Fit k-means from k-means++ seeds; in mini-batches of 5000 where there are many clusters.
 
     The seeds are those of `skactive.selection.kmeans_plusplus`: scikit-learn's own, the best of
-    several draws each, take most of the time where there are hundreds, and end hardly any better.
+    several draws each, take most of the time where there are hundreds, and are hardly any better.
 
     Parameters
     ----------
     X : ndarray of shape (N, D)
         The embeddings.
     n_clusters : int
-        How many, at most N. Fewer are found where X has fewer distinct rows.
+        Number of clusters, at most N. Fewer are found where X has fewer distinct rows.
     draw : numpy.random.Generator
         Draws the seeds.
     exact_up_to : int or None, default=None
-        The most clusters that are found by Lloyd's algorithm on all of X; None is no limit.
+        Largest number of clusters found by Lloyd's algorithm on all of X; None is no limit.
 
     Returns
     -------
@@ -48,6 +48,6 @@ def cluster(
             n_clusters, init=seeds, n_init=1, batch_size=_MINI_BATCH, random_state=seed
         )
     with warnings.catch_warnings():
-        # Repeated samples give fewer clusters than were asked for, which callers can deal with.
+        # Repeated samples give fewer clusters than requested, which callers can deal with.
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
         return model.fit(X)

@@ -129,7 +129,7 @@ class Composition(QueryStrategy):
         ------
         InvalidParameterError
             If there is no such parameter or member, or a member would not be a strategy; the list
-            is as it was then.
+            is then left as it was.
         """
         own = self._get_param_names()
         before = {name: getattr(self, name) for name in own}

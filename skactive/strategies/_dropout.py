@@ -35,7 +35,7 @@ class DropoutNetwork:
     that all samples of the pool see in one pass, the masks are those of a single sample, and serve
     all. They depend on the seed alone, not on the batches or the device.
 
-    Dropout is met where it is called, as a layer or as a function. The dropout inside
+    Dropout is intercepted where it is called, as a layer or as a function. The dropout inside
     MultiheadAttention's weights and inside recurrent layers stays off.
 
     Parameters
@@ -43,7 +43,7 @@ class DropoutNetwork:
     module : callable
         The network in evaluation mode, inside `scoring`; takes inputs, returns logits.
     sample : Tensor of shape (1, ...)
-        The input of one sample, which tells the masks' shapes.
+        The input of one sample, which determines the masks' shapes.
     owner : object
         The strategy, for the error messages.
 
@@ -125,7 +125,7 @@ class _Masked(TorchFunctionMode):
         )
         shape = self._shape_for(x.shape)
         self._calls += 1
-        # Every kind of dropout is x · scale + shift; zeros and ones tell the two. They are drawn
+        # Every kind of dropout is x · scale + shift; zeros and ones reveal both. They are drawn
         # on the CPU in float64: the same masks on every device and in every precision.
         shift, one = (
             _drawn(func, torch.full(shape, value, dtype=torch.float64), kwargs["p"], seed)

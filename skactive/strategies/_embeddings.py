@@ -73,11 +73,11 @@ class EmbeddingStrategy(QueryStrategy):
         X_pool : array-like, Tensor or torch Dataset of N samples
             The unlabelled pool, read in batches.
         n_instances : int, default=1
-            How many to choose.
+            Number of samples to choose.
         X_labelled, y_labelled : array-like of L samples, or None, default=None
             The labelled samples and their labels.
         embeddings : array or tensor of shape (N, D), or None, default=None
-            Embeddings of the pool that are there already, used in place of the strategy's own.
+            Embeddings of the pool that exist already, used in place of the strategy's own.
         embeddings_labelled : array or tensor of shape (L, D), or None, default=None
             Those of the labelled samples; needed with the former where there are such samples.
 
@@ -90,7 +90,7 @@ class EmbeddingStrategy(QueryStrategy):
         ------
         InvalidParameterError
             If a parameter is not what it must be, the pool is empty, `n_instances` exceeds it, or
-            the embeddings are not one row a sample.
+            the embeddings are not one row per sample.
         NotFittedError
             If the estimator, or the transformer that embeds, is not fitted.
         UnsupportedEstimatorError

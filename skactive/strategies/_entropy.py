@@ -15,7 +15,7 @@ class Entropy(ProbabilityStrategy):
     Parameters
     ----------
     batch_size : int, default=256
-        Samples a forward pass.
+        Samples per forward pass.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None

@@ -46,7 +46,7 @@ class FisherMask(QueryStrategy):
     I_L the mean information of the n_L labelled samples, and I_U that of pool and labelled samples
     together. Where there are no labelled samples, their term is absent.
 
-    The parameters stand in groups: the three that most users change; the mask, from `n_parameters`
+    The parameters come in groups: the three that most users change; the mask, from `n_parameters`
     to `diagonal_labels`; the selection, from `weighting` to `oversample`; the cost, from
     `max_memory` to `progress`.
 
@@ -59,16 +59,16 @@ class FisherMask(QueryStrategy):
         How to choose the parameters, see `skactive.gradients.parameter_mask`. "head" is the last
         layer alone, as in `BAIT`, and takes no fraction.
     subset : int or None, default=None
-        Consider only so many samples of the pool, drawn at random; None is all.
+        Number of pool samples to consider, drawn at random; None is all.
     n_parameters : int or None, default=None
         k itself, in place of a fraction.
     n_samples : int, default=1024
-        How many samples of the pool d is averaged over.
+        Number of pool samples that d is averaged over.
     diagonal_samples : {"random", "first"}, default="random"
         Whether these are drawn at random or are the first of the pool, as in the published code.
     diagonal_labels : "all" or int, default="all"
-        Average d over all C classes, or over so many that are drawn from p for each sample: an
-        unbiased estimate by so many backward passes in place of C.
+        Average d over all C classes, or over this number of labels drawn from p per sample: an
+        unbiased estimate by that number of backward passes in place of C.
     weighting : {"probability", "uniform"}, default="probability"
         Whether I(x) carries p_c, as the formula has it, or not, as the published code.
     regularization : float, default=1.0
@@ -76,19 +76,19 @@ class FisherMask(QueryStrategy):
     oversample : float, default=1.0
         ⌈oversample · n⌉ samples are picked, and the least useful removed one by one.
     max_memory : float or None, default=None
-        How many bytes the selection may take: 5C² + D + C·k' numbers a sample of the pool, with D
+        Bytes that the selection may take: 5C² + D + C·k' numbers per sample of the pool, with D
         the width of the last layer and k' the parameters of the mask outside of it, and six k×k
         matrices in float64. Where that is too little, the selection has two stages, with a
         `TwoStageWarning`, see `skactive.selection.greedy_fisher_in_blocks`. Up to 0.2 GB of
-        intermediate results, and the network's own passes, come on top; where factors are so
-        ill-scaled that float32 does not do, they go on as float64, in up to three times the memory.
+        intermediate results, and the network's own passes, come on top; where factors are too
+        ill-scaled for float32, they go on as float64, in up to three times the memory.
         None is 80 % of the memory that is free on the network's device.
     batch_size : int, default=256
-        Samples a forward pass.
+        Samples per forward pass.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     progress : bool, default=True
-        Whether a query that takes long shows a progress bar, if standard error is a terminal.
+        Whether a long query shows a progress bar, if standard error is a terminal.
     random_state : int, RandomState, Generator or None, default=None
         Draws the subset, the samples and labels of the diagonal, the random mask, and the blocks
         of a selection in two stages.
@@ -211,7 +211,7 @@ class FisherMask(QueryStrategy):
         return self._mask(network, X_pool, self._draws())
 
     def _draws(self) -> list[np.random.Generator]:
-        """One for the subset, for the diagonal's samples and labels, for the mask, for blocks."""
+        """One each for the subset, the diagonal's samples and labels, the mask, and the blocks."""
         return [np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(4)]
 
     def choose(
@@ -308,7 +308,7 @@ class FisherMask(QueryStrategy):
         k: int,
         factors_of: Callable[[np.ndarray], FisherFactors],
     ) -> int:
-        """Return how many samples' factors may be held at once."""
+        """Return the number of samples whose factors may be held at once."""
         memory = self.max_memory
         given = f"max_memory={memory!r}"
         if memory is None:
@@ -354,7 +354,7 @@ class FisherMask(QueryStrategy):
 
 
 class _Read:
-    """Some samples of a sequence; tells of each batch that is read."""
+    """Some samples of a sequence; reports each batch that is read."""
 
     def __init__(
         self, samples: PoolInputs, positions: np.ndarray, read: Callable[[int], Any]

@@ -31,7 +31,7 @@ class Hybrid(Composition):
     ----------
     strategies : list of QueryStrategy, or of (str, QueryStrategy)
         The members. Without names they have those of their classes, in lower case: the parameter
-        `entropy__batch_size` of the whole is that of an Entropy in the list. With several of a
+        `entropy__batch_size` of the whole is that of an Entropy in the list. With several of one
         class, these are `entropy-1`, `entropy-2`, ….
     shares : list of float or None, default=None
         A number of at least 0 for each member; only their proportions matter. None is equal shares.

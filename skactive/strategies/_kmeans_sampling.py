@@ -74,7 +74,7 @@ class KMeansSampling(EmbeddingStrategy):
                 away = ((pool[members] - model.cluster_centers_[k]) ** 2).sum(1)
                 picks.append(int(members[away.argmin()]))
                 gains.append(float(len(members)))
-        if len(picks) < n_instances:  # of repeated samples there are fewer clusters
+        if len(picks) < n_instances:  # repeated samples give fewer clusters
             rest = np.setdiff1d(np.arange(len(pool)), picks)
             picks += draw.choice(rest, n_instances - len(picks), replace=False).tolist()
             gains += [0.0] * (n_instances - len(gains))

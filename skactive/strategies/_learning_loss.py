@@ -40,9 +40,9 @@ class LearningLoss(SubsetStrategy):
     Parameters
     ----------
     subset : int or None, default=10000
-        Consider only so many samples of the pool, drawn at random; None is all.
+        Number of pool samples to consider, drawn at random; None is all.
     batch_size : int, default=256
-        Samples a forward pass.
+        Samples per forward pass.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None

@@ -70,7 +70,7 @@ class MonteCarloStrategy(QueryStrategy):
     ) -> torch.device:
         """Hand over the log-probabilities (T, n, C) of blocks of the pool, in float64.
 
-        Returns where the network computes; of several estimators, the CPU.
+        Returns where the network computes; for several estimators, the CPU.
         """
         members = committee_members(learner)
         if members is None:

@@ -36,7 +36,7 @@ from skactive.strategies._progress import progress_bar, shown
 
 
 def committee_members(learner: Any) -> list[Any] | None:
-    """Return the learners of a modAL Committee, or of a list of estimators; None of one learner."""
+    """Return the learners of a modAL Committee or of a list of estimators; None for one learner."""
     members = learner if isinstance(learner, (list, tuple)) else None
     members = getattr(learner, "learner_list", members)
     return None if members is None else list(members)
@@ -124,7 +124,7 @@ class PoolNetwork:
     module : torch.nn.Module
         Takes a batch of inputs, returns logits (n, C), or log-probabilities that serve as such.
     classes : ndarray of shape (C,)
-        The classes, a column each.
+        The classes, one per column.
 
     Raises
     ------
@@ -186,7 +186,7 @@ class PoolNetwork:
         X : array-like, Tensor or Dataset of N samples
             The pool.
         batch_size : int
-            Samples a forward pass.
+            Samples per forward pass.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class PoolNetwork:
     def check_logits(self, logits: Tensor, where: int | np.ndarray = 0) -> None:
         """Raise unless these are finite logits with a column for each class.
 
-        `where` tells the samples' positions in the pool, as in `inputs`.
+        `where` gives the samples' positions in the pool, as in `inputs`.
         """
         if logits.ndim != 2 or (logits.shape[1] < 2 and len(self.classes) > 1):
             raise UnsupportedEstimatorError(

@@ -17,16 +17,16 @@ class PowerBALD(MonteCarloUtility):
     The samples are ranked by β log I + ε, with I the mutual information of `BALD` and ε independent
     standard Gumbel noise. Taking the highest is drawing one after the other, without replacement,
     in proportion to I^β: the best samples by BALD are much alike, and a random choice among the
-    good ones is not. The utilities are those ranks' numbers.
+    good ones is not. The utilities are the numbers ranked.
 
     Parameters
     ----------
     beta : float, default=1.0
         β, above 0: the higher, the closer to `BALD`, the lower, the closer to `Random`.
     n_passes : int, default=100
-        T, at least 2. Has no effect on several estimators.
+        T, at least 2. Has no effect with several estimators.
     batch_size : int, default=256
-        Samples a forward pass; the result does not depend on it.
+        Samples per forward pass; the result does not depend on it.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None

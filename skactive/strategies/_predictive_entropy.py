@@ -19,9 +19,9 @@ class PredictiveEntropy(MonteCarloUtility):
     Parameters
     ----------
     n_passes : int, default=100
-        T, at least 2. Has no effect on several estimators.
+        T, at least 2. Has no effect with several estimators.
     batch_size : int, default=256
-        Samples a forward pass; the result does not depend on it.
+        Samples per forward pass; the result does not depend on it.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None

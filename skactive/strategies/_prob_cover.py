@@ -24,12 +24,12 @@ class ProbCover(EmbeddingStrategy):
     """Choose samples whose balls of radius δ hold most of the pool that no label's ball holds yet.
 
     Greedily, each pick is the x ∈ U that covers the most: the x' ∈ U with ‖h(x) − h(x')‖ ≤ δ that
-    are not covered yet, with h the embeddings; balls of labelled samples and of earlier picks are.
+    the balls of labelled samples and of earlier picks do not cover, with h the embeddings.
     Once everything is covered, samples are drawn at random. Meant for the first rounds, with
     embeddings that did not need labels.
 
     δ is the largest radius at which a share α of the balls around pool and labelled samples is
-    pure: all in it in one cluster, of as many clusters by k-means as there are classes.
+    pure: all in a ball are in one cluster, by k-means with as many clusters as classes.
 
     Parameters
     ----------

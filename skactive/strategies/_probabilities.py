@@ -28,14 +28,14 @@ class ProbabilityStrategy(QueryStrategy):
 
     A subclass implements `_utilities(log_p)`: from the log-probabilities of N samples, an array of
     shape (N, C) in float64, it returns their utilities, of shape (N,), higher is better. Everything
-    else is done: the pool is read in batches, whatever it is; networks, Pipelines, searches and
-    classifiers with `predict_proba` are asked; the members of a Committee, or of a list of fitted
-    estimators, are averaged.
+    else is taken care of: the pool is read in batches, whatever it is; networks, Pipelines,
+    searches and classifiers with `predict_proba` are called; the members of a Committee,
+    or of a list of fitted estimators, are averaged.
 
     Parameters
     ----------
     batch_size : int, default=256
-        Samples a forward pass.
+        Samples per forward pass.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
@@ -94,7 +94,7 @@ def average_log_probabilities(
     X : array-like, Tensor or Dataset of N samples
         The pool.
     batch_size : int
-        Samples a forward pass.
+        Samples per forward pass.
     device : str, torch.device or None
         Where to compute, for networks; None is where the network is.
     owner : object
@@ -124,7 +124,7 @@ def member_log_probabilities(
     X : array-like, Tensor or Dataset of N samples
         The pool.
     batch_size : int
-        Samples a forward pass.
+        Samples per forward pass.
     device : str, torch.device or None
         Where to compute, for networks; None is where the network is.
     owner : object

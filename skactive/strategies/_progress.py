@@ -22,13 +22,13 @@ def progress_bar(what: str, unit: str, total: int, shown: bool) -> tqdm:
     Parameters
     ----------
     what : str
-        What is going on.
+        What is being done.
     unit : str
         What is counted.
     total : int
-        How many there are.
+        Total number.
     shown : bool
-        False shows none in any case.
+        False never shows one.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def shown(
     owner : object
         The strategy.
     total : int
-        How many samples there are.
+        Number of samples.
     blocks : iterable of (slice, object)
         What `map_batches` yields.
 

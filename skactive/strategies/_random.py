@@ -15,7 +15,7 @@ from skactive.strategies._base import QueryStrategy, Selection
 class Random(QueryStrategy):
     """Choose samples uniformly at random: the baseline that every strategy has to beat.
 
-    It looks at nothing but the size of the pool, so that it also chooses the first labels, before
+    It looks at nothing but the size of the pool, so it can also choose the first labels, before
     there is a fitted estimator.
 
     Parameters

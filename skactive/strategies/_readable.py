@@ -21,9 +21,9 @@ _NAMED = 3
 def readable_positions(learner: Any, X_pool: Any, owner: object) -> np.ndarray | None:
     """Return which samples a reader that skips files can read; None if there is no such reader.
 
-    A reader is the first step of a Pipeline, has `errors="skip"`, and tells with `readable(X)`
+    A reader is the first step of a Pipeline, has `errors="skip"`, and says with `readable(X)`
     what it can read. It is looked for in modAL learners, Committees and searches too, fitted or
-    not. Of a pool that has been looked through already, None is returned.
+    not. For a pool that has been checked already, None is returned.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class SubsetStrategy(QueryStrategy):
 
 
 def some_positions(n: int, count: int | None, draw: np.random.Generator) -> np.ndarray:
-    """Return increasing positions below n: so many of them at random, or all."""
+    """Return increasing positions below n: `count` of them at random, or all."""
     if count is None or count >= n:
         return np.arange(n)
     return np.sort(draw.choice(n, count, replace=False))

@@ -24,10 +24,10 @@ class Switch(Composition):
     Parameters
     ----------
     phases : list of (QueryStrategy, int), the last one (QueryStrategy, None)
-        Each strategy, and how many labels end its phase, increasing; None is no end. A name may
-        come first: (str, QueryStrategy, int). Without names the strategies have those of their
-        classes, in lower case: the parameter `margin__batch_size` of the whole is that of a Margin
-        in the list. With several of a class, these are `margin-1`, `margin-2`, ….
+        Each strategy, and the number of labels that ends its phase, increasing; None is no end. A
+        name may come first: (str, QueryStrategy, int). Without names the strategies have those of
+        their classes, in lower case: the parameter `margin__batch_size` of the whole is that of a
+        Margin in the list. With several of one class, these are `margin-1`, `margin-2`, ….
     random_state : int, RandomState, Generator or None, default=None
         Seeds the strategies, in place of their own `random_state`; None leaves them theirs.
 

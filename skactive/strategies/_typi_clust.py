@@ -24,7 +24,7 @@ class TypiClust(EmbeddingStrategy):
 
     Pool and labelled samples are clustered into min(n_L + n, max_clusters) clusters by their
     embeddings h. The clusters, those with the fewest labelled samples and then the largest first,
-    give one sample each, in turns: the one of the highest
+    give one sample each, in turn: the one of the highest
 
         typicality(x) = (1/K Σ_{i ∈ K-NN(x)} ‖h(x) − h(x_i)‖)⁻¹
 
@@ -43,10 +43,10 @@ class TypiClust(EmbeddingStrategy):
     n_neighbors : int, default=20
         K.
     max_clusters : int, default=500
-        The most clusters. More than 50, in more than 5000 samples, are found by k-means in
+        Largest number of clusters. More than 50, in more than 5000 samples, are found by k-means in
         mini-batches.
     too_small : int, default=5
-        Clusters of so many samples or fewer are passed over, while others have samples left.
+        Clusters of this size or smaller are passed over, while others have samples left.
     batch_size : int, default=256
         Samples that are embedded at a time.
     device : str, torch.device or None, default=None

@@ -1,4 +1,4 @@
-"""Variation ratio: how many draws of the network do not vote for the winning class."""
+"""Variation ratio: the share of the network's draws that do not vote for the winning class."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class VariationRatio(MonteCarloUtility):
         one vote for its most probable class, the lower one of equals, as the ratio was first
         defined. Hard votes tie often, and ties go by position.
     n_passes : int, default=100
-        T, at least 2. Has no effect on several estimators.
+        T, at least 2. Has no effect with several estimators.
     batch_size : int, default=256
-        Samples a forward pass; the result does not depend on it.
+        Samples per forward pass; the result does not depend on it.
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
@@ -73,6 +73,6 @@ class VariationRatio(MonteCarloUtility):
         if self.voting == "soft":
             return split_off_best(mean_log_probabilities(log_p))[1]
         T, n, C = log_p.shape
-        votes = log_p.argmax(2) + C * np.arange(n)  # (T, n), another C numbers for each sample
+        votes = log_p.argmax(2) + C * np.arange(n)  # (T, n), a range of C numbers per sample
         counts = np.bincount(votes.ravel(), minlength=n * C).reshape(n, C)
         return (T - counts.max(1)) / T
