@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
 
@@ -216,8 +216,11 @@ class ImageReader(TransformerMixin, BaseEstimator):
             remedy = "errors='skip' lets queries pass over such files of a pool"
         else:
             remedy = "errors='skip' passes over files of a pool only, and here each is needed"
+        why = str(error) or repr(error)
+        if isinstance(error, Image.DecompressionBombError):
+            why += " Where you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS"
         raise UnreadableFileError(
-            f"ImageReader cannot read{count} {path!r}: {str(error) or repr(error)}. Remove or "
+            f"ImageReader cannot read{count} {path!r}: {why}. Remove or "
             f"replace what cannot be read; {remedy}."
         ) from error
 
@@ -253,11 +256,31 @@ def read_image(path: str, size: tuple[int, int] | None, mode: str) -> np.ndarray
     with Image.open(path) as image:
         if size is not None:  # no smaller than twice what is asked for, upright or not
             image.draft(None, (2 * max(size), 2 * max(size)))
-        ImageOps.exif_transpose(image, in_place=True)
-        converted = _converted(image, mode)
+        converted = _converted(_upright(image), mode)
         if size is not None:
             converted = converted.resize((size[1], size[0]), Image.Resampling.BILINEAR)
         return np.asarray(converted)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return an image turned as its EXIF orientation says; as it lies if that cannot be read."""
+    image.load()  # here, where broken pixels are an error
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # whatever a parser stumbles over in broken metadata
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:

@@ -40,7 +40,7 @@ def top_n(utilities: np.ndarray, n: int, *, random_state: Any = None) -> np.ndar
     """
     utilities = np.asarray(utilities, dtype=np.float64)
     if utilities.ndim != 1:
-        raise invalid("utilities", top_n, "an array with one number a sample", utilities)
+        raise invalid("utilities", top_n, "an array with one number per sample", utilities)
     candidates = np.flatnonzero(~np.isnan(utilities))
     n = check_count("n", top_n, n, high=len(candidates), high_is="the utilities that are numbers")
     if random_state is not None:

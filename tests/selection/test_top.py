@@ -27,7 +27,7 @@ def test_ties_at_random_only_among_equals():
     [
         ([1.0, np.nan], 2, "from 1 to 1 \\(the utilities that are numbers\\). Got 2"),
         ([1.0], 0, "from 1 to 1"),
-        ([[1.0]], 1, "one number a sample. Got an array of shape \\(1, 1\\)"),
+        ([[1.0]], 1, "one number per sample. Got an array of shape \\(1, 1\\)"),
     ],
 )
 def test_errors(utilities, n, match):
