@@ -343,7 +343,7 @@ def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: o
         raise invalid(
             "module",
             owner,
-            f"a network that returns logits of shape (n, {n_classes}), a column a class",
+            f"a network that returns logits of shape (n, {n_classes}), one column per class",
             Description(f"outputs of shape {('n', *out.shape[1:])}".replace("'", "")),
             "Give binary problems two logits; a single one is not supported."
             if one_logit
