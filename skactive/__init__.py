@@ -1,6 +1,6 @@
 """Deep active learning for images with scikit-learn's manners.
 
-What is public is imported when it is first used: `import skactive` alone brings no torch.
+Public names are imported on first use: `import skactive` alone imports no torch.
 """
 
 import sys
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CNNClassifier", "ImageReader", "LPLClassifier", *strategies.__all__]
 __version__ = "0.1.0.dev0"
 
-if not TYPE_CHECKING:  # type checkers would take a misspelt name for one that this finds
+if not TYPE_CHECKING:  # type checkers would think that this finds misspelt names too
     _MODULES = (
         "datasets",
         "estimators",

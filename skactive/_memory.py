@@ -1,4 +1,4 @@
-"""How much memory is free where a computation would take place, and how much some of them take."""
+"""Memory that is free where a computation would run, and memory that some computations take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 # C × C matrices per sample that a greedy selection by Fisher information holds at once, at most:
 # A and B, as they are and put together.
 _MATRICES_EACH = 4
-# k × k matrices in float64 that it holds at once, at most: in the setting up, I_U, the labelled
+# k × k matrices in float64 that it holds at once, at most: in the set-up, I_U, the labelled
 # samples' information, W, Q, and two intermediate results.
 _MATRICES = 6
 
@@ -29,16 +29,16 @@ def matrix_bytes(k: int) -> int:
 def sample_bytes(factors: FisherFactors) -> int:
     """Return how much memory a sample takes in `greedy_fisher`, in bytes: V, A and B.
 
-    Three times as much where factors in float32 are too ill-scaled, and are taken to float64.
+    Three times as much where factors in float32 are too ill-scaled, and are converted to float64.
     """
     _, C, _ = factors.shape
     return (factors.numbers_each + _MATRICES_EACH * C**2) * factors.dtype.itemsize
 
 
 def free_memory(device: torch.device) -> int:
-    """Return how many bytes can be had on a device; on a CPU, in the machine or its container.
+    """Return the number of bytes available on a device; on a CPU, in the machine or its container.
 
-    Of containers, those of control groups version 2 are known.
+    Among containers, those of control groups version 2 are recognised.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def free_memory(device: torch.device) -> int:
     Returns
     -------
     int
-        The bytes, those counted in that torch's allocator holds unused; on macOS, where the system
-        does not tell what is free, all of the machine's.
+        The bytes, including those that torch's allocator holds unused; on macOS, where the system
+        does not report what is free, all of the machine's.
     """
     if device.type == "cuda":
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -70,7 +70,7 @@ def _free_on_linux() -> int:
 
 
 def _free_in_group(folder: Path) -> int:
-    """Return what a control group may still take; without a bound, a number above any memory."""
+    """Return what a control group may still take; without a limit, a number above any memory."""
     try:
         bound = (folder / "memory.max").read_text(encoding="ascii").strip()
         used = int((folder / "memory.current").read_text(encoding="ascii"))

@@ -5,10 +5,10 @@ and pandas stay as they are. `_modal_hook` calls it when modAL is imported. What
 
 - `check_X_y`: modAL passes ``force_all_finite``, a name that scikit-learn 1.8 removed;
 - the row helpers of `modAL.utils.data`: ``DataFrame.append`` is gone, and torch tensors,
-  Series, lists of images and out-of-range indices were not, or wrongly, dealt with;
-- bootstrapping, which indexed the columns of a DataFrame, and lists not at all;
+  Series, lists of images and out-of-range indices were handled wrongly or not at all;
+- bootstrapping, which indexed the columns of a DataFrame, and could not index lists;
 - `bootstrap_init`, which learners never stored, so that `repr` and `clone` raised;
-- committees, which took no lists;
+- committees, which did not accept lists;
 - `score`, for labels that are a tensor;
 - `np.bool` in `modAL.batch`, a name that NumPy 1.24 to 1.26 lack.
 
@@ -47,7 +47,7 @@ def query_result(indices: np.ndarray, utilities: Any) -> Any:
     -------
     ndarray or tuple
         ``(indices, utilities)`` where `query` has `return_metrics`: it unpacks them, and would
-        take two bare indices for one, or run the strategy again. Elsewhere `indices` alone:
+        take two bare indices for a pair, or run the strategy again. Elsewhere `indices` alone:
         there a tuple would be passed on to the caller as it is.
     """
     from modAL.models.base import BaseLearner
@@ -252,7 +252,7 @@ def _store_bootstrap_init(learner: Any) -> None:
         arguments = signature.bind(self, *args, **kwargs)
         arguments.apply_defaults()
         strategy = arguments.arguments["query_strategy"]
-        if inspect.isclass(strategy):  # it is callable, and fails only when it is asked
+        if inspect.isclass(strategy):  # it is callable, and fails only when queried
             raise TypeError(
                 f"query_strategy must be a callable that chooses samples, such as "
                 f"{strategy.__name__}(). Got the class {strategy.__name__}: add parentheses."
@@ -264,7 +264,7 @@ def _store_bootstrap_init(learner: Any) -> None:
 
 
 def _bootstrap_rows(X: Any, y: Any) -> tuple[Any, Any]:
-    """Draw as many rows with replacement, with modAL's own generator and the same draws."""
+    """Draw the same number of rows with replacement, with modAL's generator and the same draws."""
     rows = np.random.choice(_count_rows(X), _count_rows(X), replace=True)  # noqa: NPY002
     return retrieve_rows(X, rows), retrieve_rows(y, rows)
 
@@ -345,7 +345,7 @@ def _rebind(stock: Any, mended: Any) -> None:
 
 def mend() -> None:
     """Apply every mend to the modAL that is imported, unless that has been done."""
-    # Here, so that skactive's import does not import it.
+    # Imported here, so that importing skactive does not import it.
     from modAL import batch, disagreement
     from modAL.models import Committee, base
     from modAL.models.base import BaseLearner

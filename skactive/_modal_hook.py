@@ -12,7 +12,7 @@ __all__ = ["install"]
 
 
 def install() -> None:
-    """Have modAL mended: as soon as it is imported, or at once where it has been."""
+    """Have modAL mended as soon as it is imported, or at once if it has been."""
     if ModalFinder not in sys.meta_path:
         sys.meta_path.insert(0, ModalFinder)
     # After the finder is there, so that no other thread's import slips through between the two.

@@ -16,7 +16,7 @@ def import_optional(module: str, extra: str, what: str) -> Any:
     extra : str
         The extra in pyproject.toml that installs it.
     what : str
-        What needs it; begins the message.
+        What needs it; the message begins with this.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""Names that have changed, for what is kept in files: it is an error that says the new name."""
+"""Names that have changed, for names stored in files: an old one is an error that gives the new."""
 
 from __future__ import annotations
 
-# What takes a parameter, and what the parameter was called and is called.
+# Per function or class, the old and the new names of its parameters.
 RENAMED: dict[str, dict[str, str]] = {
     "run_experiment": {"batch_size": "n_instances"},
     "BatchBALD": {"n_samples": "n_configurations"},

@@ -21,7 +21,7 @@ class SubPool:
     positions : ndarray of int
         Which of its samples, in this order.
     readable : bool, default=False
-        Whether the files that cannot be read have been left out; so they are of a part of a part.
+        Whether unreadable files have been left out; if so, they are left out of its parts, too.
     """
 
     def __init__(self, X: Any, positions: np.ndarray, readable: bool = False) -> None:

@@ -133,7 +133,7 @@ def lent_rng(seed: int | None = None, device: torch.device | None = None) -> Ite
 
     Python's `random`, NumPy's legacy generator, torch's CPU generator and, where `device` is a
     CUDA device, its generator. What runs inside may start threads that take `isolated_rng`, which
-    they could not from inside of one.
+    they could not do from inside one.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ def map_batches(
     X : array, tensor, DataFrame, sequence or torch Dataset
         The samples, read block by block.
     batch_size : int
-        Samples a block.
+        Samples per block.
 
     Yields
     ------
@@ -302,7 +302,7 @@ def map_batches(
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
-        if result is None:  # out of the except block, which keeps the failed tensors alive
+        if result is None:  # outside the except block, which keeps the failed tensors alive
             batch_size, halved = batch_size // 2, True
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -322,13 +322,13 @@ def map_batches(
 def one_behind(items: Iterable[_Result]) -> Iterator[_Result]:
     """Hand on each item when the next one has been made.
 
-    A CUDA device computes while Python goes on, up to where a result is looked at. So the next
+    A CUDA device computes while Python goes on, until a result is looked at. So the next
     batch is read, prepared and handed over while the device is at this one.
 
     Parameters
     ----------
     items : iterable
-        What is not to be looked at before the next one is there.
+        Items that should not be looked at before the next one is there.
 
     Yields
     ------
@@ -372,14 +372,14 @@ def as_tensor(X: Any) -> Tensor:
 def check_finite(X: Any, owner: object, parameter: str = "X", where: int | np.ndarray = 0) -> None:
     """Raise if X holds NaN or infinity; reads it block by block, and integers not at all.
 
-    `where` tells the positions of X's samples in what the user passed, for the message: all of
+    `where` gives the positions of X's samples in what the user passed, for the message: all of
     them, or that of the first where they are consecutive.
     """
     if not as_tensor(X[:0]).is_floating_point():
         return
     for start in range(0, n_rows(X), 1024):
         x = as_tensor(X[start : start + 1024])
-        if math.isfinite(x.sum()):  # then all are, and mostly this one reading tells it
+        if math.isfinite(x.sum()):  # then all are, and mostly this one pass is enough
             continue
         finite = torch.isfinite(x).flatten(1).all(1)
         if not bool(finite.all()):

@@ -80,7 +80,7 @@ def invalid(
 
 @contextmanager
 def on_behalf_of(owner: object, **names: str) -> Iterator[None]:
-    """Name the parameters of a caller in the messages about those of what it calls.
+    """Name a caller's parameters in the messages about the parameters of what it calls.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def check_count(
     high_is: str = "",
     remedy: str = "",
 ) -> int:
-    """Return `value` as an int from `low` to `high`, or raise; bools are no counts."""
+    """Return `value` as an int from `low` to `high`, or raise; bools are not counts."""
     good = isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
     if good and value >= low and (high is None or value <= high):
         return int(value)
@@ -135,7 +135,7 @@ def check_positions(where: str, value: Any, n: int, n_pool: int) -> np.ndarray:
     value : list, array or tensor of int
         The positions.
     n : int
-        How many were asked for.
+        The number that was requested.
     n_pool : int
         The size of the pool.
 
@@ -170,7 +170,7 @@ def check_positions(where: str, value: Any, n: int, n_pool: int) -> np.ndarray:
 def as_numbers(value: Any) -> np.ndarray | None:
     """Return what a list, an array or a tensor on any device holds; None for anything else.
 
-    A pandas Index is none of these: it may hold labels where positions are asked for.
+    A pandas Index is none of these: it may hold labels where positions are required.
     """
     try:
         if hasattr(value, "detach"):  # a tensor; NumPy has no bfloat16
@@ -190,7 +190,7 @@ def exact_share(fraction: float, total: int, *, up: bool = False) -> int:
         A number such as 0.07, taken as the decimal that Python prints for it. In floating point
         0.07 · 100 is a little above 7, whose ceiling is 8, and 0.29 · 100 a little below 29.
     total : int
-        What there is a share of.
+        The number that it is a fraction of.
     up : bool, default=False
         The ceiling instead of the floor.
 

@@ -25,7 +25,7 @@ class ResultsMismatchError(ValueError):
 
 
 class SelectionError(ValueError):
-    """A query strategy returned what is no selection from its pool."""
+    """A query strategy returned something that is not a selection from its pool."""
 
 
 class UnreadableFileError(OSError):

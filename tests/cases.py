@@ -127,7 +127,7 @@ VIT_GENERAL = {
 def overwritten_output(m: nn.Module, x: Tensor) -> Tensor:
     h = m.stem(x).tanh()
     y = m.block(h)
-    y += h  # the output of `block` is no more
+    y += h  # the output of `block` is gone
     y *= 0.5
     return m.head(y)
 
@@ -176,7 +176,7 @@ def overwritten_logits(m: nn.Module, x: Tensor) -> Tensor:
 def overwritten_input(m: nn.Module, x: Tensor) -> Tensor:
     h = m.stem(x)
     y = m.block(h)
-    h += y  # the input that `block` saw is no more
+    h += y  # the input that `block` saw is gone
     return m.head(h.tanh())
 
 

@@ -232,7 +232,7 @@ def read_case(case):
 
 
 def print_matrix(results):
-    """Print one row an operation, and one column a version, before and after."""
+    """Print one row per operation, and one column per version, before and after."""
     cells = defaultdict(lambda: defaultdict(list))
     for column, outcomes in results.items():
         for name, outcome in outcomes.items():

@@ -22,7 +22,7 @@ def class_rows(logits: Tensor, weighting: str) -> Tensor:
 
 
 def naive_rows(module: nn.Module, X: Tensor, weighting: str = "probability") -> Tensor:
-    """V on all trainable parameters, (N, C, P): one backward pass a sample and class."""
+    """V on all trainable parameters, (N, C, P): one backward pass per sample and class."""
     parameters = trainable(module)
     module.eval()
     rows = []
@@ -120,7 +120,7 @@ def published_greedy(
     regularization: float = 1.0,
     oversample_to: int | None = None,
 ) -> list[int]:
-    """The published loop: every step all gains anew; then, if oversampled, the least useful go."""
+    """The published loop: each step recomputes gains; then, if oversampled, the least useful go."""
     I_U, M, V = information(V, candidates, labelled, n, regularization)
     W, picks = np.linalg.inv(M), []
     left = list(candidates)

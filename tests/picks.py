@@ -322,7 +322,7 @@ def networks_of(cls):
 def table(jitter=0.0):
     """All cases: name -> function that returns indices and what they are worth.
 
-    With a jitter all numbers are changed by about so much of them; where the picks change too,
+    A jitter changes all numbers by about that fraction of them; where the picks change too,
     samples are too nearly equal to be compared on other machines.
     """
 

@@ -60,7 +60,7 @@ class Checks:
     file : str
         The file.
     names : tuple of str
-        Words for pytest's -k, of which a test has one; none for the whole file.
+        Words for pytest's -k; a test matches if it has one of them; none for the whole file.
     slow : bool
         Whether those that are marked slow are wanted too.
     """
@@ -113,7 +113,7 @@ def _candidates(path: str, files: Mapping[str, str]) -> list[Checks]:
 def mirror(path: str) -> str:
     """Return where a file's own tests are: `tests/room/test_name.py`, of `skactive/room/_name.py`.
 
-    Benchmarks are a room in this, and helpers of the tests are like sources.
+    Here benchmarks count as a room, and helpers of the tests as sources.
     """
     folder, file = PurePosixPath(path).parent, PurePosixPath(path)
     if folder.parts[0] in {"skactive", "tests"}:
@@ -173,7 +173,7 @@ def _that_name(path: str, files: Mapping[str, str]) -> list[str]:
 
 
 def _public(path: str, files: Mapping[str, str], kinds: tuple[type, ...] = ()) -> list[str]:
-    """Return the public classes and functions of a file; none where it is half written."""
+    """Return the public classes and functions of a file; none where the file is half written."""
     try:
         body = ast.parse(files.get(path, "")).body
     except SyntaxError:
@@ -301,7 +301,7 @@ def check_style() -> bool:
 
 
 def check_types(command: list[str], seconds: float) -> tuple[bool, str]:
-    """Run mypy; return whether it is content, and what there is to say."""
+    """Run mypy; return whether it is content, and what to report."""
     start = time.time()
     try:
         done = subprocess.run(

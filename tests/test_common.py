@@ -1,4 +1,4 @@
-"""The battery: what every public strategy and every public estimator has to stand.
+"""The battery: what every public strategy and every public estimator must pass.
 
 Strategies and estimators are discovered. One that is added without a test file, a docstring with
 references and a running example, or a line in docs/strategies.md, fails here.
@@ -81,7 +81,7 @@ MADE_OF = {
     "Subsample": lambda: {"strategy": Entropy(batch_size=4)},
     "Switch": lambda: {"phases": [(Entropy(batch_size=4), 1000), (Random(), None)]},
 }
-# More would take long, and prove no more.
+# More would take longer and prove nothing further.
 FEW = {"n_passes": 3}
 
 every_strategy = pytest.mark.parametrize("cls", STRATEGIES, ids=lambda cls: cls.__name__)
@@ -135,7 +135,7 @@ def takes_committees(cls):
 
 
 def images(n, seed=0):
-    """uint8 images (n, 3, 8, 8); the bright half tells the class."""
+    """uint8 images (n, 3, 8, 8); the bright half gives the class."""
     rng = np.random.default_rng(seed)
     y = np.arange(n) % 3
     X = rng.integers(0, 120, (n, 3, 8, 8), dtype=np.uint8)

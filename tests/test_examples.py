@@ -115,7 +115,7 @@ def test_the_readmes_examples_run(tmp_path, monkeypatch):
     exec(blocks[0], scope)
     assert scope["learner"].score(scope["data"].X_test, scope["data"].y_test) > 0.5
     pool = {name: data[name][:300] for name in ("X_train", "y_train", "X_test", "y_test")}
-    scope["data"] = Bunch(**pool)  # the rest runs in small
+    scope["data"] = Bunch(**pool)  # the rest runs at a small scale
     scope["clf"].set_params(max_epochs=3)
     for block in blocks[1:]:
         exec(block, scope)

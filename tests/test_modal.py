@@ -49,7 +49,7 @@ KINDS += ["tensor", "image_tensor"]
 
 
 def as_kind(kind, rows):
-    """Give rows of X and y as data of a kind; the labels in an index tell rows apart."""
+    """Give rows of X and y as data of one kind; the labels in an index tell rows apart."""
     values, targets, images = X[rows], y[rows], X[rows].reshape(-1, 1, 2, 2)
     # Integers in reverse: row numbers taken for labels would find the wrong rows.
     frame = pd.DataFrame(values, columns=list("abcd"), index=29 - rows)
@@ -67,7 +67,7 @@ def as_kind(kind, rows):
 
 
 def flat(data):
-    """Give data of any kind as an array with one row a sample."""
+    """Give data of any kind as an array with one row per sample."""
     data = data.toarray() if sp.issparse(data) else np.asarray(data)
     return data.reshape(len(data), -1)
 
@@ -446,7 +446,7 @@ def test_clone_of_a_taught_learner(owner, kind):
 
 
 def test_fit_kwargs():
-    """They are no parameters; they reach `fit`, also of a bootstrap of the new data."""
+    """They are not parameters; they reach `fit`, also on a bootstrap of the new data."""
     learner = ActiveLearner(Means(), X_training=X[START], y_training=y[START], note="first")
     assert learner.estimator.note_ == "first"
     assert "note" not in learner.get_params(deep=False)

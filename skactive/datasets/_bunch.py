@@ -11,7 +11,7 @@ Split = tuple[np.ndarray, np.ndarray]
 
 
 def check_split(source: object, X: np.ndarray, y: np.ndarray, n_classes: int) -> Split:
-    """Return images and int64 labels, or raise where they do not fit each other."""
+    """Return images and int64 labels, or raise where they do not match."""
     if len(X) != len(y):
         raise damaged(source, f"it has {len(X)} images and {len(y)} labels")
     if y.dtype.kind not in "iu":

@@ -214,7 +214,7 @@ def _load(layout: _Layout, path: Any, download: Any) -> Bunch:
 
 def _missing(layout: _Layout, place: Path) -> list[str]:
     if place.is_file():
-        return []  # an archive; what it lacks shows as it is read
+        return []  # an archive; what it lacks shows when it is read
     return [name for name in layout.files if not (place / name).is_file()]
 
 
@@ -226,7 +226,7 @@ def _entries(layout: _Layout, place: Path) -> Iterator[tuple[str, dict[str, Any]
         return
     wanted = {f"{layout.folder}/{name}": name for name in layout.files}
     try:
-        # Read front to back: to step back in a gzipped archive is to decompress it anew.
+        # Read front to back: stepping back in a gzipped archive means decompressing it anew.
         with gzip.open(place) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
                 if not (member.isfile() and member.name in wanted):

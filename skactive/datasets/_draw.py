@@ -1,4 +1,4 @@
-"""A seeded draw of given counts of each class, shared by the helpers."""
+"""A seeded draw of given counts per class, shared by the helpers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imbalance as the papers have it: given counts of each class."""
+"""Imbalance as in the papers: given counts per class."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def make_imbalanced(
 
 
 def _check_counts(counts: Any, labels: np.ndarray) -> dict[Any, int]:
-    """Return a count for each class that is drawn, in the order of the sorted classes."""
+    """Return the count for each class that is drawn, in the order of the sorted classes."""
     classes, n_available = np.unique(labels, return_counts=True)
     available = dict(zip(classes.tolist(), n_available.tolist(), strict=True))
     if not isinstance(counts, Mapping):

@@ -27,10 +27,10 @@ def initial_positions(
     y : array-like of shape (n_samples,)
         The labels of the pool.
     n : int
-        How many positions: in all, or of each class with `per_class=True`.
+        The number of positions: in total, or per class with `per_class=True`.
     per_class : bool, default=False
         Whether every class of y gets `n` positions. This looks at all labels, which a real
-        annotator could not; say so where results are compared.
+        annotator could not do; say so where results are compared.
     random_state : int, Generator, RandomState or None, default=None
         The seed of the choice; None chooses differently each time. With the same int, a larger
         `n` chooses what a smaller one does, and more.
@@ -43,7 +43,7 @@ def initial_positions(
     Raises
     ------
     InvalidParameterError
-        If y is not 1-D or is empty, or `n` is more than there are samples, in all or of a class.
+        If y is not 1-D or is empty, or `n` exceeds the number of samples, in total or of a class.
 
     Examples
     --------

@@ -88,7 +88,7 @@ def _shortcoming(place: Path, names: list[str]) -> str:
 
 
 def fetch(title: str, dataset: str, root: Path, parts: Sequence[dict[str, str]] = ({},)) -> None:
-    """Download a data set by torchvision's class of the name `dataset`, part by part."""
+    """Download a data set with torchvision's class named `dataset`, part by part."""
     import torchvision.datasets
 
     downloader = getattr(torchvision.datasets, dataset)

@@ -69,7 +69,7 @@ def unpickle(file: Path, content: bytes) -> dict[str, Any]:
 
 
 def list_field(file: Path, entry: dict[str, Any], key: str, kind: type) -> list[Any]:
-    """Return the list under `key`, whose items must all be of the kind."""
+    """Return the list under `key`, whose items must all be of the given kind."""
     value = entry.get(key)
     if not isinstance(value, list) or not all(isinstance(item, kind) for item in value):
         raise damaged(file, f"expected a list of {kind.__name__} under {key!r}")
@@ -80,7 +80,7 @@ def byte_rows(file: Path, entry: dict[str, Any], key: str, length: int) -> np.nd
     """Return the uint8 array of shape (n_rows, length) that is pickled under `key`."""
     expected = f"expected an array of shape (n, {length}) and dtype uint8 under {key!r}"
     value = entry.get(key)
-    # ndarray's pickled state: version, shape, dtype, whether in Fortran's order, content.
+    # ndarray's pickled state: version, shape, dtype, whether in Fortran order, content.
     state = value.state if isinstance(value, _Inert) else None
     if not isinstance(state, tuple) or len(state) != 5:
         raise damaged(file, expected)

@@ -185,7 +185,7 @@ def _construct(
     params: Mapping[str, Any],
     owner: object,
 ) -> nn.Module:
-    """Call a module's constructor, with what it takes of the data's sizes."""
+    """Call a module's constructor with those of the data's sizes that it takes."""
     try:
         signature = inspect.signature(cls)
     except ValueError:
@@ -237,7 +237,7 @@ def _torchvision(
             name,
             "They are listed by torchvision.models.list_models(module=torchvision.models).",
         )
-    if short in _WITH_AUXILIARY_HEADS:  # their training output is no tensor
+    if short in _WITH_AUXILIARY_HEADS:  # their training output is not a tensor
         params = {"aux_logits": False, "init_weights": True, **params}
     try:
         network = models.get_model(short, weights=None, num_classes=n_classes, **params)
@@ -343,7 +343,7 @@ def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: o
         raise invalid(
             "module",
             owner,
-            f"a network that returns logits of shape (n, {n_classes}), a column a class",
+            f"a network that returns logits of shape (n, {n_classes}), one column per class",
             Description(f"outputs of shape {('n', *out.shape[1:])}".replace("'", "")),
             "Give binary problems two logits; a single one is not supported."
             if one_logit

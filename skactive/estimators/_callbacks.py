@@ -33,7 +33,7 @@ class RecordAccuracy(Callback):
     ) -> None:
         """Count the right predictions of a batch."""
         y, y_pred = batch[1], kwargs["y_pred"]
-        # a tensor, for to read it is to wait for the device
+        # a tensor, since reading it means waiting for the device
         self.right_[training] = (
             self.right_[training] + (y_pred.argmax(1) == y.to(y_pred.device)).sum()
         )
@@ -54,7 +54,7 @@ class StopAtTrainAccuracy(RecordAccuracy):
     number of epochs stays bounded by `max_epochs`. The accuracy is that of the batches as training
     sees them, augmented and while the weights move, so that it stays below `score` on the same
     images; with augmentation and few images it may not get there. Works in any skorch classifier
-    whose module returns a column a class.
+    whose module returns one column per class.
 
     Parameters
     ----------
@@ -107,14 +107,14 @@ SCHEDULES: dict[str, Callable[[float], float]] = {"cosine": cosine, "step": step
 
 
 class Schedule(Callback):
-    """Set the learning rate of each epoch of a fit: `lr` times a factor of the training done.
+    """Set the learning rate of each epoch of a fit: `lr` times a factor that depends on progress.
 
     Epochs of `partial_fit`, which belong to no plan, use `lr` itself.
 
     Parameters
     ----------
     factor : callable
-        Takes the share of the planned epochs that is done, from 0 to below 1, returns the factor.
+        Takes the share of the planned epochs that is done, from 0 to below 1; returns the factor.
     """
 
     def __init__(self, factor: Callable[[float], float]) -> None:

@@ -76,7 +76,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
           starts from its weights. Parameters with `requires_grad=False` stay frozen, and BatchNorm
           layers frozen whole stay in evaluation mode.
 
-        It must return logits, a column a class.
+        It must return logits, one column per class.
     classes : array-like or None, default=None
         All classes, where the labels of early rounds lack some. None takes those in `y`.
     input_shape : tuple of int or None, default=None
@@ -91,7 +91,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     normalize : {"auto"}, None or tuple of two arrays, default="auto"
         "auto" standardises each channel (each feature of rows) by the training data's mean and
         standard deviation. A pair (mean, std) is used as it is; for uint8 images it refers to the
-        scale from 0 to 1, as torchvision's. None scales uint8 images to 0 to 1, and leaves floats.
+        scale from 0 to 1, as in torchvision. None scales uint8 images to 0 to 1, and leaves floats.
     augment : {"crop", "flip", "crop_flip", "strong"}, callable or None, default=None
         What is done to training batches on the device: a random crop after padding by 4, a
         horizontal flip, or both; "strong" also changes the contrast by up to 40 % and blackens a
@@ -100,7 +100,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     max_epochs : int, default=30
         Passes over the training data.
     batch_size : int, default=32
-        Samples a step. A last batch of one sample joins the one before it.
+        Samples per step. A last batch of one sample joins the one before it.
     optimizer : {"sgd", "adam", "adamw"} or subclass of torch.optim.Optimizer, default="sgd"
         The optimizer.
     lr : float, default=0.05
@@ -117,7 +117,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         Weights of the classes in the loss.
     train_split : float or None, default=None
         The share of the samples to hold out for validation during `fit` (stratified where the
-        classes allow), for callbacks such as early stopping. None trains on all: labels are dear.
+        classes allow), for callbacks such as early stopping. None trains on all: labels are costly.
     warm_start : bool, default=False
         Whether `fit` goes on from the fitted weights, with a new optimizer. The network, the
         classes, and how samples are stored and scaled stay those of the first fit.
@@ -372,7 +372,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         y : array-like of shape (N,)
             Their labels.
         classes : array-like or None, default=None
-            All classes; at the first call, where neither the parameter `classes` nor `y` has them.
+            All classes; needed at the first call if neither the parameter `classes` nor `y`
+            has them.
         sample_weight : array-like of shape (N,) or None, default=None
             Their weights.
 
@@ -538,7 +539,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     def _check_fit(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
     ) -> ArrayDataset:
-        """Check training data; the first fix classes, format, scaling and structure."""
+        """Check training data; at first they fix classes, format, scaling and structure."""
         if isinstance(X, Dataset):
             raise invalid(
                 "X",

@@ -43,7 +43,7 @@ class FeatureTaps:
     axes : dict of str to int
         The names of the layers, and for each the axis of its output that holds the channels.
     channels : tuple of int
-        How many channels each has.
+        The number of channels of each.
     """
 
     axes: dict[str, int]
@@ -104,8 +104,9 @@ def find_taps(whole: ClassifierNetwork, names: Sequence[str] | None, owner: obje
     names : sequence of str or None
         The layers, as the network names its submodules. None takes the stages of skactive's own
         networks; of others, for each size of map or number of tokens, the last layer to finish
-        that returns it, without those whose average over positions is another's or the logits.
-        Flat features, the last of each width, are taken where there are neither maps nor tokens.
+        that returns it, without those whose average over positions is another layer's or the
+        logits. Flat features, the last of each width, are taken where there are neither maps nor
+        tokens.
     owner : object
         Whose parameters these are, for the error messages.
 
@@ -126,7 +127,7 @@ def find_taps(whole: ClassifierNetwork, names: Sequence[str] | None, owner: obje
         layers = [
             name
             for name, layer in network.named_modules()
-            if name and not isinstance(layer, _DropoutNd)  # what it passes on, another returned
+            if name and not isinstance(layer, _DropoutNd)  # passes on what another layer returned
         ]
         outputs, logits = _watch(whole, layers)
         chosen = _last_of_each_resolution(outputs, logits)
@@ -234,10 +235,10 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 
 def _channel_axis(shape: tuple[int, ...], image: tuple[int, ...]) -> int:
-    """Tell which axis of an output holds the channels.
+    """Return which axis of an output holds the channels.
 
-    Of maps it is the first after the samples, unless the other reading, (n, H, W, C), has sides
-    in a ratio that is nearer to the image's.
+    For maps it is the first after the samples, unless the other reading, (n, H, W, C), has an
+    aspect ratio nearer to the image's.
     """
     if len(shape) == 2:
         return 1

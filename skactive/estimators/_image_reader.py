@@ -20,13 +20,13 @@ from skactive.exceptions import UnreadableFileError
 class ImageReader(TransformerMixin, BaseEstimator):
     """Read image files: paths in, uint8 images out.
 
-    As the first step of a Pipeline it makes an array of paths a pool, which then need not fit into
+    As the first step of a Pipeline it turns an array of paths into a pool, which need not fit into
     memory: strategies send it through the Pipeline batch by batch. It learns nothing from data,
     and works without `fit`.
 
     Every format that Pillow opens is read. Images are turned upright as their EXIF orientation
-    says; of animations the first frame is taken, of 16-bit grey values the high byte. Transparency
-    is dropped.
+    says; from animations the first frame is taken, from 16-bit grey values the high byte.
+    Transparency is dropped.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class ImageReader(TransformerMixin, BaseEstimator):
         a file that cannot be read is an error in either case: there is no image that could stand
         for it.
     n_jobs : int or None, default=None
-        Threads that read, as in scikit-learn: None is 1, and -1 one for each processor. Pillow
+        Threads that read, as in scikit-learn: None is 1, and -1 one per processor. Pillow
         decodes without holding Python's global lock.
 
     See Also
@@ -97,14 +97,14 @@ class ImageReader(TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any = None) -> ImageReader:
-        """Check the parameters, and that X are paths; no file is opened.
+        """Check the parameters, and that X holds paths; no file is opened.
 
         Parameters
         ----------
         X : sequence of str or os.PathLike
             The files.
         y : object, default=None
-            Not looked at.
+            Ignored.
 
         Returns
         -------
@@ -130,10 +130,10 @@ class ImageReader(TransformerMixin, BaseEstimator):
         Raises
         ------
         InvalidParameterError
-            If a parameter is not what it must be, or X is no sequence of paths.
+            If a parameter is not what it must be, or X is not a sequence of paths.
         UnreadableFileError
             If a file cannot be read, or `size` is None and its image differs in size from the
-            first one; names it.
+            first one; the message names it.
         """
         paths = self._checked(X)
         if not paths:
@@ -153,7 +153,7 @@ class ImageReader(TransformerMixin, BaseEstimator):
         return images
 
     def readable(self, X: Any) -> np.ndarray:
-        """Tell which files can be read, by decoding them; JPEGs at an eighth of their size.
+        """Return which files can be read, by decoding them; JPEGs at an eighth of their size.
 
         Parameters
         ----------
@@ -163,11 +163,11 @@ class ImageReader(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (N,), bool
-            True where `transform` can read a file. Whether the images agree in size is not looked
-            at.
+            True where `transform` can read a file. Whether the images agree in size is not
+            checked.
         """
         paths = self._checked(X)
-        # As small as can be: what is asked is whether it can be read, and in the same way.
+        # As small as possible: it only matters whether it can be read, and in the same way.
         errors = self._attempt_each(lambda path: read_image(path, (1, 1), self.mode), paths)
         return np.array([error is None for error in errors], dtype=bool)
 
@@ -254,7 +254,7 @@ def read_image(path: str, size: tuple[int, int] | None, mode: str) -> np.ndarray
         The image.
     """
     with Image.open(path) as image:
-        if size is not None:  # no smaller than twice what is asked for, upright or not
+        if size is not None:  # no smaller than twice the requested size, upright or not
             image.draft(None, (2 * max(size), 2 * max(size)))
         converted = _converted(_upright(image), mode)
         if size is not None:

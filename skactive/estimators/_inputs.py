@@ -94,7 +94,7 @@ def is_uint8(X: Any) -> bool:
 def infer_format(
     X: Any, *, input_shape: tuple[int, ...] | None, channels: str, owner: object
 ) -> InputFormat:
-    """Tell how X is stored.
+    """Return how X is stored.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def _layout(shape: tuple[int, ...], channels: str, X: Any, owner: object) -> str
     if channels != "auto":
         return "CHW" if channels == "first" else "HWC"
     first, last = shape[0] in IMAGE_CHANNELS, shape[-1] in IMAGE_CHANNELS
-    # Two equal axes of 1, 3 or 4 may be a small map, of as many channels as the third axis has.
+    # Two equal axes of 1, 3 or 4 may be a small map, whose channels are the third axis.
     either = {shape[1]} & {shape[0], shape[-1]} & set(IMAGE_CHANNELS)
     first, last = (True, True) if either else (first, last)
     if first == last:
@@ -213,7 +213,7 @@ def channel_statistics(
     sample_weight : ndarray of shape (N,) or None, default=None
         The weights; None for equal ones.
     block_size : int, default=262144
-        Numbers a block, so few that they stay in the caches.
+        Numbers per block, few enough to stay in the caches.
 
     Returns
     -------
@@ -257,7 +257,7 @@ class InputLayer(nn.Module):
         What the network computes in.
     channels_last : bool, default=False
         Whether images, whose shape is (n, C, H, W), are to lie in memory with their channels last.
-        The layers of a network keep to that, and CPUs and GPUs are faster then.
+        The layers of a network keep that layout, and CPUs and GPUs are faster with it.
     """
 
     mean: Tensor
@@ -287,12 +287,12 @@ class InputLayer(nn.Module):
         return self.form.arrange(x)
 
     def standardise(self, x: Tensor) -> Tensor:
-        """Return the arranged batch in the network's dtype, with the mean off and divided."""
+        """Return the arranged batch in the network's dtype, standardised."""
         # As stored with channels last, means would be subtracted a few numbers at a time.
         x = (x.contiguous().to(self.mean.dtype) - self.mean) / self.std
         if not (self.channels_last and self.form.is_image):
             return x
-        # By views, for the strides tell torch the layout, also where one channel leaves it open.
+        # By views, since the strides give torch the layout, even where one channel leaves it open.
         x = x.permute(0, 2, 3, 1)  # (n, H, W, C)
         return x.flatten(1).unflatten(1, x.shape[1:]).permute(0, 3, 1, 2)
 

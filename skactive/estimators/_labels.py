@@ -15,7 +15,7 @@ from skactive._validation import Description, describe, invalid
 def encode_labels(
     y: Any, classes: Any, n_samples: int, owner: object
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Check labels, and return them as positions in the sorted classes, and these.
+    """Check labels; return them as positions in the sorted classes, and the classes.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def encode_labels(
     classes : array-like or None
         All classes; None takes those in `y`.
     n_samples : int
-        How many labels there must be.
+        The number of labels that there must be.
     owner : object
         Whose parameters these are, for the error messages.
 
@@ -78,7 +78,7 @@ def encode_labels(
 def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.ndarray, str]:
     """Return labels as an array, and what they are: numbers, texts, or the name of a type.
 
-    NumPy makes texts of numbers that stand among texts, and compares numbers with texts as texts.
+    NumPy turns numbers that stand among texts into texts, and compares numbers with texts as texts.
     """
     is_array = hasattr(labels, "__array__")
     array = np.asarray(labels) if is_array else np.fromiter(labels, object)

@@ -36,7 +36,7 @@ class LossModule(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Return the predicted losses (n,) of pooled features, (n, channels) of each stage."""
-        dtype = self.joined.weight.dtype  # features of mixed precision are in half of it
+        dtype = self.joined.weight.dtype  # in mixed precision the features have half of it
         hidden = [
             torch.relu(layer(x.to(dtype))) for layer, x in zip(self.stages, features, strict=True)
         ]

@@ -22,7 +22,7 @@ class LPLClassifier(CNNClassifier):
     """A CNNClassifier whose network is trained jointly with a loss-prediction module.
 
     The module reads several stages of the network: each is averaged over positions, goes through a
-    linear layer and a ReLU, and a last linear layer joins them to one number a sample, the
+    linear layer and a ReLU, and a last linear layer joins them to one number per sample, the
     predicted loss l̂. With ℓ_n the cross-entropy of sample n, the loss of a batch of b samples is
 
         mean ℓ_n + loss_weight · R,
@@ -41,7 +41,7 @@ class LPLClassifier(CNNClassifier):
     feature_layers : list of str or None, default=None
         The layers that the loss-prediction module reads, as the network's `named_modules()` calls
         them. They may return maps (n, C, H, W) or (n, H, W, C), tokens (n, T, C) or flat features
-        (n, C). None takes the stages of skactive's own networks. Of others, it takes the last layer
+        (n, C). None takes the stages of skactive's own networks. In others it takes the last layer
         of each resolution: for each size of map and number of tokens, the last layer to finish that
         returns it, leaving out copies, among them the logits; flat features, the last of each
         width, where there are neither maps nor tokens.
@@ -51,7 +51,7 @@ class LPLClassifier(CNNClassifier):
         The margin of R.
     detach_after : float, default=0.6
         The gradient of R stops at the features, and so no longer moves the network, in epochs
-        e > detach_after · `max_epochs`, e counted from 0 in each `fit`. 1 is never. In
+        e > detach_after · `max_epochs`, e counted from 0 in each `fit`. 1 means never. In
         `partial_fit`, which has no planned end, it never stops.
     loss_module_dim : int, default=128
         The width of the linear layer of each stage.
@@ -62,7 +62,7 @@ class LPLClassifier(CNNClassifier):
         The training, see `CNNClassifier`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the cross-entropy. R compares losses without weights: a sample is
-        as hard as it is, however dear a mistake is, and a pool's classes are unknown.
+        as hard as it is, however costly a mistake is, and a pool's classes are unknown.
     train_split, warm_start, callbacks, device, amp, compile, deterministic : object
         See `CNNClassifier`. The loss-prediction module goes on in a warm start as well.
     random_state : int, RandomState, Generator or None, default=None
@@ -202,12 +202,12 @@ class LPLClassifier(CNNClassifier):
         A ResNet-18 of widths 64-128-256-512, 200 epochs of SGD with learning rate 0.1, divided by
         ten at epoch 160, momentum 0.9 and weight decay 5e-4, batches of 128, crops and flips, the
         gradient of R stopped after epoch 120; networks go on from one cycle to the next. The fault
-        of the code, a learning rate of the loss-prediction module that stays, is not reproduced.
+        of the code, a constant learning rate of the loss-prediction module, is not reproduced.
 
         Parameters
         ----------
         **changes : dict
-            Parameters to set otherwise.
+            Parameters to set differently.
 
         Returns
         -------
@@ -287,7 +287,8 @@ class LPLClassifier(CNNClassifier):
         y : array-like of shape (N,)
             Their labels.
         classes : array-like or None, default=None
-            All classes; at the first call, where neither the parameter `classes` nor `y` has them.
+            All classes; needed at the first call if neither the parameter `classes` nor `y`
+            has them.
         **unsupported : dict
             Nothing; `sample_weight` is refused.
 
@@ -318,7 +319,7 @@ class LPLClassifier(CNNClassifier):
         Returns
         -------
         ndarray of shape (N,), float64
-            The predicted losses l̂. Their order is what was learnt; they are no cross-entropies.
+            The predicted losses l̂. Their order is what was learnt; they are not cross-entropies.
 
         Raises
         ------

@@ -34,7 +34,7 @@ class RecordRanking(Callback):
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
     ) -> None:
-        """Keep the numbers of a training batch where they are: to read them is to wait for them."""
+        """Keep the numbers of a training batch where they are: reading them would mean waiting."""
         if not training:
             return
         ordered = count_ordered(kwargs["predicted_losses"], kwargs["losses"])
@@ -73,7 +73,7 @@ class LPLNet(Net):
         Seeds its initial weights.
     **kwargs : dict
         As for Net. `loss_module__dim` is the width of the module, `loss_module__fitted` one to go
-        on with in place of a new one.
+        on with instead of a new one.
     """
 
     taps: FeatureTaps
@@ -124,13 +124,13 @@ class LPLNet(Net):
         return [*super().get_default_callbacks(), ("record_ranking", RecordRanking())]
 
     def train_epochs(self, data: ArrayDataset, epochs: int | None = None) -> Net:
-        """Train, see Net; the epochs before are no part of the plan of this training."""
+        """Train, see Net; earlier epochs are not part of the plan of this training."""
         self.epochs_before = len(self.history)
         return super().train_epochs(data, epochs)
 
     def stops_at_features(self) -> bool:
         """Whether the gradient of the ranking loss stops at the features in this epoch."""
-        if self.loss_weight == 0:  # it is zero, and adding it is not to cost anything
+        if self.loss_weight == 0:  # it is zero, and adding it must not cost anything
             return True
         if self.planned_epochs is None:
             return False
@@ -138,7 +138,7 @@ class LPLNet(Net):
         return epoch / self.planned_epochs > self.detach_after
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """Run a batch forward and backward; return what callbacks may want to know of it.
+        """Run a batch forward and backward; return what callbacks may want to know about it.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class LPLNet(Net):
         -------
         dict of str to Tensor
             The joint loss and the logits, as skorch has them (`loss`, `y_pred`), both losses
-            (`class_loss`, `ranking_loss`), and of each sample its cross-entropy and the predicted
+            (`class_loss`, `ranking_loss`), and for each sample its cross-entropy and the predicted
             one (`losses`, `predicted_losses`).
         """
         self._set_training(True)
@@ -162,7 +162,7 @@ class LPLNet(Net):
             features = [x.detach() for x in features]
         predicted = self.loss_module_(features)
         class_loss = self.get_loss(y_pred, y, X=X, training=True)
-        with torch.no_grad():  # no weights: they say how dear an error is, not how likely
+        with torch.no_grad():  # no weights: they say how costly an error is, not how likely
             losses = self.criterion_(y_pred, y[0] if isinstance(y, (tuple, list)) else y)
         ranking = ranking_loss(predicted, losses, self.margin)
         loss = class_loss + self.loss_weight * ranking

@@ -123,7 +123,7 @@ def make_net(
     augment = AUGMENTATIONS.get(clf.augment, clf.augment) if clf.augment else None
     if augment is not None and not clf._format.is_image:
         raise invalid("augment", clf, "None where X holds rows of features", clf.augment)
-    if isinstance(augment, nn.Module):  # a copy, and no part of the network
+    if isinstance(augment, nn.Module):  # a copy, and not part of the network
         augment = functools.partial(copy.deepcopy(augment).train().to(device))
     net = kind(
         ClassifierNetwork,
@@ -156,15 +156,15 @@ def make_net(
 
 def _input_layer(clf: Any, network: nn.Module) -> InputLayer:
     mean, std = clf._scaling
-    # A module of one's own may count on another layout, in a `view`.
+    # A custom module may rely on another layout, in a `view`.
     channels_last = isinstance(clf.module, str) and not any(map(_fails_last, network.modules()))
     return InputLayer(clf._format, mean, std, clf._dtype, channels_last)
 
 
 def _fails_last(layer: nn.Module) -> bool:
-    """Tell whether oneDNN's backward pass of a layer may crash, or be wrong, with channels last.
+    """Return whether oneDNN's backward pass of a layer may crash, or be wrong, with channels last.
 
-    So it may of a convolution of single pixels, with strides, of less than 16 channels.
+    It may for a strided convolution of single pixels with fewer than 16 channels.
     """
     return (
         isinstance(layer, nn.Conv2d)
@@ -198,7 +198,7 @@ def _optimizer_settings(clf: Any, network: nn.Module, device: torch.device) -> d
     settings = {"weight_decay": clf.weight_decay} if "weight_decay" in takes else {}
     if issubclass(optimizer, optim.SGD):
         settings["momentum"] = clf.momentum
-    # All parameters in one kernel. With dampening, momentum does not begin with buffers of zeros.
+    # All parameters in one kernel. With dampening, momentum does not start from buffers of zeros.
     open_ = not given.keys() & {"fused", "foreach", "differentiable", "capturable", "dampening"}
     if optimizer in OPTIMIZERS.values() and open_ and device.type in ("cpu", "cuda"):
         settings["fused"] = all(p.is_floating_point() for p in network.parameters())

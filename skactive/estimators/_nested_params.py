@@ -18,7 +18,7 @@ class NestedParams(BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Whether to add an entry for each item of `module_params` and its like.
+            Whether to add an entry for each item of `module_params` and the like.
 
         Returns
         -------
@@ -29,7 +29,7 @@ class NestedParams(BaseEstimator):
         if deep:
             for prefix in PREFIXES:
                 inner = params[f"{prefix}_params"]
-                if isinstance(inner, dict):  # what is not one is refused by fit
+                if isinstance(inner, dict):  # fit refuses anything else
                     params.update({f"{prefix}__{name}": value for name, value in inner.items()})
         return params
 
@@ -56,7 +56,7 @@ class NestedParams(BaseEstimator):
                 own[name] = value
         super().set_params(**own)
         for prefix, items in inner.items():
-            if items:  # a new dict, for another estimator may share the old one
+            if items:  # a new dict, since another estimator may share the old one
                 old = getattr(self, f"{prefix}_params") or {}
                 setattr(self, f"{prefix}_params", {**old, **items})
         return self

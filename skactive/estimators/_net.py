@@ -44,7 +44,7 @@ class ArrayDataset(Dataset):  # a skorch Dataset, for scoring callbacks
 
     def __getitem__(self, index: Any) -> tuple[Tensor, Any]:
         y = self.y[index]
-        # index_select copies a sample at once, indexing by a tensor a number at a time
+        # index_select copies a sample at once, indexing by a tensor one number at a time
         X = self.X.index_select(0, index) if isinstance(index, Tensor) else self.X[index]
         return X, y if self.weight is None else (y, self.weight[index])
 
@@ -64,7 +64,7 @@ class ArrayBatches:
     data : ArrayDataset
         The data.
     batch_size : int
-        Samples a batch.
+        Samples per batch.
     seed : int or None
         Shuffles; each pass has the next seed, so that training that goes on where it stopped sees
         the orders it would have seen. None keeps the order.
@@ -195,7 +195,7 @@ class Net(NeuralNetClassifier):
         data : ArrayDataset
             The training data.
         epochs : int or None, default=None
-            How many epochs, at a constant learning rate; None is `max_epochs` by the schedule.
+            The number of epochs, at a constant learning rate; None is `max_epochs` by the schedule.
 
         Returns
         -------
@@ -203,7 +203,7 @@ class Net(NeuralNetClassifier):
             The net itself.
         """
         self.planned_epochs = self.max_epochs if epochs is None else None
-        seed = self.train_seed + len(self.history)  # going on is not starting again
+        seed = self.train_seed + len(self.history)  # continuing is not starting again
         device = torch.device(self.device)
         with isolated_rng(seed, device), _deterministic(self.deterministic), memory_kept():
             try:
@@ -234,7 +234,7 @@ class Net(NeuralNetClassifier):
         Parameters
         ----------
         iterator : iterable or None
-            Gives the batches; None is no epoch.
+            Gives the batches; None means no epoch.
         training : bool
             Whether they are trained on.
         prefix : {"train", "valid"}
@@ -246,7 +246,7 @@ class Net(NeuralNetClassifier):
         """
         if iterator is None:
             return
-        super()._set_training(training)  # again, for layers may have been frozen or thawed
+        super()._set_training(training)  # again, since layers may have been frozen or thawed
         read_at_once = any(_looks_at_batches(callback) for _, callback in self.callbacks_)
         name = f"{prefix}_loss"
         unread: list[tuple[dict[str, Any], Tensor]] = []
@@ -270,7 +270,7 @@ class Net(NeuralNetClassifier):
         self.history.record(f"{prefix}_batch_count", count)
 
     def _set_training(self, training: bool = True) -> None:
-        """Set the mode where it is another; going through all layers at each batch takes time."""
+        """Set the mode where it differs; going through all layers at each batch takes time."""
         modules = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
         if any(module.training != training for module in modules):
             super()._set_training(training)
@@ -279,7 +279,7 @@ class Net(NeuralNetClassifier):
         """Step; torch's fused SGD wants momentum buffers for all parameters, or for none.
 
         Parameters get theirs with their first gradient, which for some may come later: where they
-        are thawed, say. Then a buffer of zeros does what none does.
+        are thawed, say. Then a buffer of zeros has the same effect as none.
         """
 
         def step() -> Tensor:

@@ -114,7 +114,7 @@ class ResNet18(nn.Module):
     num_classes : int
         The number of classes.
     width : int, default=64
-        Channels of the first of four stages; each next one has twice as many.
+        Channels of the first of four stages; each later one has twice as many as the one before.
     head_bias : bool, default=True
         Whether the last layer has a bias. FisherMask's narrow network has none.
 
@@ -202,13 +202,13 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 
 def replace_layer(module: nn.Module, name: str, layer: nn.Module) -> None:
-    """Put a layer in the place of the submodule of that dotted name."""
+    """Replace the submodule of that dotted name with a layer."""
     parent, _, child = name.rpartition(".")
     setattr(module.get_submodule(parent), child, layer)
 
 
 def adapt_stem(module: nn.Module, in_channels: int) -> None:
-    """Give a network's first convolution another number of input channels, in place.
+    """Give a network's first convolution a different number of input channels, in place.
 
     The new weights are the mean of the old ones over the input channels, scaled so that an image
     whose channels are all equal gives the same responses as before.

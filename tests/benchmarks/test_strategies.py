@@ -44,7 +44,7 @@ def test_committed_measurements_are_of_the_grid_and_become_rows():
 
 
 def test_the_check_of_a_release_names_what_results_lack(monkeypatch, capsys):
-    """That they lack nothing is no test of the code: `make release` tells."""
+    """That they lack nothing is not a test of the code: `make release` checks it."""
     monkeypatch.setattr(strategies.public, "__all__", ["QueryStrategy", "Entropy", "Switch"])
     monkeypatch.setattr(strategies, "MADE_OF_OTHERS", {"Hybrid"})
     monkeypatch.setattr(strategies, "missing", lambda found, cells: ["BADGE, N = 1: skactive"])

@@ -1,4 +1,4 @@
-"""The command line: the demo from start to end, continuing it, and every mistake of the user."""
+"""The command line: the demo from start to end, continuing it, and every user error."""
 
 import inspect
 import json

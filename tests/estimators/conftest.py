@@ -5,7 +5,7 @@ import pytest
 
 
 def squares(n, seed=0, size=10, n_classes=3):
-    """uint8 images (n, size, size) and labels; the square's row tells the class."""
+    """uint8 images (n, size, size) and labels; the square's row gives the class."""
     rng = np.random.default_rng(seed)
     y = np.arange(n) % n_classes
     X = rng.integers(0, 60, (n, size, size), dtype=np.uint8)

@@ -93,7 +93,7 @@ def test_the_stages_of_our_networks(name, channels):
             ["1"],
             (4,),
         ),
-        # a convolution makes the logits, whose average is no feature
+        # a convolution makes the logits, whose average is not a feature
         (
             nn.Sequential(
                 nn.Conv2d(1, 4, 3),
@@ -105,7 +105,7 @@ def test_the_stages_of_our_networks(name, channels):
             ["1"],
             (4,),
         ),
-        # flat features only: the raw pixels are no feature, the logits neither
+        # flat features only: neither the raw pixels nor the logits are a feature
         (
             nn.Sequential(
                 nn.Flatten(),
@@ -151,7 +151,7 @@ def test_torchvisions_networks(name):
 
 def test_rows():
     X = np.random.default_rng(0).normal(size=(12, 5))
-    clf = fit(X=X, module_params={"width": 7, "dropout": 0.5})  # what is left of them is no feature
+    clf = fit(X=X, module_params={"width": 7, "dropout": 0.5})  # what is left is not a feature
     assert clf.feature_layers_ == ["hidden"]
     assert clf.net_.taps.channels == (7,)
     assert {p.dtype for p in clf.loss_module_.parameters()} == {torch.float64}

@@ -316,7 +316,7 @@ def test_the_epochs_of_the_reference():
         callbacks=[Look],
         lr=0.01,
     )
-    for cycle in range(2):  # a warm start counts anew
+    for cycle in range(2):  # a warm start counts from 0 again
         seen.clear()
         clf.fit(ROWS, LABELS)
         for epoch, (number, stops, rate) in enumerate(seen):
@@ -419,7 +419,7 @@ def test_warm_start_goes_on_with_both(data):
         with pytest.raises(ValueError, match=f"'{name}' parameter .* Set warm_start=False"):
             clf.set_params(**change).fit(X, y)
         clf.set_params(**old)
-    clf.set_params(loss_weight=0.5, detach_after=0.0).fit(X, y)  # what is no structure may change
+    clf.set_params(loss_weight=0.5, detach_after=0.0).fit(X, y)  # all but structure may change
 
 
 def test_partial_fit_goes_on_as_fit_would(data):

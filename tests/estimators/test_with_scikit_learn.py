@@ -84,7 +84,7 @@ def test_stored_and_loaded(data, way):
         file.seek(0)
         again = joblib.load(file)
     np.testing.assert_array_equal(again.predict_proba(data[0]), clf.predict_proba(data[0]))
-    again.partial_fit(*data)  # optimizer and net are there, too
+    again.partial_fit(*data)  # optimizer and net have survived, too
     assert len(again.history_) == 5
 
 

@@ -149,7 +149,7 @@ def _pid_info():
 
 
 def test_all_cores_are_a_count_too(monkeypatch):
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # a process each, of which some machines have 64
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # one process each; some machines have 64
     frame = run(n_jobs=-1, n_rounds=0, seeds=1).frame
     assert frame["strategy"].tolist() == list(STRATEGIES)
 

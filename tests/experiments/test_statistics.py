@@ -79,7 +79,7 @@ def test_signed_rank_by_hand():
 
 
 def rank_sum_p(difference):
-    """All 2ⁿ signs of the ranks: how often is the smaller sum so small?"""
+    """All 2ⁿ signs of the ranks: how often is the smaller sum this small?"""
     ranks = stats.rankdata(np.abs(difference))
     total = ranks.sum()
 
@@ -96,7 +96,7 @@ def test_signed_rank_counts_all_signs(seed):
     rng = np.random.default_rng(seed)
     difference = rng.choice([-4, -3, -2, -1, 1, 2, 3, 4], size=rng.integers(2, 11)).astype(float)
     a = rng.random(len(difference))
-    # Ties, of which adding and subtracting leaves noise.
+    # Ties, up to the rounding noise of adding and subtracting.
     assert signed_rank(a + difference, a).p == pytest.approx(rank_sum_p(difference))
 
 

@@ -1,4 +1,4 @@
-"""Factors and the diagonal, against one backward pass a sample and class, on every module."""
+"""Factors and the diagonal, against one backward pass per sample and class, on every module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Norms of gradients, against one backward pass a sample, on every module."""
+"""Norms of gradients, against one backward pass per sample, on every module."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_products_that_cancel_give_zero_not_nan():
     a = torch.ones(1, 64, 4, 4)
     delta = torch.zeros(1, 64, 4, 4)
     delta[..., 1, 1], delta[..., 1, 2], delta[..., 2, 1], delta[..., 2, 2] = 0.1, -0.1, -0.1, 0.1
-    for scale in (1.0, 1.1, 1.3, 1e3):  # each rounds otherwise
+    for scale in (1.0, 1.1, 1.3, 1e3):  # each rounds differently
         taker.record(a * scale, 1)
         taker.take(delta * scale)
         assert 0 <= float(taker.taken("weight")) < 1e-2 * scale**4

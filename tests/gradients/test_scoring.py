@@ -221,7 +221,7 @@ def test_backward_stops_at_the_earliest_masked_layer(masked, expected):
     Watch.seen.clear()
     fisher_factors(module, torch.randn(9, 4), torch.tensor(list(masked)), batch_size=3)
     assert set(Watch.seen) == expected
-    if expected:  # three batches of C passes, and one pass a sample and one for all in the check
+    if expected:  # three batches of C passes, and one pass per sample and one for all in the check
         assert Watch.seen.count("after") == 3 * 3 + 4
 
 

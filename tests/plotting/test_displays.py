@@ -65,7 +65,7 @@ def test_curves_are_means_with_a_band_of_one_sd(tmp_path):
     sd = np.std([0.5, 0.7], ddof=1)
     np.testing.assert_allclose(band[band[:, 0] == 10][:, 1].max(), 0.6 + sd)
     np.testing.assert_allclose(band[band[:, 0] == 10][:, 1].min(), 0.6 - sd)
-    np.testing.assert_allclose(band[band[:, 0] == 30][:, 1], 0.8)  # one seed has come so far
+    np.testing.assert_allclose(band[band[:, 0] == 30][:, 1], 0.8)  # one seed has come this far
     assert display.ax_.get_xlabel() == "labelled images"
     assert display.ax_.get_ylabel() == "test accuracy"
     legend = display.ax_.get_legend()

@@ -108,7 +108,7 @@ def test_certain_predictions_and_classes_that_some_draws_do_not_know():
     for n_configurations in (1, 100):
         picks = batch_bald(log_p, 3, n_configurations=n_configurations)
         indices, gains = picks.indices, picks.gains
-        assert indices.tolist() == [0, 1, 2]  # 0 tells everything, and nothing is left to tell
+        assert indices.tolist() == [0, 1, 2]  # 0 reveals everything, and nothing is left to learn
         np.testing.assert_allclose(gains, [log(2), 0, 0], atol=1e-12)
 
 

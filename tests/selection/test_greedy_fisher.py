@@ -12,7 +12,7 @@ from skactive.selection._information import gains_of
 from tests.oracles import gains_given, information, objective, published_greedy, woodbury
 
 # A pick's float64 gain may fall short of the best by this part of it: near-ties may swap. Where M
-# is so ill-conditioned that float64 itself is less exact than that, by what float64 is worth.
+# is so ill-conditioned that float64 itself is less exact than that, by the accuracy of float64.
 TOLERANCE = 1e-8
 
 

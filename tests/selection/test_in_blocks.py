@@ -21,7 +21,7 @@ POOL = np.arange(10, 540)
 
 
 class Seen:
-    """Gives the factors of some samples; remembers how many were asked for at once."""
+    """Gives the factors of some samples; remembers how many were requested at once."""
 
     def __init__(self, factors):
         self.factors, self.sizes = factors, []

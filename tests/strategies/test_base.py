@@ -196,7 +196,7 @@ def test_a_part_of_the_pool_counts_for_itself():
 def test_a_subclass_has_to_choose():
     class Old(QueryStrategy):
         def _selects(self, *args):
-            """Not what is asked for."""
+            """Not what was requested."""
 
     with pytest.raises(TypeError, match=re.escape("Old") + ".*abstract.*choose"):
         Old()

@@ -183,7 +183,7 @@ def test_the_head_of_a_half_precision_network_is_found_for_float_samples():
 
 
 def of_memory(clf, X, n_samples, mask_size):
-    """Bytes for the matrices, and for so many samples: R·C + D + 1 structured, R·k' dense, A, B."""
+    """Bytes for the matrices, and for n_samples: R·C + D + 1 structured, R·k' dense, A, B."""
     C, D = 3, clf.module_.network.fc.in_features
     R = C - 1  # rows of reduced factors
     each = 8 * (R * C + D + 1 + R * (mask_size - C * (D + 1)) + 4 * R * R)

@@ -23,7 +23,7 @@ from skactive import (
 )
 from skactive.exceptions import UnreadableFileError, UnreadableFileWarning
 
-ASKED = []  # of how many files, at each call
+ASKED = []  # the number of files, at each call
 
 
 class Spy(ImageReader):
@@ -33,7 +33,7 @@ class Spy(ImageReader):
 
 
 def images(n, seed=0):
-    """Grey images whose bright half tells the class."""
+    """Grey images whose bright half gives the class."""
     y = np.arange(n) % 2
     X = np.random.default_rng(seed).integers(0, 120, (n, 8, 8), dtype=np.uint8)
     X[y == 0, :4] += 100
