@@ -27,7 +27,7 @@ _QUOTE = re.compile(
 # What claims speed or memory, and so has to be a quotation.
 _CLAIM = re.compile(
     r"\d[\d,.]*\s*(?:×(?![\d\s]*\d)|times\s+(?:as\s+fast|faster|less|slower|lighter)|images/s\b|"
-    r"images\s+a\s+second)"
+    r"images\s+(?:a|per)\s+second)"
 )
 
 
