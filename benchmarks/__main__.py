@@ -2,7 +2,7 @@
 
 Without a name every benchmark runs, one after the other, each in a process of its own. A table is
 printed, and written as NAME.md and NAME.json into the folder of results. `--check` measures
-nothing: it names what the committed results lack, and a release has to have.
+nothing: it names what the committed results lack and a release has to have.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes, without targets")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the results")
-    parser.add_argument("--only", default="", help="strategies, pools: what contains this")
+    parser.add_argument("--only", default="", help="strategies, pools: names that contain this")
     parser.add_argument("--check", action="store_true", help="name what committed results lack")
     arguments = parser.parse_args(argv)
     if arguments.check:
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         return run_all(sys.argv[1:] if argv is None else argv)
     torch.set_num_threads(arguments.threads)
     measure = import_module(f"benchmarks.{arguments.name}").measure
-    # what can be resumed, or run in part, asks for where it keeps its results, and for the part
+    # a benchmark that can be resumed, or run in part, takes its folder of results, and the part
     options = {"folder": arguments.out, "only": arguments.only}
     wanted = {
         name: options[name] for name in inspect.signature(measure).parameters if name in options
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def check() -> int:
-    """Name what the committed results lack; return 1 if that is something, else 0."""
+    """Name what the committed results lack; return 1 if anything, else 0."""
     lacking = strategies.check()
     print("\n".join(lacking) or "The committed results have every strategy at every size.")
     return int(bool(lacking))

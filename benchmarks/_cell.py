@@ -1,7 +1,7 @@
 """One measurement of the grid of strategies, in a process of its own.
 
-Both sides get the same float32 arrays: embeddings of pool and labelled samples, of norm 1 but for
-BADGE, and class probabilities, of one network or of several draws of it. What is timed is the
+Both sides get the same float32 arrays: embeddings of pool and labelled samples, of norm 1 except
+for BADGE, and class probabilities, of one network or of several draws of it. What is timed is the
 selection of a batch from them.
 """
 
@@ -33,7 +33,7 @@ OF_DRAWS = [
 ]
 # Configurations of labels that BatchBALD enumerates or draws.
 CONFIGURATIONS = 100
-# Short calls are repeated, up to so often and for so long.
+# Short calls are repeated, at most this number of times and for this long.
 _REPEATS, _SECONDS = 5, 2.0
 
 
@@ -63,7 +63,7 @@ class Problem:
 
     @property
     def positions(self) -> np.ndarray:
-        """The samples of those who read nothing but probabilities, (N, 1)."""
+        """The samples for strategies that read nothing but probabilities, (N, 1)."""
         return np.arange(len(self.H))[:, None]
 
 
@@ -137,7 +137,7 @@ def ours(strategy: str, given: Problem) -> Callable[[], Any]:
 
 
 def theirs(strategy: str, given: Problem) -> Callable[[], Any]:
-    """Return a call of scikit-activeml, on pool and labelled samples in one array, as it wants."""
+    """Return a call of scikit-activeml on pool and labelled samples in one array, as it expects."""
     from skactiveml import pool
     from skactiveml.base import SkactivemlClassifier
 

@@ -35,7 +35,7 @@ def memory(*fields: str, pid: int | str = "self") -> float:
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, how many cores may be used, memory in GB, GPUs and system."""
+    """Return the processor, the number of usable cores, memory in GB, GPUs and system."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30

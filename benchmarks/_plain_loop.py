@@ -23,7 +23,7 @@ class Recipe:
     Attributes
     ----------
     epochs, batch_size : int
-        Passes over the images, and images a step.
+        Passes over the images, and images per step.
     lr, momentum, weight_decay : float
         Of SGD; the rate falls along half a cosine.
     device : str

@@ -99,9 +99,9 @@ def row(
     unit : str
         "s", "MB", "×", say.
     value : float or list of float
-        What came out; of repeats the median is taken, and how many there were is told.
+        What came out; of repeats, the median and their number are kept.
     target : float or None
-        What it is to be at most or at least.
+        The most, or the least, that it should be.
     better : {"lower", "higher"}
         "lower" if the target is the most that is allowed.
     note : str, default=""

@@ -1,6 +1,6 @@
 r"""The committed results, and what pages quote of them.
 
-A page quotes a figure by naming where it is from, right behind it:
+A page quotes a figure by naming its source, right after it:
 
     62 ×<!-- measured: selection | published / structured -->
 
@@ -27,13 +27,13 @@ _QUOTE = re.compile(
 # What claims speed or memory, and so has to be a quotation.
 _CLAIM = re.compile(
     r"\d[\d,.]*\s*(?:×(?![\d\s]*\d)|times\s+(?:as\s+fast|faster|less|slower|lighter)|images/s\b|"
-    r"images\s+a\s+second)"
+    r"images\s+(?:a|per)\s+second)"
 )
 
 
 @dataclass(frozen=True)
 class Quote:
-    """A figure on a page, and where it is said to be from.
+    """A figure on a page, and the source that the page names.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ def quotes(text: str) -> Iterator[Quote]:
 
 
 def claims(text: str) -> list[str]:
-    """Return the claims of speed on a page that are no quotations."""
+    """Return the claims of speed on a page that are not quotations."""
     return [found[0] for found in _CLAIM.finditer(_QUOTE.sub("", text))]
 
 

@@ -1,7 +1,7 @@
-"""What it brings that memory freed by a batch is kept for the next one (`skactive/_allocator.py`).
+"""What is gained by keeping memory that a batch frees for the next one (`skactive/_allocator.py`).
 
-Each work is done in processes of its own, with glibc as skactive sets it while it computes, and as
-it is by itself; the two in turns. By itself it depends on what a process has freed before: from
+Each task is done in processes of its own, with glibc as skactive sets it while it computes, and as
+it is by itself; the two take turns. By itself it depends on what a process has freed before: from
 freed blocks glibc learns which sizes come again, up to 32 MB. That is why small networks sometimes
 lose nothing, and sometimes four fifths of their time.
 """
@@ -37,7 +37,7 @@ WORKS = {
 
 
 def work(network: str, what: str, pool: Path, images: int) -> Callable[[], Any]:
-    """Return what is to be timed, on so many images."""
+    """Return what is to be timed, on a number of images."""
     if network == ON_DISK:
         X, y = np.load(pool, mmap_mode="r")[:images], np.arange(images) % 10
         clf = skactive.CNNClassifier(SmallNet, max_epochs=1, random_state=0)
@@ -53,7 +53,7 @@ def work(network: str, what: str, pool: Path, images: int) -> Callable[[], Any]:
 
 
 def timed(network: str, what: str, pool: Path, images: int, kept: bool) -> float:
-    # Who sets the variable is left alone by skactive; glibc reads it at a program's start only.
+    # Where the variable is set, skactive changes nothing; glibc reads it only at a program's start.
     with patch.dict(os.environ, {} if kept else {"MALLOC_TRIM_THRESHOLD_": ""}):
         do = work(network, what, pool, images)
         do()

@@ -13,7 +13,7 @@ from skactive.gradients import head_factors
 from skactive.gradients._softmax import class_rows
 from skactive.selection import greedy_fisher
 
-# The published loop works on so many samples at once: its intermediate results would be three
+# The published loop works on this many samples at once: its intermediate results would be three
 # times as large as the dense factors.
 _AT_ONCE = 1000
 _THRIFTY = "with V W and V W I_U only; the published code has twice as many such products"
@@ -26,7 +26,7 @@ def published_pick(V: Tensor, W: Tensor, I_U: Tensor) -> Tensor:
 
 
 def against_published(quick: bool) -> list[dict[str, Any]]:
-    """Seconds a pick; those of greedy_fisher with its set-up shared out among the picks."""
+    """Seconds per pick; those of greedy_fisher with its set-up shared out among the picks."""
     N, D, n = (2_000, 32, 20) if quick else (16_000, 128, 100)
     factors = problem(N, 10, D)
     V = problem(N, 10, D, rows=class_rows).dense()

@@ -1,9 +1,9 @@
 """What the machine can do: what the other benchmarks' arithmetic and bytes are held against.
 
 Matrix products are n × n. The convolution is 3×3 with 256 channels on maps of 16×16, in memory with
-the channels last; its operations are 2·9·256² a position, as a plain convolution needs them. Bytes
-copied are counted as read once and written once. The file is read as pools are: mapped, from front
-to back, and not in memory before.
+the channels last; its operations are 2·9·256² per position, as a plain convolution needs them.
+Bytes copied are counted as read once and written once. The file is read as pools are: mapped, from
+front to back, and not in memory before.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ from benchmarks._report import alone, peak_memory, row, seconds
 
 CLASSES, WIDTH, PICKS = 10, 32, 20
 FOR_FISHER = 5e8
-# What strategies store a sample of the pool, in bytes, beside O(1) numbers: float64 probabilities
+# What strategies store per sample of the pool, in bytes, beside O(1) numbers: float64 probabilities
 # (C), float32 factors and embeddings (D the width of the last layer).
 STORED = {
     "Random": 0,
@@ -90,7 +90,7 @@ class SmallNet(nn.Sequential):
 
 
 class PeakMemory:
-    """The most that the process allocates inside the block, in MB, looked at every 10 ms."""
+    """The most that the process allocates inside the block, in MB, read every 10 ms."""
 
     def __enter__(self) -> PeakMemory:
         self.value, self._done = 0.0, threading.Event()
@@ -108,7 +108,7 @@ class PeakMemory:
 
 
 def make_pool(path: Path, N: int) -> None:
-    """Write N images of noise on a brightness that tells the class."""
+    """Write N images of noise on a brightness that shows the class."""
     pool = np.lib.format.open_memmap(path, "w+", np.uint8, (N, 32, 32, 3))
     rng = np.random.default_rng(0)
     for start in range(0, N, 10_000):
@@ -158,7 +158,7 @@ def forget(path: Path) -> None:
 
 
 def reading(path: Path, repeats: int, pause: float) -> np.ndarray:
-    """Seconds of four works, and of them those that the thread ran: (repeats, 4, 2).
+    """Seconds of four tasks, and of them those that the thread ran: (repeats, 4, 2).
 
     A query by probabilities from the disk, the same from memory, reading from the disk as the
     system does it, ahead of what is asked for, and a tenth of that page by page.

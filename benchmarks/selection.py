@@ -20,7 +20,7 @@ def problem(
 ) -> FisherFactors:
     """Factors of a last layer on D features, and of some weights elsewhere; float32.
 
-    In C − 1 rows, as FisherMask and BAIT have them, or in C, as the published code.
+    In C − 1 rows, as FisherMask and BAIT have them, or in C, as in the published code.
     """
     draw = torch.Generator().manual_seed(0)
     S = rows(2 * torch.randn(N, C, generator=draw))
@@ -35,7 +35,7 @@ def problem(
 def published_step(V: Tensor, W: Tensor, I_U: Tensor) -> Tensor:
     """One step of the published loop: all gains anew, the best one, Woodbury.
 
-    With four products of V's size, as BAIT's code and FisherMask's multiply.
+    With four products of V's size, as in BAIT's code and FisherMask's.
     """
     eye = torch.eye(V.shape[1])
     inner = torch.linalg.inv(eye + V @ W @ V.mT)
@@ -100,7 +100,7 @@ def against_published(quick: bool) -> list[dict[str, Any]]:
 
 
 def pool(N: int, C: int, D: int, n: int) -> tuple[float, float]:
-    """Seconds a pick, set-up included, and the process's peak memory in MB."""
+    """Seconds per pick, set-up included, and the process's peak memory in MB."""
     factors = problem(N, C, D)
     took = seconds(lambda: greedy_fisher(factors, n)) / n
     return took, peak_memory()

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks._report import median, row
 
-# At the end of a process: its seconds of the processor and its peak memory in MB, to stderr.
+# At the end of a process: its CPU seconds and its peak memory in MB, to stderr.
 _CODE = """
 import sys
 try:
@@ -37,7 +37,7 @@ _STARTS: dict[str, tuple[str, float | None, float | None]] = {
 
 
 def start(code: str) -> tuple[float, float]:
-    """Return seconds of the processor and peak MB of a process that runs the code."""
+    """Return CPU seconds and peak MB of a process that runs the code."""
     run = [sys.executable, "-c", _CODE.format(code=code)]
     out = subprocess.run(run, check=True, capture_output=True, text=True).stderr
     took, peak = out.split()[-2:]

@@ -118,7 +118,7 @@ def unmeasured() -> list[str]:
 
 
 def check() -> list[str]:
-    """Return what the committed results lack, a line each: strategies, and cells of the grid."""
+    """Return what the committed results lack, one line each: strategies, and cells of the grid."""
     lines = [
         f"{name}: put it into OF_EMBEDDINGS, OF_PROBABILITIES or ELSEWHERE of "
         "benchmarks/strategies.py"
@@ -129,7 +129,7 @@ def check() -> list[str]:
 
 
 def measure(quick: bool, folder: Path, only: str = "") -> list[dict[str, Any]]:
-    """Measure what is missing of the cells whose name contains `only`; return their rows."""
+    """Measure what is missing from the cells whose name contains `only`; return their rows."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "strategies.jsonl"
     cells = [cell for cell in grid(quick) if only in str(cell)]
@@ -150,7 +150,7 @@ def measure(quick: bool, folder: Path, only: str = "") -> list[dict[str, Any]]:
 def stopped_before(
     found: dict[tuple[Cell, str], dict[str, Any]], cell: Cell, side: str
 ) -> dict[str, Any] | None:
-    """Return that a cell is stopped if one of its strategy was that is nowhere larger, or None.
+    """Return that a cell is stopped, if one of its strategy that is nowhere larger was, or None.
 
     Time and memory grow with each of the three sizes.
     """
@@ -207,14 +207,14 @@ def _in_use(pid: int) -> float:
     """Return the memory in use by a process in MB, 0 once it has ended."""
     try:
         return memory("VmRSS", pid=pid)
-    except (OSError, KeyError):  # a process that has ended, and nobody has asked how, has no memory
+    except (OSError, KeyError):  # an ended process that nobody has waited for has no memory
         return 0.0
 
 
 def rows(
     found: dict[tuple[Cell, str], dict[str, Any]], cells: list[Cell]
 ) -> Iterator[dict[str, Any]]:
-    """Return two rows a cell: how many times less time and memory than the peer needs.
+    """Return two rows per cell: the peer's time and memory, divided by ours.
 
     Where the peer was stopped they are bounds from below: of the time, if that stopped it, or of
     the memory. The other row then has our own figure.
@@ -243,7 +243,7 @@ def _ratio(
 
 
 def _targets(cell: Cell) -> tuple[float, float | None]:
-    """Return how many times less time and memory there should be."""
+    """Return the least that the two quotients of `rows` should be."""
     if cell.strategy == "BADGE":
         return (200.0 if cell.C == 100 else 50.0), 10.0
     return (10.0, 10.0) if cell.strategy == "ProbCover" else (1.0, None)

@@ -7,13 +7,13 @@ keeps its memory as it keeps ours (see `allocator`), without which it is slower.
 skorch is a NeuralNetClassifier with its default loader, without validation, as the others are.
 Prediction is that of uint8 images, against a loop in the layout and batch size that are fastest.
 A ratio is the median of those of single turns, in which the ways follow one another; the one in CPU
-seconds bears a machine that others use as well.
+seconds tolerates a machine that others use as well.
 
 What bounds it. An image of 3×32×32 takes small_cnn 3·9·16·32² + 16·9·32·16² + 32·9·64·8² = 2.80
 million multiplications and additions, and training three times as many but for the gradient of the
 image: 15.9 MFLOP. The convolutions, near the speed of matrix products, are 45 % of a step's time on
-a core. As much goes into BatchNorm, ReLU and pooling, which pass about twenty times over maps of
-115 KB an image. Both are the same for whoever calls torch, but for the layout: with the channels
+one core. As much goes into BatchNorm, ReLU and pooling, which pass about twenty times over maps of
+115 KB per image. Both are the same for whoever calls torch, but for the layout: with the channels
 first a step takes 1.6 times as long. What is ours is small: of the 5,000 to 7,000 µs of a batch of
 32, gathering by `index_select` takes 8 (indexing takes 33), standardising 50 to 80, and the step of
 the fused SGD 40 (90 if not fused).
@@ -52,12 +52,12 @@ class Case:
     module : str
         The network.
     images : int
-        How many to train on.
+        Number of images to train on.
     recipe : Recipe
         The training.
     over_plain, over_skorch, speed : float or None
         Targets: at most this ratio of our time to the plain loop's, at least this ratio of stock
-        skorch's to ours, at least so many images a second.
+        skorch's to ours, at least this many images per second.
     """
 
     module: str
@@ -73,7 +73,7 @@ def fastest(took: dict[str, np.ndarray], names: Iterable[str]) -> str:
 
 
 def problem(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images of noise on a brightness that tells the class, uint8."""
+    """Images of noise on a brightness that shows the class, uint8."""
     rng = np.random.default_rng(0)
     y = rng.integers(CLASSES, size=n)
     X = rng.integers(0, 56, (n, *SHAPE), dtype=np.uint8)
@@ -210,7 +210,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
     rows += training(Case("resnet18_narrow", small, Recipe(1), 1.05, None), repeats, quick)
     rows += prediction(2_000 if quick else 100_000, repeats, quick)
     if torch.cuda.is_available():
-        # 3.33 GFLOP an image, counted likewise: 20,000 a second are 67 TFLOP/s
+        # 3.33 GFLOP per image, counted likewise: 20,000 per second are 67 TFLOP/s
         peak = products("cuda", "bfloat16", 8192)
         rows.append(row("bfloat16 matrix products on CUDA", "GFLOP/s", peak, None, "higher"))
         recipe = Recipe(1 if quick else 2, batch_size=512, device="cuda", half=True)

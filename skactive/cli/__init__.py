@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 2 after a mistake of the user, or 130 after Ctrl-C.
+        The exit code: 0, or 2 after a user error, or 130 after Ctrl-C.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _import_torch(arguments: argparse.Namespace) -> None:
-    """Import what every command computes with; Ctrl-C ends the process at once meanwhile.
+    """Import what every command computes with; meanwhile Ctrl-C ends the process at once.
 
     The KeyboardInterrupt of Ctrl-C would abort torch's C++ at some places, with a core dump.
     """
@@ -67,7 +67,7 @@ def _import_torch(arguments: argparse.Namespace) -> None:
         print(_stopped(arguments), file=sys.stderr, flush=True)
         os._exit(130)
 
-    # Python handles signals in the main thread only; one that is ignored is to stay so.
+    # Python handles signals in the main thread only; one that is ignored has to stay so.
     ours = (
         "torch" not in sys.modules
         and threading.current_thread() is threading.main_thread()
@@ -83,7 +83,7 @@ def _import_torch(arguments: argparse.Namespace) -> None:
 
 
 def _stopped(arguments: argparse.Namespace) -> str:
-    """Return what is said after Ctrl-C."""
+    """Return the message after Ctrl-C."""
     stopped = f"\nskactive {arguments.command}: stopped."
     if arguments.out and Path(arguments.out).is_dir():
         kept = f"The finished rounds are in {arguments.out}; the same command goes on from there."

@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def count(low: int) -> Callable[[str], int]:
-    """Return what reads a whole number of at least `low`."""
+    """Return a reader of whole numbers of at least `low`."""
 
     def read(text: str) -> int:
         try:

@@ -27,10 +27,10 @@ _AS_OPTIONS = {
     "another out=": "another --out",
 }
 _FAVOURITES = ("FisherMask", "Margin", "Entropy", "Random")
-# What is meant for a network that is trained jointly with a loss-prediction module.
+# Those meant for a network that is trained jointly with a loss-prediction module.
 _JOINTLY = ("LPLGrad", "LearningLoss")
-# What of `skactive.strategies` is no strategy, or is made of others. By name, since to look at the
-# classes would be to import torch.
+# Names in `skactive.strategies` that are not strategies, or are made of others. By name, since
+# looking at the classes would import torch.
 _NOT_ALONE = {
     "ClassBalanced",
     "Hybrid",
@@ -48,23 +48,23 @@ There are 3,000 images of clothes (Fashion-MNIST, they come with the package) an
 of them, 2 of each class. A small CNN trains on these, is tested on 1,000 other images, and a
 query strategy picks the 40 unlabelled images whose labels it wants next. The CNN starts anew
 with 60 labels, and so on. All strategies begin with the same labels and the same initial
-weights, so that what differs is what they picked. Everything is done with several seeds.
+weights, so that what differs is what they picked. Everything is repeated with several seeds.
 
-The defaults take two or three minutes on two cores and need no network."""
+The defaults take two or three minutes on two cores and need no internet."""
 
 EPILOG = """\
 files, in the folder that --out names:
-  learning_curves.png  test accuracy over the number of labels, a line a strategy: a strategy
+  learning_curves.png  test accuracy over the number of labels, a line per strategy: a strategy
                        whose line is higher needs fewer labels for the same accuracy
   queried_images.png   what the first strategy asked for, round by round, and the last one
                        beside it
-  results.jsonl        one line of JSON a finished round: strategy, seed, round, labels, the
+  results.jsonl        one line of JSON per finished round: strategy, seed, round, labels, the
                        positions of the images asked for, accuracy, seconds
   config.json          what decides the numbers: data, network, strategies, package versions
 
 to continue:
   Stop it with Ctrl-C, or kill it; finished rounds are kept. The same command with the same
-  --out goes on where it was and ends with the same numbers. With more --rounds, --seeds or
+  --out continues where it stopped and ends with the same numbers. With more --rounds, --seeds or
   --strategies it adds to what is there. Other settings need another --out, and it says so.
 
 examples:
@@ -75,7 +75,7 @@ examples:
 
 in Python:
   from skactive.experiments import Results
-  Results.load("skactive-demo").frame          # a pandas DataFrame, a row a round
+  Results.load("skactive-demo").frame          # a pandas DataFrame, a row per round
 """
 
 
@@ -95,7 +95,7 @@ def add_demo(commands: Any) -> None:
         type=read_strategies,
         default=",".join(names),
         metavar="NAMES",
-        help=f"which ones, separated by commas, of {', '.join(known)}; case, - and _ do not "
+        help=f"names, separated by commas, from {', '.join(known)}; case, - and _ do not "
         "matter (default: %(default)s)",
     )
     demo.add_argument(
@@ -103,28 +103,28 @@ def add_demo(commands: Any) -> None:
         type=count(0),
         default=5,
         metavar="N",
-        help="how many queries (default: %(default)s)",
+        help="number of queries (default: %(default)s)",
     )
     demo.add_argument(
         "--n-instances",
         type=count(1),
         default=40,
         metavar="N",
-        help="how many labels a query asks for (default: %(default)s)",
+        help="number of labels per query (default: %(default)s)",
     )
     demo.add_argument(
         "--initial",
         type=count(1),
         default=20,
         metavar="N",
-        help="how many labels there are at first, evenly over the classes (default: %(default)s)",
+        help="number of labels at first, spread evenly over the classes (default: %(default)s)",
     )
     demo.add_argument(
         "--seeds",
         type=count(1),
         default=2,
         metavar="N",
-        help="how many seeds, 0 to N-1; the table and the picture average over them "
+        help="number of seeds, 0 to N-1; the table and the picture average over them "
         "(default: %(default)s)",
     )
     demo.add_argument(
@@ -132,13 +132,13 @@ def add_demo(commands: Any) -> None:
         type=count(1),
         default=40,
         metavar="N",
-        help="epochs of each training (default: %(default)s)",
+        help="epochs per training (default: %(default)s)",
     )
     demo.add_argument(
         "--device",
         default="auto",
         metavar="NAME",
-        help="cpu, cuda, cuda:1, mps, or auto: the best there is (default: %(default)s)",
+        help="cpu, cuda, cuda:1, mps, or auto: the best available (default: %(default)s)",
     )
     demo.add_argument(
         "--threads",
@@ -158,7 +158,7 @@ def add_demo(commands: Any) -> None:
     demo.add_argument(
         "--data-path",
         metavar="FOLDER",
-        help="where the files of the other data sets are, if not where skactive looks by itself",
+        help="folder with the files of the other data sets, if not where skactive looks by default",
     )
     demo.add_argument(
         "--download", action="store_true", help="download them, if they are not there"
@@ -257,7 +257,7 @@ def run_demo(arguments: argparse.Namespace) -> None:
     _draw(results, data, out)
     print(f"\n{results.to_text()}\n")
     print(
-        "Accuracy on the test images; seconds a round, and none for a query after the last one.\n"
+        "Accuracy on the test images; seconds per round, and none for a query after the last one.\n"
         "A strategy is better where it has more accuracy at the same number of labels. "
         f"{arguments.seeds} seeds prove little:\n--seeds 5 adds to these results. The files:"
     )
@@ -273,7 +273,7 @@ def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:
         f"{arguments.dataset}: {len(data.y_train)} images to choose from, {len(data.y_test)} to "
         f"test on, {len(data.target_names)} classes.\n"
         f"{', '.join(arguments.strategies)}: {arguments.initial} labels at first, spread as evenly "
-        f"over the classes as they go; then {arguments.rounds} × {arguments.n_instances} more; "
+        f"over the classes as possible; then {arguments.rounds} × {arguments.n_instances} more; "
         f"seeds: {arguments.seeds}.\n"
         f"Every round trains a small CNN from scratch{trains}. "
         "Ctrl-C stops it; the same command goes on."

@@ -24,13 +24,13 @@ _IN_THE_FILE = {
     "another out=": "another --out",
 }
 STUDY_FILE = "study.toml"
-_OPTIONS = {"n_jobs": "jobs", "n_rounds": "rounds"}  # that are called otherwise than the fields
+_OPTIONS = {"n_jobs": "jobs", "n_rounds": "rounds"}  # those named otherwise than the fields
 _DESCRIPTION = """\
 Run an experiment that a TOML file describes: data, network, strategies, seeds.
 
 The file has the tables [dataset], [estimator], [experiment] and [protocol], and a list of
 strategies; docs/experiments.md has all their fields. Finished rounds are kept in the folder that
-the field experiment.out names; the same command goes on after a kill, with the same numbers."""
+the field experiment.out names; the same command continues after a kill, with the same numbers."""
 _EPILOG = """\
 examples:
   skactive run study.toml
@@ -52,10 +52,16 @@ def add_run(commands: Any) -> None:
     run.add_argument("config", metavar="CONFIG.toml", help="the file")
     run.add_argument("--out", metavar="FOLDER", help="the folder for the results")
     run.add_argument(
-        "--jobs", type=count(1), metavar="N", help="rounds computed at a time, in processes"
+        "--jobs",
+        type=count(1),
+        metavar="N",
+        help="number of rounds computed at a time, in processes of their own",
     )
     run.add_argument(
-        "--rounds", type=count(0), metavar="N", help="queries, instead of the file's n_rounds"
+        "--rounds",
+        type=count(0),
+        metavar="N",
+        help="number of queries, instead of the file's n_rounds",
     )
     run.add_argument(
         "--seeds", type=count(1), metavar="N", help="seeds 0 to N-1, instead of the file's"
@@ -144,7 +150,7 @@ def _introduction(study: Study) -> str:
 
 
 def _keep(file: Path, copy: Path) -> None:
-    """Copy the file to the results, which the report reads it from."""
+    """Copy the file to the results, from which the report reads it."""
     temporary = copy.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_bytes(file.read_bytes())
     os.replace(temporary, copy)

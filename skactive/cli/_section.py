@@ -11,7 +11,7 @@ from typing import Any
 from skactive._renamed import RENAMED
 from skactive._validation import InvalidParameterError
 
-# How Python's messages about parameters begin, and what they call in words that a file lacks.
+# How Python's messages about parameters begin, and their words for what a file calls otherwise.
 _PARAMETER = re.compile(r"The '(.+?)' parameter of .+? must be (.+?)\. Got (.*)", re.DOTALL)
 _KINDS = {
     "str": "a text",
@@ -69,7 +69,7 @@ class Section:
         return value
 
     def count(self, field: str, low: int, default: Any = ...) -> Any:
-        """Take a whole number out that is not too small."""
+        """Take out a whole number that is not too small."""
         must = f"a whole number of at least {low}"
         value = self.take(field, int, must, default)
         if value != default and value < low:
@@ -77,7 +77,7 @@ class Section:
         return value
 
     def choice(self, field: str, known: Collection[str], default: Any = ...) -> str:
-        """Take one of several names out."""
+        """Take out one of several names."""
         must = f"one of {', '.join(known)}"
         name: str = self.take(field, str, must, default)
         if name not in known:
@@ -85,7 +85,7 @@ class Section:
         return name
 
     def check_names(self, owner: str) -> None:
-        """Raise if a field that is left is what a parameter of `owner` was called."""
+        """Raise if a field that is left is a former name of a parameter of `owner`."""
         for old, new in RENAMED.get(owner, {}).items():
             if old in self.rest:
                 raise InvalidParameterError(
@@ -93,7 +93,7 @@ class Section:
                 )
 
     def done(self, known: Collection[str]) -> None:
-        """Raise if there are fields left, which nobody knows."""
+        """Raise if fields are left: they are unknown."""
         for field in self.rest:
             raise InvalidParameterError(
                 f"{self.file}: there is no {self.at(field)}. "
@@ -115,7 +115,7 @@ def placed(
     error : Exception
         The error.
     names : dict of str to str, default=None
-        What parameters are called there, if otherwise.
+        The names of parameters there, where they differ.
 
     Returns
     -------

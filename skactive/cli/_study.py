@@ -74,7 +74,7 @@ def read_study(path: str | Path) -> Study:
     Raises
     ------
     InvalidParameterError
-        If the file is no TOML, or a field is missing, unknown or wrong; the message names the
+        If the file is not TOML, or a field is missing, unknown or wrong; the message names the
         field and what it may be.
     """
     file = Path(path)

@@ -79,7 +79,7 @@ def _class_name(given: Any) -> str:
 
 
 def warn_of_unknown_classes(arms: Mapping[str, Arm], data: Data) -> None:
-    """Warn if an estimator is told a list of classes that lacks some, or none at all."""
+    """Warn if an estimator's list of classes lacks some, or there is none."""
     estimators = {id(arm.estimator): arm.estimator for arm in arms.values()}
     for estimator in estimators.values():
         params = estimator.get_params()
@@ -166,7 +166,7 @@ def check_plan(data: Data, n_initial: Any, initial: Any, n_instances: Any, n_rou
 
 
 def check_seeds(seeds: Any) -> list[int]:
-    """Return the seeds: the first so many, or those given."""
+    """Return the seeds: 0 to `seeds` - 1, or those given."""
     if not isinstance(seeds, Iterable) or isinstance(seeds, (str, bytes)):
         return list(range(check_count("seeds", OWNER, seeds)))
     which = list(seeds)
@@ -197,22 +197,22 @@ def check_dataset(dataset: Any) -> str:
 
 
 def check_n_jobs(n_jobs: Any) -> int:
-    """Return how many processes to use; -1 for one a core, as in scikit-learn."""
+    """Return the number of processes to use; -1 for one per core, as in scikit-learn."""
     count = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
     if not count or n_jobs == 0:
-        raise invalid("n_jobs", OWNER, "an int of at least 1, or -1 for one a core", n_jobs)
+        raise invalid("n_jobs", OWNER, "an int of at least 1, or -1 for one per core", n_jobs)
     return int(n_jobs)
 
 
 def check_threads(n_threads: Any) -> int:
-    """Return the number of threads a process; None takes torch's present setting."""
+    """Return the number of threads per process; None takes torch's present setting."""
     if n_threads is None:
         return torch.get_num_threads()
     return check_count("n_threads", OWNER, n_threads)
 
 
 def check_folder(out: str | os.PathLike[str]) -> Path:
-    """Return the folder of the results, which need not be there."""
+    """Return the folder of the results, which need not exist."""
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise invalid("out", OWNER, "a folder, or a path to make one at", str(out), "It is a file.")

@@ -33,7 +33,7 @@ def metric_names(frame: pd.DataFrame) -> list[str]:
 
 
 def check_metric(metric: Any, frame: pd.DataFrame, owner: str) -> str:
-    """Return the name of a measurement, or raise and list those that there are."""
+    """Return the name of a measurement, or raise and list the valid ones."""
     names = metric_names(frame)
     if not (isinstance(metric, str) and metric in names):
         raise invalid("metric", owner, f"one of {', '.join(names)}", metric)
@@ -56,7 +56,7 @@ def pick_dataset(frame: pd.DataFrame, dataset: Any, owner: str) -> pd.DataFrame:
 
 
 def curves(frame: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Yield data set, strategy, and a table with a row a seed and a column a number of labels."""
+    """Yield data set, strategy, and a table: a row per seed, a column per number of labels."""
     for (dataset, strategy), rounds in frame.groupby(["dataset", "strategy"], sort=False):
         yield (
             str(dataset),
@@ -98,7 +98,7 @@ def areas(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def efficiency(frame: pd.DataFrame, metric: str, baseline: Any, owner: str) -> pd.DataFrame:
-    """Return how many labels the baseline needs for what each strategy has."""
+    """Return the number of labels that the baseline needs to match each strategy."""
     import pandas as pd
 
     names = strategy_names(frame)
@@ -164,10 +164,10 @@ def penalties(
 
 
 def blocks(frame: pd.DataFrame, metric: str, over: Any, owner: str) -> pd.DataFrame:
-    """Return areas with a row a block and a column a strategy.
+    """Return areas with a row per block and a column per strategy.
 
-    A block is a seed of a data set that all strategies have finished, or a data set, over whose
-    blocks of that kind the areas are averaged.
+    A block is a seed of a data set that all strategies have finished, or a data set, with the
+    areas averaged over such seeds.
     """
     if over not in {"dataset", "seed"}:
         raise invalid(
@@ -175,7 +175,7 @@ def blocks(frame: pd.DataFrame, metric: str, over: Any, owner: str) -> pd.DataFr
             owner,
             "'dataset' or 'seed'",
             over,
-            "Seeds of one data set tell about that data set only.",
+            "Seeds of one data set speak for that data set only.",
         )
     check_measured(frame, metric, owner)
     index = ["dataset", "seed"]
@@ -218,7 +218,7 @@ class CriticalDifferences(NamedTuple):
     friedman_p : float
         The p-value of Friedman's test that all ranks are alike; NaN for two strategies.
     n_blocks : int
-        On how many data sets, or seeds, the strategies were ranked.
+        Number of data sets, or seeds, on which the strategies were ranked.
     alpha : float
         The level.
     """

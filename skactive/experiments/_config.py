@@ -34,7 +34,7 @@ def make_config(
 ) -> dict[str, Any]:
     """Describe an experiment by what decides its numbers.
 
-    Seeds, the number of rounds and the number of strategies are no part of it: more of them
+    Seeds, the number of rounds and the number of strategies are not part of it: more of them
     extend an experiment.
 
     Parameters
@@ -182,7 +182,7 @@ def _renamed(value: Any, owner: str) -> Iterator[str]:
 def merge_config(out: Path, config: dict[str, Any], records: Collection[Record]) -> dict[str, Any]:
     """Add what is new to OUT/config.json, if what is there agrees.
 
-    What has led to no record binds nobody: neither a strategy without one, nor a whole file.
+    What has led to no record is not binding: neither a strategy without one, nor a whole file.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def merge_config(out: Path, config: dict[str, Any], records: Collection[Record])
     config : dict
         The one that `make_config` made.
     records : list of Record
-        Those that are there.
+        The existing ones.
 
     Returns
     -------
@@ -201,7 +201,7 @@ def merge_config(out: Path, config: dict[str, Any], records: Collection[Record])
     Raises
     ------
     ResultsMismatchError
-        If results are there that come from another configuration, from an unknown one, or from one
+        If there are results that come from another configuration, from an unknown one, or from one
         whose parameters have other names now.
     """
     path = out / "config.json"

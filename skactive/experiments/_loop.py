@@ -24,7 +24,7 @@ from skactive.experiments._resources import PeakMemory, fitted_device, fixed_thr
 
 # What a seed is for. Streams of different purposes are independent of each other.
 _INITIAL, _ESTIMATOR, _STRATEGY, _MEASUREMENTS = range(4)
-# Of rounds in threads of one process, which share its generators.
+# For rounds in threads of one process, which share its generators.
 _TURNS = threading.Lock()
 
 
@@ -48,7 +48,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Plan:
-    """How many labels there are at first, how many a round adds, and how often."""
+    """Number of labels at first, number added per round, and number of such rounds."""
 
     n_initial: int
     initial: str
@@ -71,7 +71,7 @@ def _seeded(seed: int, device: torch.device | None) -> Iterator[None]:
 def seeded_clone(estimator: Any, seed: int) -> Any:
     """Clone an estimator or a strategy, and seed every `random_state` in it.
 
-    Parts of one estimator get different seeds: members of an ensemble shall not be twins.
+    Parts of one estimator get different seeds: members of an ensemble must not be twins.
     """
     return seed_parts(clone(estimator), seed)
 
@@ -158,14 +158,14 @@ def play_round(
     name : str
         What the records call the arm.
     arm : Arm
-        The classifier to train, itself left as it is, and what has `select`, as the strategies of
-        skactive.
+        The classifier to train, itself left as it is, and an object with `select`, like the
+        strategies of skactive.
     seed : int
         The seed of the run.
     round_ : int
         Which round.
     labelled : ndarray of int64
-        The positions that are labelled, in the order they were.
+        The labelled positions, in the order they were labelled.
     data : Data
         Test data are used for the measurements only.
     terms : Terms
@@ -219,7 +219,7 @@ def play_round(
 def _train(
     arm: Arm, seed: int, round_: int, labelled: np.ndarray, data: Data, terms: Terms, fitted: Any
 ) -> tuple[Any, float]:
-    """Train on what is labelled, from scratch or going on, and say how long it took."""
+    """Train on what is labelled, from scratch or continuing, and say how long it took."""
     round_seed = derive_seed(seed, round_, _ESTIMATOR)
     if terms.protocol.warm_start and fitted is not None:
         seed_parts(fitted, round_seed)
@@ -274,7 +274,7 @@ def _query(
 def _unlabelled(X: Any, pool: np.ndarray) -> Any:
     """Return the samples to choose from, without a copy of images.
 
-    Of a list that is one of references; a data frame stays one, for the sake of its columns.
+    For a list, that is a list of references; a data frame stays one, to keep its columns.
     """
     of_its_kind = isinstance(X, (list, tuple)) or hasattr(X, "iloc")
     return take_rows(X, pool) if of_its_kind else SubPool(X, pool)

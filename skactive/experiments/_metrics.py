@@ -58,7 +58,7 @@ def measure(
     Metrics
         Accuracy; recall of each class of the test data (the share of it that is recognised), and
         their mean, the balanced accuracy; the mean of the classes' F1 scores; log-loss (in nats;
-        of a class that the estimator does not know, the probability counts as the smallest
+        for a class that the estimator does not know, the probability counts as the smallest
         positive step of float64, 2.2e-16); the expected calibration error and its bins.
     float
         The seconds that `predict` took.

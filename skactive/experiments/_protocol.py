@@ -27,7 +27,7 @@ class Protocol:
         Whether a round goes on from the weights of the round before. After a kill, such a run
         trains its finished rounds again, since their weights were not kept; the numbers stay the
         same. The estimator, or the last step of a Pipeline, has to be the network: ensembles and
-        searches train clones, which know no round before.
+        searches train clones, which know no earlier round.
     train_to : float or None, default=None
         Stop training once an epoch's accuracy on the training batches has reached this, at most 1;
         FisherMask's authors train to 0.99. `max_epochs` still bounds the epochs.
@@ -35,7 +35,7 @@ class Protocol:
         The share of the labelled images that is held out for validation, between 0 and 1. These
         labels are paid for like the others: they count, and strategies see them as labelled.
     patience : int or None, default=None
-        Stop training after so many epochs without a lower validation loss, and take the weights
+        Stop training after this many epochs without a lower validation loss, and take the weights
         of the best epoch. Needs `validation`.
     augment : str or None, default=None
         How training batches are augmented, such as "strong": see `CNNClassifier`. The pool and
@@ -84,7 +84,7 @@ class Protocol:
         Parameters
         ----------
         estimator : estimator
-            Is changed.
+            Changed in place.
         name : str, default="estimator"
             What messages call it.
 
@@ -96,7 +96,7 @@ class Protocol:
         Raises
         ------
         InvalidParameterError
-            If it has no parameter that this can be set by.
+            If it has no parameter to set this by.
         """
         if self.warm_start:
             _set_warm_start(estimator, name)
@@ -138,7 +138,7 @@ class StopAt(Callback):
 
 
 def _set_warm_start(estimator: Any, name: str) -> None:
-    """Let training go on from the weights there are."""
+    """Let training continue from the current weights."""
     trained = estimator
     while hasattr(trained, "steps"):  # a Pipeline trains its last step, and no clone of it
         trained = trained.steps[-1][1]

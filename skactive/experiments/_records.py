@@ -42,24 +42,24 @@ class Record(TypedDict):
 
 
 def read_records(path: Path) -> tuple[list[Record], int]:
-    """Read a file of records, up to a last line that has no end: a kill cut it off.
+    """Read a file of records, without a last line that a kill cut off.
 
     Parameters
     ----------
     path : pathlib.Path
-        A file with a JSON record a line.
+        A file with one JSON record per line.
 
     Returns
     -------
     list of Record
         In the order of the file.
     int
-        How many bytes they take: where the next record is to be written.
+        Number of bytes they take: where the next record is to be written.
 
     Raises
     ------
     InvalidParameterError
-        If a line that has its end is no record: nothing that a kill leaves behind.
+        If a complete line is not a record: a kill leaves no such line behind.
     """
     *lines, _ = path.read_bytes().split(b"\n")
     records: list[Record] = []
@@ -88,13 +88,13 @@ def latest(records: list[Record]) -> list[Record]:
     """Keep the last record of each round, in the order of first appearance.
 
     A round is there twice when it was the last of a run that was later given more rounds: it
-    has queried nothing the first time.
+    queried nothing the first time.
     """
     return list({(r["strategy"], r["seed"], r["round"]): r for r in records}.values())
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    """Keep the file for this process until it closes it; where the system can, that is."""
+    """Keep the file for this process until it closes it; where the system allows it."""
     try:
         import fcntl
     except ImportError:  # Windows

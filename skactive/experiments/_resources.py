@@ -63,7 +63,7 @@ class PeakMemory:
                 torch.cuda.reset_peak_memory_stats(device)
 
     def resident(self) -> int:
-        """Return the bytes of main memory that the process held at most."""
+        """Return the most bytes of main memory that the process held."""
         try:
             status = Path("/proc/self/status").read_text()
         except OSError:
@@ -72,7 +72,7 @@ class PeakMemory:
         return _peak_since_start() if peak is None else int(peak.split()[1]) * 1024
 
     def on(self, device: torch.device) -> int | None:
-        """Return the bytes that torch held at most on a CUDA device; None for another one."""
+        """Return the most bytes that torch held on a CUDA device; None for other devices."""
         return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
 
 

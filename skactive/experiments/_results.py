@@ -1,4 +1,4 @@
-"""The results of experiments: a table with a row a round, and what it says about strategies."""
+"""The results of experiments: a table with a row per round, and what it says about strategies."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Results:
     Parameters
     ----------
     records : iterable of dict
-        A dict a finished round, as `run_experiment` makes them and `results.jsonl` holds them.
+        A dict per finished round, as `run_experiment` makes them and `results.jsonl` holds them.
         What is missing becomes NaN; a missing `dataset` is called "data".
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        A row a round, with the columns
+        A row per round, with the columns
 
         - `dataset`, `strategy`, `seed`, `round`: which round it is;
         - `n_labelled`: how many labels there were, those held out for validation included;
         - `queried`: the positions in X that were asked for after it, a list in pick order;
           empty in the last round;
-        - `queried_classes`: how many of these are of each class, a dict;
+        - `queried_classes`: the number of these in each class, a dict;
         - `accuracy`, `balanced_accuracy`, `macro_f1`, `log_loss`, `ece` (expected calibration
           error): on the test data, and a column for each further measurement;
         - `recall`: the share of each class of the test data that is recognised, a dict;
@@ -48,8 +48,8 @@ class Results:
 
     Notes
     -----
-    A comparison takes one measurement, `metric`. Of `log_loss` and `ece` lower values are better,
-    of all others higher ones.
+    A comparison takes one measurement, `metric`. For `log_loss` and `ece` lower values are
+    better, for all others higher ones.
 
     Examples
     --------
@@ -143,7 +143,7 @@ class Results:
         pandas.DataFrame
             A row for each data set, number of labels and strategy, with the columns `dataset`,
             `n_labelled`, `strategy`, `n_seeds`, `accuracy_mean`, `accuracy_sd` (with n - 1; NaN
-            for one seed), `query_seconds` and `train_seconds` (means a round).
+            for one seed), `query_seconds` and `train_seconds` (means per round).
         """
         strategies = _comparison.strategy_names(self.frame)
         datasets = list(dict.fromkeys(self.frame["dataset"]))
@@ -185,7 +185,7 @@ class Results:
         level : float, default=0.95
             The share of the resampled means that the interval holds (percentile bootstrap).
         n_resamples : int, default=10_000
-            How many times the seeds are drawn with replacement.
+            Number of times that the seeds are drawn with replacement.
         random_state : int, RandomState, Generator or None, default=0
             Draws them.
 
@@ -213,7 +213,7 @@ class Results:
         -------
         pandas.DataFrame
             With the columns `dataset`, `strategy`, `seed` and `aubc`, the mean height of the
-            learning curve by trapezoids; NaN for a run that has not come to the last number of
+            learning curve by trapezoids; NaN for a run that has not reached the last number of
             labels of its data set.
         """
         metric = _comparison.check_metric(metric, self.frame, "Results.aubc")
@@ -222,7 +222,7 @@ class Results:
     def label_efficiency(
         self, metric: str = "accuracy", *, baseline: str = "Random"
     ) -> pd.DataFrame:
-        """Return how many labels the baseline needs for what each strategy has reached.
+        """Return the number of labels that the baseline needs to match each strategy.
 
         Parameters
         ----------
@@ -234,9 +234,9 @@ class Results:
         Returns
         -------
         pandas.DataFrame
-            With the columns `dataset`, `strategy`, `n_labelled`, `n_seeds` (over how many the mean
-            is), the measurement, and `baseline_labels`: where the baseline's curve, joined by
-            straight lines, first gets there; infinite where it never does. `ratio` is
+            With the columns `dataset`, `strategy`, `n_labelled`, `n_seeds` (the number that the
+            mean is over), the measurement, and `baseline_labels`: where the baseline's curve,
+            joined by straight lines, first gets there; infinite where it never does. `ratio` is
             `baseline_labels / n_labelled`.
 
         Raises
@@ -276,7 +276,7 @@ class Results:
         Returns
         -------
         pandas.DataFrame
-            Strategies by strategies: rows beat columns. The sum of a column tells how often a
+            Strategies by strategies: rows beat columns. The sum of a column says how often a
             strategy was beaten; lower is better.
 
         Raises
@@ -309,7 +309,7 @@ class Results:
             The measurement, of which the areas under the budget curves are compared.
         over : {"dataset", "seed"}, default="dataset"
             What is paired: data sets, averaged over the seeds that all strategies have finished; or
-            these seeds of all data sets, which tells about these data sets only. With n pairs, p is
+            these seeds of all data sets, which speaks for these data sets only. With n pairs, p is
             at least 2 / 2ⁿ. Areas that differ by 1e-12 of the largest or less count as equal.
 
         Returns
@@ -390,7 +390,7 @@ class Results:
         Returns
         -------
         str
-            A line a row, the columns right-aligned.
+            A line per row, the columns right-aligned.
         """
         return _tables.plain(self._cells(table))
 
@@ -405,7 +405,7 @@ class Results:
         Returns
         -------
         str
-            A line a row; reads well as plain text too.
+            A line per row; reads well as plain text too.
         """
         return _tables.markdown(self._cells(table))
 

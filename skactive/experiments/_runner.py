@@ -75,11 +75,11 @@ def run_experiment(
         The classifier to train; itself left as it is. Pass it the list of classes if it takes one
         (`CNNClassifier(classes=...)`): the first labels may lack some.
     strategies : dict of str to strategy, or list of strategy
-        The strategies, under the names that the results shall use; a list is named by class. A
+        The strategies, under the names that the results should use; a list is named by class. A
         pair (estimator, strategy) instead of a strategy trains an estimator of its own, such as a
         network that predicts losses; `estimator` is that of the others. The pool that `select` gets
-        is a view of X: it has a length, takes positions, and `np.asarray` reads all of it; of a
-        list or data frame it is one.
+        is a view of X: it has a length, takes positions, and `np.asarray` reads all of it; for
+        a list or data frame it is one too.
     X : array-like of shape (n_samples, ...)
         The images: an array, a memmap, a tensor, a data frame or a sequence.
     y : array-like of shape (n_samples,)
@@ -89,14 +89,14 @@ def run_experiment(
     y_test : array-like of shape (n_test_samples,)
         Their labels.
     n_initial : int
-        How many images are labelled at first.
+        Number of images labelled at first.
     n_instances : int
-        How many labels a query asks for.
+        Number of labels that a query asks for.
     n_rounds : int
-        How many queries there are. Round 0 trains on the initial labels, and the last round trains
+        Number of queries. Round 0 trains on the initial labels, and the last round trains
         on all labels and queries nothing: a learning curve has `n_rounds + 1` points.
     seeds : int or iterable of int
-        How many seeds (0, 1, ...), or which ones.
+        Number of seeds (0, 1, ...), or the seeds themselves.
     initial : {"random", "balanced"}, default="random"
         How the initial labels are drawn: at random, or as evenly over the classes as `n_initial`
         allows.
@@ -109,7 +109,7 @@ def run_experiment(
     dataset : str, default="data"
         What the results call the data, for comparisons over several data sets.
     n_jobs : int, default=1
-        How many rounds are computed at a time, in processes of their own; -1 is one a core. joblib
+        Number of rounds computed at a time, in processes of their own; -1 is one per core. joblib
         starts them, so that inside `joblib.parallel_config("dask")` the workers of a Dask cluster
         do the work. The numbers are those of `n_jobs=1`. One process writes the results.
     n_threads : int, default=None

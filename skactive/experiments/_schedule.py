@@ -24,8 +24,8 @@ def play(
     """Compute what is not done yet.
 
     A round needs the labels that the rounds before it asked for, and runs need nothing of each
-    other. What travels to another process and back is one round; the caller, who is alone in
-    writing, gets each as soon as it ends.
+    other. What travels to another process and back is one round; the caller, who alone
+    writes, gets each as soon as it ends.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def play(
         The finished rounds of each run, from round 0 without a gap. The caller adds to it what
         this yields.
     n_jobs : int
-        How many rounds are computed at a time; 1 computes them in this process, run by run.
+        Number of rounds computed at a time; 1 computes them in this process, run by run.
 
     Yields
     ------
@@ -87,7 +87,7 @@ def _side_by_side(
                 labelled = labelled_at(round_, seed, data.y, terms.plan, records)
                 before = fitted.pop((name, seed), None)
                 tasks.append(
-                    # The arrays are arguments of their own: so joblib sends them but once.
+                    # The arrays are arguments of their own, so that joblib sends them only once.
                     delayed(_elsewhere)(
                         name,
                         arms[name],

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-# Scores that differ by no more than this share of the largest are equal but for rounding.
+# Scores that differ by no more than this share of the largest are equal up to rounding.
 ROUNDING = 1e-12
 
 
@@ -206,7 +206,7 @@ def bootstrap_mean(
     level : float
         The share of the resamples' means that the interval holds.
     n_resamples : int
-        How many resamples are drawn.
+        Number of resamples to draw.
     rng : Generator
         Draws them.
 

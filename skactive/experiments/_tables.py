@@ -50,7 +50,7 @@ def _cell(value: Any) -> str:
 
 
 def plain(rows: Cells) -> str:
-    """Return cells as plain text, a line a row, the columns right-aligned."""
+    """Return cells as plain text, a line per row, the columns right-aligned."""
     widths = _widths(rows)
     return "\n".join("  ".join(_padded(row, widths)) for row in rows)
 

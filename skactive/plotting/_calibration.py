@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CalibrationCurvesDisplay:
-    """Accuracy over confidence on the test data, a line a strategy.
+    """Accuracy over confidence on the test data, a line per strategy.
 
     Make it with `from_results`.
 
@@ -76,7 +76,7 @@ class CalibrationCurvesDisplay:
         dataset : str, default=None
             The data set; None means the only one there is.
         n_labelled : int, default=None
-            At how many labels; None means the most there are.
+            The number of labels to draw at; None means the largest.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ClassBalanceDisplay:
-    """The shares of the classes among the images that were asked for, a row a strategy.
+    """The shares of the classes among the images that were asked for, a row per strategy.
 
     Make it with `from_results`.
 

@@ -27,7 +27,7 @@ class CriticalDifferenceDisplay:
     critical_difference : float
         Ranks further apart than this differ.
     n_blocks : int
-        On how many data sets, or seeds, the strategies were ranked.
+        Number of data sets, or seeds, on which the strategies were ranked.
     alpha : float, default=0.05
         The level.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _OWNER = "FisherMaskDisplay.from_mask"
-# So many bars are named one by one at most; beyond, every few.
+# At most this many bars are named one by one; beyond that, every few.
 _MOST_NAMES = 80
 
 
@@ -29,9 +29,9 @@ class FisherMaskDisplay:
     names : list of str
         The tensors' names, in the order of the network.
     kept : ndarray of int, of shape (n_tensors,)
-        How many parameters of each the mask keeps.
+        Number of parameters of each that the mask keeps.
     sizes : ndarray of int, of shape (n_tensors,)
-        How many each has.
+        Number of parameters that each has.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class FisherMaskDisplay:
     figure_ : matplotlib Figure
         The figure with the axes.
     bars_ : matplotlib BarContainer
-        The bars, a tensor each.
+        The bars, one per tensor.
 
     Examples
     --------
@@ -101,10 +101,10 @@ class FisherMaskDisplay:
         return cls(names=list(trainable), kept=kept, sizes=sizes).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> FisherMaskDisplay:
-        """Draw a bar a tensor, from the input to the output: the share of it that is kept.
+        """Draw a bar per tensor, from the input to the output: the share of it that is kept.
 
         The share is on a logarithmic scale, since the last layer is often kept whole, and a
-        thousandth of others. Beside each bar stands how many parameters that are.
+        thousandth of others. Beside each bar stands the number of parameters.
 
         Parameters
         ----------

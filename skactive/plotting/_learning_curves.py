@@ -1,4 +1,4 @@
-"""Learning curves: a measurement over the number of labels, a line a strategy."""
+"""Learning curves: a measurement over the number of labels, a line per strategy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LearningCurvesDisplay:
     n_labelled : dict of str to ndarray of shape (n_points,)
         The numbers of labels, by strategy.
     scores : dict of str to ndarray of shape (n_seeds, n_points)
-        What was measured, by strategy; NaN where a seed has not come so far.
+        What was measured, by strategy; NaN where a seed has not got that far.
     score_name : str
         What the scores are; the label of the vertical axis.
     bands : dict of str to pair of ndarray of shape (n_points,), default=None
@@ -178,7 +178,7 @@ class LearningCurvesDisplay:
 
 
 def _one_sd(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean less and plus the standard deviation, which of one value counts as 0."""
+    """Return the mean minus and plus the standard deviation, which counts as 0 for one value."""
     mean = np.nanmean(scores, axis=0)
     known = (~np.isnan(scores)).sum(axis=0)
     squares = np.nansum((scores - mean) ** 2, axis=0)

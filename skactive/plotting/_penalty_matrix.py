@@ -24,7 +24,7 @@ class PenaltyMatrixDisplay:
     matrix : pandas.DataFrame
         Strategies by strategies, as `Results.penalty_matrix` returns it: rows beat columns.
     n_datasets : int, default=1
-        Over how many data sets it was summed: the most that an entry can be.
+        Number of data sets it was summed over: the most that an entry can be.
 
     Attributes
     ----------

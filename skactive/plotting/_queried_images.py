@@ -1,4 +1,4 @@
-"""What a strategy asked for: a grid of images, a row a round."""
+"""What a strategy asked for: a grid of images, a row per round."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CAPTION = 0.32  # above an image, as a share of its height
 
 
 class QueriedImagesDisplay:
-    """The images that a strategy asked for, a row a round, in the order of its picks.
+    """The images that a strategy asked for, a row per round, in the order of its picks.
 
     Make it with `from_results`.
 
@@ -104,9 +104,9 @@ class QueriedImagesDisplay:
         seed : int, default=None
             Which seed; None takes the first.
         n_images : int, default=10
-            How many images a row shows, at most: those picked first.
+            Maximum number of images per row: those picked first.
         n_rounds : int, default=None
-            How many rounds to show, at most, evenly spaced from the first to the last; None shows
+            Maximum number of rounds to show, evenly spaced from the first to the last; None shows
             all.
         channels : {"auto", "first", "last"}, default="auto"
             Where the axis of the colours is, if X has four axes.
@@ -121,7 +121,7 @@ class QueriedImagesDisplay:
         Raises
         ------
         InvalidParameterError
-            If X has no shape of images, or the results lack the strategy or the seed.
+            If X does not have the shape of images, or the results lack the strategy or the seed.
         """
         n_images = check_count("n_images", _OWNER, n_images)
         frame, strategy, seed = _one_run(results.on(dataset), strategy, seed)

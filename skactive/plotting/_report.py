@@ -122,7 +122,7 @@ def _head(results: Results) -> Iterator[str]:
 
 
 def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
-    """Yield what there is to say about one data set."""
+    """Yield the part about one data set."""
     classes = None if data is None else data.target_names
     yield "<h3>Learning curves</h3>"
     for metric, interval in [("accuracy", "bootstrap"), ("balanced_accuracy", "sd")]:
@@ -240,7 +240,7 @@ def _provenance(results: Results) -> Iterator[str]:
     rows: dict[str, str] = {
         "rounds": str(len(frame)),
         "devices": ", ".join(sorted(set(frame["device"].dropna()))),
-        "threads a process": ", ".join(
+        "threads per process": ", ".join(
             str(int(n)) for n in sorted(set(frame["n_threads"].dropna()))
         ),
     }

@@ -51,7 +51,7 @@ def axes_or_new(ax: Any, size: tuple[float, float]) -> tuple[Axes, Figure | SubF
 
 
 def check_metric(metric: Any, results: Results, owner: str) -> str:
-    """Return the name of a measurement, or raise and list those that there are."""
+    """Return the name of a measurement, or raise and list the valid ones."""
     if not (isinstance(metric, str) and metric in results.metrics):
         raise invalid("metric", owner, f"one of {', '.join(results.metrics)}", metric)
     return metric
@@ -107,7 +107,7 @@ def tidy(ax: Axes) -> None:
 def heat_map(
     ax: Axes, values: Any, rows: list[str], columns: list[str], digits: int = 2, top: float = 1
 ) -> Any:
-    """Draw a matrix in shades of one colour, with its numbers, which print needs no colour for.
+    """Draw a matrix in shades of one colour, with its numbers, which need no colour in print.
 
     Returns the image. `top` is the value of the darkest shade.
     """

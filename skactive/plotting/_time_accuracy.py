@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class TimeAccuracyDisplay:
-    """Seconds a query against the mean height of the learning curve, a mark a strategy.
+    """Seconds per query against the mean height of the learning curve, a mark per strategy.
 
     Make it with `from_results`.
 
@@ -32,7 +32,7 @@ class TimeAccuracyDisplay:
     strategies : list of str
         The strategies.
     seconds : ndarray of shape (n_strategies,)
-        Mean wall-clock seconds a query.
+        Mean wall-clock seconds per query.
     scores : ndarray of shape (n_strategies,)
         Means over the seeds.
     spreads : ndarray of shape (n_strategies,)
@@ -148,7 +148,7 @@ class TimeAccuracyDisplay:
                 label=name,
             )
         self.ax_.set_xscale("log")
-        self.ax_.set_xlabel("seconds a query")
+        self.ax_.set_xlabel("seconds per query")
         self.ax_.set_ylabel(self.score_name)
         legend(self.ax_, "mean ± sd of the seeds", len(self.strategies))
         tidy(self.ax_)

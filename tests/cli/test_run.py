@@ -105,7 +105,7 @@ def test_check_runs_nothing(tmp_path, ran, capsys):
         (
             ("seeds = 2", "seeds = 2\nn_jobs = 0"),
             ["--out", "x"],
-            "small.toml: experiment.n_jobs must be an int of at least 1, or -1 for one a core. Got",
+            "small.toml: experiment.n_jobs must be an int of at least 1, or -1 for one per core.",
         ),
         (
             ('"fashion-mnist-4k"', '"mnist"\npath = "nowhere"'),

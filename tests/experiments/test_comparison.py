@@ -250,7 +250,7 @@ def test_further_measurements_can_be_compared():
         (lambda r: r.penalty_matrix(alpha=1), r"'alpha' .* must be a number between 0 and 1\. G"),
         (lambda r: r.penalty_matrix(budgets="late"), r"'budgets' .* must be 'all' or 'doubling'"),
         (lambda r: r.wilcoxon(), r"at least 2 blocks .* 2 strategies and 1 blocks with over='data"),
-        (lambda r: r.wilcoxon(over="round"), r"'over' .* 'dataset' or 'seed'\. .* tell about that"),
+        (lambda r: r.wilcoxon(over="round"), r"'over' .* 'dataset' or 'seed'\. .* speak for that"),
         (lambda r: r.critical_differences(), r"Merge more runs with Results\.load\(\[\.\.\.\]\)"),
         (lambda r: r.critical_differences(alpha=0), r"'alpha' .* must be a number between"),
         (lambda r: r.intervals(level=95), r"'level' .* must be a number between 0 and 1\. Got 95"),

@@ -156,7 +156,7 @@ def test_all_cores_are_a_count_too(monkeypatch):
 
 @pytest.mark.parametrize("n_jobs", [0, 1.0, True, None])
 def test_n_jobs_must_be_a_count(n_jobs):
-    message = r"'n_jobs' .* must be an int of at least 1, or -1 for one a core\. Got"
+    message = r"'n_jobs' .* must be an int of at least 1, or -1 for one per core\. Got"
     with pytest.raises(ValueError, match=message):
         run(n_jobs=n_jobs)
 
