@@ -60,7 +60,7 @@ def encode_labels(
             owner,
             f"{known_kind}, as the classes {describe(classes.tolist())} are",
             Description(f"{kind}, {describe(y[:5].tolist())} of dtype {y.dtype},"),
-            "Convert one of the two: y.astype(int), say, or classes= of texts.",
+            "Convert one of the two: y.astype(int), say, or classes= of strings.",
         )
     classes = np.unique(classes)
     unknown = np.setdiff1d(y, classes)
@@ -76,9 +76,9 @@ def encode_labels(
 
 
 def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.ndarray, str]:
-    """Return labels as an array, and what they are: numbers, texts, or the name of a type.
+    """Return labels as an array, and what they are: numbers, strings, or the name of a type.
 
-    NumPy turns numbers that stand among texts into texts, and compares numbers with texts as texts.
+    NumPy turns numbers among strings into strings, and compares numbers with strings as strings.
     """
     is_array = hasattr(labels, "__array__")
     array = np.asarray(labels) if is_array else np.fromiter(labels, object)
@@ -95,21 +95,21 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
         raise invalid(
             parameter,
             owner,
-            "labels of one kind, numbers or texts",
+            "labels of one kind, numbers or strings",
             Description(" and ".join(sorted(kinds))),
-            "Convert them, to texts by list(map(str, y)), say.",
+            "Convert them, to strings by list(map(str, y)), say.",
         )
     if not is_array or array.dtype.kind == "T" or (array.dtype == object and kinds == {"numbers"}):
         array = np.array(array.tolist())
     return array, "".join(kinds)
 
 
-_KINDS = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("UT", "texts"), "S": "bytes"}
+_KINDS = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("UT", "strings"), "S": "bytes"}
 _SEVERAL = {"list", "tuple", "set", "frozenset", "dict", "ndarray"}
 
 
 def _kind(label: Any) -> str:
-    names = ((Number, "numbers"), (np.bool_, "numbers"), (str, "texts"), (bytes, "bytes"))
+    names = ((Number, "numbers"), (np.bool_, "numbers"), (str, "strings"), (bytes, "bytes"))
     return next((name for kind, name in names if isinstance(label, kind)), type(label).__name__)
 
 

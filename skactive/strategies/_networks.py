@@ -215,10 +215,10 @@ class PoolNetwork:
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Run the network; say which samples a plain net, which checks none, could not take."""
-        if hasattr(self.estimator, "check_samples"):
+        if not isinstance(self.module, _LogitsOf):
             return self.module(inputs)
         try:
-            return self.module(inputs)
+            outputs = self.module.outputs(inputs)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -227,6 +227,11 @@ class PoolNetwork:
                 f"{tuple(inputs.shape[1:])} and dtype {inputs.dtype}: {error}. Bring X_pool to the "
                 "shape and dtype that the net was trained on."
             ) from error
+        if self.module.probabilities:
+            what = f"A net under NLLLoss, queried by {owner_name(self.owner)},"
+            remedy = "End its module in Softmax, or train it with CrossEntropyLoss on logits"
+            check_probabilities(outputs.double().cpu().numpy(), what, remedy)
+        return self.module.as_logits(outputs)
 
     def check_logits(self, logits: Tensor, where: int | np.ndarray = 0) -> None:
         """Raise unless these are finite logits with a column for each class.
@@ -315,6 +320,33 @@ class PoolInputs:
         return found[torch.as_tensor(np.argsort(places), device=self.network.device)]
 
 
+def check_probabilities(p: np.ndarray, what: str, remedy: str) -> None:
+    """Raise unless the rows of p, (n, C), are distributions: not negative, and of sum 1.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n, C)
+        The rows; those that are not finite are left to other checks.
+    what : str
+        What returned them; begins the message.
+    remedy : str
+        What to do about it; ends the message.
+    """
+    sums = p.sum(1)
+    wrong = np.isfinite(sums) & ((np.abs(sums - 1) > _OFF_ONE) | (p < 0).any(1))
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"{what} must return probabilities: rows that are not negative and sum to 1. Got a row "
+            f"that sums to {sums[first]:.4g}, with a smallest value of {p[first].min():.4g}. "
+            f"{remedy}."
+        )
+
+
+# By how much a sum of probabilities may be off, in half precision.
+_OFF_ONE = 1e-2
+
+
 def check_two_classes(n_classes: int, owner: object) -> None:
     """Raise if there is nothing to tell apart."""
     if n_classes < 2:
@@ -373,11 +405,16 @@ class _LogitsOf(nn.Module):
         self.probabilities = probabilities
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.as_logits(self.outputs(x))
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """Return what the net's module returns, the first of several, as skorch does."""
         out = self.module(x)
-        out = out[0] if isinstance(out, tuple) else out  # as skorch does
-        if self.probabilities:  # finite at p = 0
-            return out.clamp_min(torch.finfo(out.dtype).tiny).log()
-        return out
+        return out[0] if isinstance(out, tuple) else out
+
+    def as_logits(self, out: Tensor) -> Tensor:
+        """Return outputs as logits, finite also where a probability is 0."""
+        return out.clamp_min(torch.finfo(out.dtype).tiny).log() if self.probabilities else out
 
 
 def _logits_of(module: nn.Module, net: Any, owner: object) -> nn.Module:

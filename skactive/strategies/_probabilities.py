@@ -15,6 +15,7 @@ from skactive.selection import top_n
 from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies._networks import (
     PoolNetwork,
+    check_probabilities,
     check_two_classes,
     committee_members,
     has_network,
@@ -173,6 +174,11 @@ def _log_probabilities(
                 f"The {owner_name(estimator)} queried by {owner_name(owner)} predicts NaN or "
                 f"infinity, first for sample {first} of the pool. Check its training."
             )
+        check_probabilities(
+            p,
+            f"predict_proba of the {owner_name(estimator)} queried by {owner_name(owner)}",
+            "Pass a classifier whose predict_proba returns probabilities, not logits or logarithms",
+        )
         with np.errstate(divide="ignore"):
             np.log(p, out=log_p[block], dtype=np.float64)
     return log_p, classes

@@ -39,7 +39,7 @@ def test_numbers_in_any_container(make, classes):
     ],
     ids=lambda y: f"{type(y).__name__} {getattr(y, 'dtype', '')}",
 )
-def test_texts_in_any_container(y):
+def test_strings_in_any_container(y):
     assert encode(y) == ([1, 0], ["a", "b"])
     assert encode(y, ["c", "b", "a"]) == ([1, 0], ["a", "b", "c"])
 
@@ -67,19 +67,19 @@ def test_numbers_are_compared_by_value(y):
         (
             ["10", "11", "2"],
             range(12),
-            r"'y' .* must be numbers, as the classes \[0, 1.* Got texts",
+            r"'y' .* must be numbers, as the classes \[0, 1.* Got strings",
         ),
-        (np.array(["1"]), np.array([1]), r"Got texts, \['1'\] of dtype <U1, instead. Convert"),
-        (pd.Series(["1", "2"]), [1, 2], r"must be numbers.* Got texts"),
-        ([1, 2], ["1", "2"], r"must be texts, as the classes \['1', '2'\] are. Got numbers"),
-        (torch.tensor([1, 2]), ["1", "2"], "must be texts"),
-        ([1, 2, "3"], None, "'y' .* labels of one kind.* Got numbers and texts"),
-        (np.array([1, "3"], dtype=object), None, "'y' .* Got numbers and texts"),
-        ([1, 2], [1, 2, "3"], "'classes' .* labels of one kind.* Got numbers and texts"),
+        (np.array(["1"]), np.array([1]), r"Got strings, \['1'\] of dtype <U1, instead. Convert"),
+        (pd.Series(["1", "2"]), [1, 2], r"must be numbers.* Got strings"),
+        ([1, 2], ["1", "2"], r"must be strings, as the classes \['1', '2'\] are. Got numbers"),
+        (torch.tensor([1, 2]), ["1", "2"], "must be strings"),
+        ([1, 2, "3"], None, "'y' .* labels of one kind.* Got numbers and strings"),
+        (np.array([1, "3"], dtype=object), None, "'y' .* Got numbers and strings"),
+        ([1, 2], [1, 2, "3"], "'classes' .* labels of one kind.* Got numbers and strings"),
     ],
 )
 def test_kinds_are_not_mixed(y, classes, message):
-    """Texts were compared with numbers as texts, and other classes learnt (fastai#1868)."""
+    """Texts were compared with numbers as strings, and other classes learnt (fastai#1868)."""
     with pytest.raises(ValueError, match=message):
         encode(y, classes)
 

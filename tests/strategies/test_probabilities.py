@@ -5,12 +5,26 @@ import pytest
 import torch
 from modAL.models import ActiveLearner, Committee
 from PIL import Image
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skorch import NeuralNetClassifier
+from torch import nn
 from torch.utils.data import TensorDataset
 
-from skactive import CNNClassifier, ImageReader, ProbabilityStrategy, Subsample
+from skactive import (
+    BADGE,
+    BALD,
+    CNNClassifier,
+    Entropy,
+    FisherMask,
+    ImageReader,
+    LPLGrad,
+    ProbabilityStrategy,
+    Subsample,
+)
 from skactive.exceptions import UnreadableFileWarning
 
 X, y = load_digits(return_X_y=True)
@@ -73,3 +87,83 @@ def test_a_committee_is_averaged():
     chosen, _ = Committee(members, query_strategy=Gini()).query(pool, n_instances=4)
     mean = np.mean([member.predict_proba(pool) for member in members], axis=0)
     assert chosen.tolist() == np.argsort(-np.array(gini(mean)))[:4].tolist()
+
+
+class Ends(nn.Module):
+    def __init__(self, end):
+        super().__init__()
+        self.fc, self.drop, self.end = nn.Linear(64, 3), nn.Dropout(), end
+
+    def forward(self, x):
+        return self.end(self.fc(self.drop(x)))
+
+
+def net_that_ends_in(end):
+    net = NeuralNetClassifier(
+        Ends, module__end=end, criterion=nn.NLLLoss, classes=[0, 1, 2], device="cpu", verbose=0
+    )
+    return net.initialize()
+
+
+ROWS = X[:40].astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "strategy", [Entropy(), BALD(n_passes=2), BADGE(), FisherMask(), LPLGrad()]
+)
+@pytest.mark.parametrize("end", [nn.LogSoftmax(1), nn.Identity(), nn.Sigmoid()], ids=str)
+def test_nets_under_nll_loss_have_to_return_probabilities(end, strategy):
+    """Their outputs were taken for probabilities, and all utilities were equal (skorch#637)."""
+    message = r"net under NLLLoss, .* Got a row that sums to .* End its module in Softmax, or train"
+    with pytest.raises(ValueError, match=message):
+        strategy.select(net_that_ends_in(end), ROWS, 4)
+    strategy.select(net_that_ends_in(nn.Softmax(1)), ROWS, 4)
+
+
+class Predicts(ClassifierMixin, BaseEstimator):
+    """A classifier that predicts what it is told to."""
+
+    def __init__(self, change):
+        self.change, self.classes_ = change, np.arange(3)
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        p = np.tile([0.2, 0.3, 0.5], (len(X), 1)).astype(np.float32)
+        p[-1] = self.change(p[-1])
+        return p
+
+
+@pytest.mark.parametrize(
+    ("change", "sums_to"),
+    [
+        (np.log, "-3.507"),
+        (lambda p: 2 * p, "2"),
+        (lambda p: p * 0, "0"),
+        (lambda p: [-0.5, 0.5, 1], "1, with a smallest value of -0.5"),
+    ],
+)
+@pytest.mark.parametrize("wrap", ["alone", "list", "pipeline", "learner"])
+def test_any_predict_proba_has_to_return_probabilities(change, sums_to, wrap):
+    estimator = {
+        "alone": Predicts,
+        "list": lambda change: [Predicts(lambda p: p), Predicts(change)],
+        "pipeline": lambda change: make_pipeline(FunctionTransformer(), Predicts(change)),
+        "learner": lambda change: ActiveLearner(Predicts(change)),
+    }[wrap](change)
+    message = rf"predict_proba of the Predicts queried by Entropy .* sums to {sums_to}.*not logits"
+    with pytest.raises(ValueError, match=message):
+        Entropy().select(estimator, ROWS, 4)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_rounded_probabilities_are_probabilities(dtype):
+    class Rounded(Predicts):
+        def predict_proba(self, X):
+            p = np.random.default_rng(0).dirichlet(np.ones(100), len(X))
+            return p.astype(dtype)
+
+    estimator = Rounded(None)
+    estimator.classes_ = np.arange(100)
+    Entropy().select(estimator, ROWS, 4)
