@@ -51,7 +51,7 @@ clf = CNNClassifier(
     classes=[0, 1, 2],
     module_params={"dropout": 0.2, "width": 64},
     max_epochs=20 if SMOKE else 150,
-    n_instances=12,
+    batch_size=12,
     random_state=0,
 )
 clf.fit(X[labelled], y[labelled])
