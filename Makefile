@@ -5,14 +5,14 @@
 # make lint    style, docstrings and types
 # make doctest run the examples in the docstrings
 # make study   the committed experiment: all strategies, two pools, five seeds (an hour, two cores)
-# make study-smoke  the same in small, a minute or two
+# make study-smoke  the same at a small scale, a minute or two
 # make docs    the site, in docs/_build/html; gallery and notebooks compute less than they could
-# make docs-full   the same with both as readers shall see them, four to ten minutes
+# make docs-full   the same with both as readers should see them, four to ten minutes
 # make matrix  the modAL tests on 0.4.1 and 0.4.2.1, with skactive's mends and without
 # make oldest  the core tests on the oldest versions that pyproject.toml allows, torch and Python too
 # make other   the core tests on another Python, 3.13 or OTHER=3.12
 # make wheel   build the wheel, and import it elsewhere with its data
-# make release what a release needs beside the gate: benchmark results of every strategy
+# make release what a release needs besides the gate: benchmark results of every strategy
 # Each creates .venv and installs what it needs, if that is not there yet.
 
 PYTHON ?= python3

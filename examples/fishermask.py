@@ -23,10 +23,10 @@ points of a curve, ± the standard deviation over seeds):
     Entropy             0.739 ± 0.014
     Random              0.634 ± 0.030
 
-FisherMask does not win here. Entropy does at least as well, in a tenth of a second a query.
+FisherMask does not win here. Entropy does at least as well, in a tenth of a second per query.
 Nor does it matter which mask: they differ by less than the seeds do, and one drawn at random is
 hardly worse. The last layer alone, which the global and layerwise masks have whole, does as well in
-a fifth of a second. These six ask for 41 or more rare images; with those labelled at first that is
+a fifth of a second. These six ask for 41 or more rare images; with those labelled at first, that is
 nearly all of the 45. Random asks for 18 of them. FisherMask without √p, as in the published code,
 asks for 16, and is the worst of all: its information does not vanish where the network is
 confident, and it keeps asking for trousers.

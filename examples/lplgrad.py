@@ -1,9 +1,9 @@
 """LPLgrad on real images: joint training, the query, and its curve against Random.
 
 First a small CNN learns from 500 images of Fashion-MNIST, jointly with a module that learns to
-predict its losses. Then LPLGrad asks for the images whose entropy has the largest gradient. Last,
-both in rounds: from 20 labels on, LPLGrad against Random, which is ahead on so few labels (see
-docs/lplgrad.md). Takes less than a minute.
+predict its losses. Then LPLGrad asks for the images whose entropy has the largest gradient.
+Finally, both in rounds: from 20 labels on, LPLGrad against Random, which is ahead on so few labels
+(see docs/lplgrad.md). Takes less than a minute.
 
     python examples/lplgrad.py --out out/lplgrad
     python examples/lplgrad.py --quick   # one seed, fewer epochs, ten seconds: does it run?

@@ -50,8 +50,8 @@ picks = [strategy.select(None, X, 6).indices for strategy in strategies]
 # The numbers are the order of the picks. *CoreSet* goes as far away as it can from what it has:
 # that covers everything, and asks for outliers first. *KMeansSampling* takes the sample nearest to
 # each centre of six clusters. *TypiClust* does the same with the densest sample of each cluster,
-# the largest clusters first. *ProbCover* puts balls of a given radius where they hold most samples
-# that no other ball holds; it spends nothing on the outliers.
+# the largest clusters first. *ProbCover* puts balls of a given radius where they hold the most
+# samples that no other ball holds; it spends nothing on the outliers.
 
 fig, axes = plt.subplots(2, 2, figsize=(8.5, 8.5), layout="constrained", sharex=True, sharey=True)
 for ax, strategy, chosen in zip(axes.flat, strategies, picks, strict=True):

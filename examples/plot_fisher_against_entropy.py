@@ -3,8 +3,8 @@ What FisherMask asks for, and what Entropy asks for
 ===================================================
 
 The same network, the same pool of clothes, twenty labels to spend. Entropy asks for the images that
-the network is least sure of, one by one. FisherMask asks for the batch that tells most about the
-network's parameters, together.
+the network is least sure of, one by one. FisherMask asks for the batch that together says most
+about the network's parameters.
 """
 
 # %%
@@ -45,7 +45,7 @@ chosen = {
 # Below the images, their classes, and the entropy of each of them (orange) in the pool (grey).
 # Entropy's images are the extreme right of it, by definition. FisherMask takes uncertain images
 # as well, yet not the most uncertain ones at any price; and it may ask for several of one class, if
-# they differ in what they tell about the network. A class is a person's idea of what is alike.
+# they differ in what they say about the network. A class is a person's idea of what is alike.
 
 p = clf.predict_proba(X_pool)
 entropy = -np.sum(p * np.log(np.maximum(p, 1e-12)), axis=1)

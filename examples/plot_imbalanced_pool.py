@@ -2,8 +2,8 @@
 A pool in which the rare classes matter
 =======================================
 
-Of the clothes in this pool nearly nine in ten are trousers. Who labels at random labels trousers.
-What do strategies make of it?
+Of the clothes in this pool nearly nine in ten are trousers. Whoever labels at random labels
+trousers. What do strategies make of it?
 """
 
 # %%

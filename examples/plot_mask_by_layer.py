@@ -53,12 +53,12 @@ masks = {
 # Which parameters they keep
 # --------------------------
 #
-# On the left, how the information spreads: a dot a parameter, tensor by tensor, from the input at
-# the top to the output at the bottom. On the right, the share of each tensor that each mask keeps.
-# Two of them keep the last layer whole. Of the rest, the global mask goes where the information is,
-# which here is in the first layers: they are small, and each of their weights is used at every
-# position of the image. The layerwise mask treats all tensors alike, and the random mask does not
-# look.
+# On the left, how the information spreads: one dot per parameter, tensor by tensor, from the input
+# at the top to the output at the bottom. On the right, the share of each tensor that each mask
+# keeps. Two of them keep the last layer whole. Of the rest, the global mask goes where the
+# information is, which here is in the first layers: they are small, and each of their weights is
+# used at every position of the image. The layerwise mask treats all tensors alike, and the random
+# mask does not look.
 
 tensors = [(name, p.numel()) for name, p in clf.module_.named_parameters() if p.requires_grad]
 ends = np.cumsum([size for _, size in tensors])

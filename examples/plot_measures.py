@@ -56,7 +56,7 @@ place = P @ corners
 # for all that lies between two classes, however improbable the third: its dark lines are the
 # decision boundaries. *Entropy* prefers doubt among all three, and a sample halfway between two
 # classes is not so interesting to it. Where there are many classes, entropy is easily taken in by
-# small probabilities of classes that nobody doubts about, which is why margin is the safer choice.
+# small probabilities of classes that nobody would consider, so margin is the safer choice.
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
 for ax, strategy in zip(axes, [LeastConfidence(), Margin(), Entropy()], strict=True):

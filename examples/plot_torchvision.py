@@ -1,9 +1,9 @@
 """
-A network of torchvision's
+A network from torchvision
 ==========================
 
-Any of torchvision's classification networks is a name away. The last layer is given as many outputs
-as there are classes, and the first as many inputs as the images have channels.
+Any of torchvision's classification networks is a name away. The last layer is given one output per
+class, and the first one input per channel of the images.
 """
 
 # %%

@@ -2,7 +2,7 @@
 What strategies ask for, in two dimensions
 ==========================================
 
-A pool whose samples are points in the plane can be looked at whole. Here a small network has seen
+A pool whose samples are points in the plane can be seen as a whole. Here a small network has seen
 twelve labelled points of three classes, and nine strategies each choose ten more. The colours in
 the background are what the network predicts now: pale where it is unsure.
 """
@@ -51,7 +51,7 @@ clf = CNNClassifier(
     classes=[0, 1, 2],
     module_params={"dropout": 0.2, "width": 64},
     max_epochs=20 if SMOKE else 150,
-    n_instances=12,
+    batch_size=12,
     random_state=0,
 )
 clf.fit(X[labelled], y[labelled])
@@ -85,13 +85,13 @@ picks = {
 # What they chose
 # ---------------
 #
-# *Random* looks at nothing. *Margin* and *Entropy* look at each point for itself: they go where the
-# network changes its mind, and several picks lie side by side, where one label would have told what
-# the others tell. *PowerBALD* draws its picks at random, with a preference for points on which
+# *Random* looks at nothing. *Margin* and *Entropy* look at each point by itself: they go where the
+# network changes its mind, and several picks lie side by side, where one label would have said what
+# the others say. *PowerBALD* draws its picks at random, with a preference for points on which
 # draws of the network disagree. *CoreSet* and *TypiClust* look at where points are, and not at how
 # sure the network is: they go along the arms of the spirals, away from what is labelled. *BADGE*,
 # *BAIT* and *FisherMask* go where the network is unsure as well, and share their picks among the
-# places where it is: what one label tells about the network need not be asked again.
+# places where it is: what one label says about the network need not be asked again.
 
 side = np.linspace(-1.25, 1.25, 60 if SMOKE else 160, dtype=np.float32)
 grid = np.stack(np.meshgrid(side, side), axis=-1)
