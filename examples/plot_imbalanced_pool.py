@@ -81,5 +81,5 @@ for row, name in enumerate(strategies):
     right.scatter(accuracy.mean(), row, c="black", marker="|", s=200)
 right.set_yticks(range(len(strategies)), [])
 right.set_ylim(left.get_ylim())
-right.set_xlabel("test accuracy at the end, a dot a seed")
+right.set_xlabel("test accuracy at the end, one dot per seed")
 plt.show()
