@@ -47,7 +47,8 @@ class BAIT(QueryStrategy):
     Notes
     -----
     With D the width of h, N·(C² + D) numbers are kept, and a few matrices of C·D × C·D in float64;
-    a pick costs O(N·C²·(C + D)). `Subsample(BAIT(), n=…)` bounds N.
+    a pick costs O(N·C²·(C + D)). `Subsample(BAIT(), n=…)` bounds N. The published code leaves the
+    bias out, where h would be the layer's input alone.
 
     References
     ----------

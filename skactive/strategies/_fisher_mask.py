@@ -172,7 +172,8 @@ class FisherMask(QueryStrategy):
 
         0.002 of the parameters, information without p_c, and a diagonal from the first 1024 samples
         of the pool. The faults: positions repeat where values tie, and relative masks read the mean
-        of another tensor.
+        of another tensor. What still differs: the published code takes the first 1024 of pool and
+        labelled samples together, as training augments them; here they are the pool's, as they are.
 
         Parameters
         ----------
