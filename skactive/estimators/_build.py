@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skactive._validation import Description, invalid
+from skactive._validation import Description, describe, invalid
 from skactive.estimators._inputs import InputFormat, InputLayer
 from skactive.estimators._networks import MLP, NETWORKS, adapt_stem
 
@@ -53,7 +53,7 @@ class ClassifierNetwork(nn.Module):
         """Return the logits of a batch of samples as stored, (n, n_classes)."""
         x = self.input.arrange(x)
         if self.training and self.augmentation is not None:
-            x = self.augmentation(x)
+            x = _augmented(self.augmentation, x)
         return self.logits(self.network(self.input.standardise(x)))
 
     def logits(self, out: Any) -> Tensor:
@@ -77,6 +77,30 @@ class ClassifierNetwork(nn.Module):
                         if isinstance(layer, _NORMS):
                             layer.eval()
         return self
+
+
+def _augmented(augmentation: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return the batch that an augmentation makes, of the shape and dtype of what it was given.
+
+    Predictions are made on images as they are stored: on another scale, they would be of no use.
+    """
+    out: Any = augmentation(x)
+    if isinstance(out, Tensor) and (out.shape, out.dtype) == (x.shape, x.dtype):
+        return out.to(x.device)
+    if not isinstance(out, Tensor):
+        got, remedy = f"{describe(out)} out", "Return a tensor."
+    elif out.dtype != x.dtype:
+        low, high = (float(value) for value in out.detach().aminmax())
+        got = f"{out.dtype} from {low:.3g} to {high:.3g} out"
+        remedy = (
+            "Leave conversions and normalisation out of it: the estimator does both, here and "
+            "where it predicts."
+        )
+    else:
+        got, remedy = f"shape {tuple(out.shape)} out", "Keep the number and the size of the images."
+    must = "a function that returns a batch of the shape and dtype that it is given"
+    given = f"{x.dtype} of shape {tuple(x.shape)} in, {got},"
+    raise invalid("augment", "the classifier", must, Description(given), remedy)
 
 
 def build_network(

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import v2
 
-from skactive import CNNClassifier
+from skactive import CNNClassifier, LPLClassifier
 from skactive.estimators._augment import (
     random_contrast,
     random_crop,
@@ -115,3 +116,48 @@ def test_strong_augmentation_trains():
     X = torch.randint(0, 256, (20, 12, 12), dtype=torch.uint8).numpy()
     clf = CNNClassifier("small_cnn", augment="strong", max_epochs=1, random_state=0)
     assert clf.fit(X, np.arange(20) % 2).predict(X).shape == (20,)
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+LABELS = np.arange(12) % 2
+
+
+class KeepsOne(torch.nn.Module):
+    def forward(self, images):
+        return images[:1]
+
+
+@pytest.mark.parametrize("make", [CNNClassifier, LPLClassifier])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("augment", "got"),
+    [
+        (
+            v2.Compose([v2.RandomHorizontalFlip(), v2.ToDtype(torch.float32, scale=True)]),
+            r"torch.uint8 of shape .* in, torch.float32 from 0.* to .* out.* Leave conversions",
+        ),
+        (lambda images: images.float(), "torch.float32 from .* out"),
+        (
+            lambda images: images.numpy(),
+            r"in, an array of shape .* Return a tensor",
+        ),
+        (lambda images: None, "in, None out.* Return a tensor"),
+        (lambda images: [images], "Return a tensor"),
+        (v2.Resize((4, 4)), r"shape \(12, 3, 4, 4\) out.* Keep the number and the size"),
+        (lambda images: torch.cat([images, images]), r"shape \(24, 3, 8, 8\) out"),
+        (KeepsOne(), r"shape \(1, 3, 8, 8\) out"),
+        (lambda images: images.permute(0, 2, 3, 1), r"shape \(12, 8, 8, 3\) out"),
+    ],
+)
+def test_what_an_augmentation_must_return(make, method, augment, got):
+    """Another scale was trained on than was predicted on (albumentations#1360)."""
+    clf = make(classes=[0, 1], augment=augment, max_epochs=1, device="cpu")
+    with pytest.raises(ValueError, match=f"'augment' .* shape and dtype .* {got}"):
+        getattr(clf, method)(IMAGES, LABELS)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("augment", [v2.RandomHorizontalFlip(1.0), torch.clone, lambda x: x])
+def test_an_augmentation_that_keeps_the_scale(augment, dtype):
+    clf = CNNClassifier(augment=augment, max_epochs=1, device="cpu")
+    clf.fit(IMAGES.astype(dtype), LABELS)
