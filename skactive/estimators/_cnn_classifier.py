@@ -31,7 +31,7 @@ from skactive._torch import (
     take_rows,
     unwrap,
 )
-from skactive._validation import invalid
+from skactive._validation import describe, invalid
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._callbacks import SCHEDULES
@@ -46,6 +46,7 @@ from skactive.estimators._labels import (
 from skactive.estimators._make_net import OPTIMIZERS, Seeds, make_net
 from skactive.estimators._nested_params import NestedParams
 from skactive.estimators._net import ArrayDataset, Net, hooks_guarded
+from skactive.estimators._same_value import kept, same_value
 
 NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
 
@@ -512,11 +513,11 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     def _check_same_structure(self) -> None:
         """Raise if a parameter that a warm start would ignore has another value than at first."""
         for name, before in self._structure.items():
-            if repr(getattr(self, name)) != before:
+            if not same_value(getattr(self, name), before):
                 raise invalid(
                     name,
                     self,
-                    f"{before}, as at the first fit, while warm_start=True",
+                    f"{describe(before)}, as at the first fit, while warm_start=True",
                     getattr(self, name),
                     "Set warm_start=False to start anew.",
                 )
@@ -561,7 +562,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         X, codes, weight = _drop_weightless(X, codes, weight)
         if first:
             self._scaling = self._find_scaling(X, weight)
-            self._structure = {name: repr(getattr(self, name)) for name in self._STRUCTURE}
+            self._structure = {name: kept(getattr(self, name)) for name in self._STRUCTURE}
         if self.class_weight is not None:
             factors = class_factors(self.class_weight, codes, weight, self.classes_, self)
             weight = factors[codes] * (1.0 if weight is None else weight)
