@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -23,29 +24,39 @@ def install() -> None:
         _modal.mend()
 
 
+# Names that modules of modAL use while they are imported and that NumPy and scikit-learn no longer
+# have, with those that they have.
+_GONE = {
+    "modAL.cluster": ("sklearn.cluster.hierarchical", "sklearn.cluster"),
+    "modAL.expected_error": ("np.float", "float"),
+}
+
+
 class ModalFinder:
     """Find modAL where the finders after this one find it; leave all other modules to them.
 
-    modAL itself is enough: importing any of its modules imports it first.
+    For mending, modAL itself is enough: importing any of its modules imports it first. Two of its
+    modules cannot be imported as they are.
     """
 
     @classmethod
     def find_spec(
         cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return modAL's spec, with a loader that mends; None for any other module."""
-        if name != "modAL":
+        """Return the spec of what has to be mended, with a loader that does; None for the rest."""
+        if name != "modAL" and name not in _GONE:
             return None
         for finder in sys.meta_path[sys.meta_path.index(cls) + 1 :]:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
-                spec.loader = _MendingLoader(spec)  # type: ignore[assignment]  # it acts as one
+                loader = _RenamingLoader(spec) if name in _GONE else _MendingLoader(spec)
+                spec.loader = loader  # type: ignore[assignment]  # it acts as one
                 return spec
         return None
 
 
-class _MendingLoader:
-    """The loader that was found, but modAL is mended before its import ends."""
+class _Loader:
+    """The loader that was found."""
 
     def __init__(self, spec: ModuleSpec) -> None:
         self._spec = spec
@@ -53,6 +64,23 @@ class _MendingLoader:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._found, name)
+
+
+class _RenamingLoader(_Loader):
+    """The loader that was found, but a name that is gone is replaced in the source."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module."""
+        name = self._spec.name
+        source = self._found.get_source(name).replace(*_GONE[name])
+        with warnings.catch_warnings():  # of `is` between strings
+            warnings.simplefilter("ignore", SyntaxWarning)
+            code = compile(source, str(self._spec.origin), "exec", dont_inherit=True)
+        exec(code, module.__dict__)
+
+
+class _MendingLoader(_Loader):
+    """The loader that was found, but modAL is mended before its import ends."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Run modAL, and mend it."""

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,3 +203,18 @@ def test_finders_before_it_are_not_asked_again(monkeypatch):
     origin = find_spec("modAL").origin
     monkeypatch.setattr(sys, "meta_path", [Before, *sys.meta_path])
     assert ModalFinder.find_spec("modAL").origin == origin
+
+
+MODAL = Path(find_spec("modAL").origin).parent
+MODULES = [
+    ".".join(["modAL", *path.relative_to(MODAL).with_suffix("").parts]).removesuffix(".__init__")
+    for path in sorted(MODAL.rglob("*.py"))
+]
+
+
+@pytest.mark.parametrize("first", [[], ["modAL"]], ids=["skactive first", "modAL first"])
+def test_every_module_of_modal_is_imported(first):
+    """`np.float` and a module of scikit-learn are gone; nothing is set beforehand (modAL#196)."""
+    assert {"modAL.cluster", "modAL.expected_error", "modAL.batch"} <= set(MODULES)
+    imports = "; ".join(f"import {name}" for name in [*first, "skactive", *MODULES])
+    subprocess.run([sys.executable, "-W", "error::SyntaxWarning", "-c", imports], check=True)
