@@ -35,8 +35,9 @@ def naive_rows(module: nn.Module, X: Tensor, weighting: str = "probability") -> 
             grads = torch.autograd.grad(
                 log_p[c], parameters, retain_graph=True, materialize_grads=True
             )
-            rows.append(scale[c].detach() * torch.cat([g.flatten() for g in grads]))
-    return torch.stack(rows).view(len(X), -1, rows[0].numel())
+            rows.append(scale[c] * torch.cat([g.flatten() for g in grads]))
+    # Some versions of torch follow the zeros that they materialise for unused parameters.
+    return torch.stack(rows).view(len(X), -1, rows[0].numel()).detach()
 
 
 def naive_diagonal(module: nn.Module, X: Tensor) -> Tensor:
@@ -64,8 +65,8 @@ def naive_norms(module: nn.Module, X: Tensor, score: str, norm: str) -> Tensor:
         elif score == "predicted":
             norms.append(length(-log_p.max()))
         else:
-            norms.append(sum(p[c].detach() * length(-log_p[c]) for c in range(len(p))))
-    return torch.stack(norms)
+            norms.append(sum(p[c] * length(-log_p[c]) for c in range(len(p))))
+    return torch.stack(norms).detach()
 
 
 def information(
