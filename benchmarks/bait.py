@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from benchmarks._report import alone, interleaved, median, peak_memory, row, seconds
 from benchmarks.selection import problem, thrifty_gains, woodbury
-from skactive.gradients import head_factors
+from skactive.fisher import greedy_fisher, head_factors
 from skactive.gradients._softmax import class_rows
-from skactive.selection import greedy_fisher
 
 # The published loop works on this many samples at once: its intermediate results would be three
 # times as large as the dense factors.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks._networks import NARROW, resnet18
 from benchmarks._report import interleaved, median, row
-from skactive.gradients import diagonal_fisher, fisher_factors
+from skactive.fisher import diagonal_fisher, fisher_factors
 
 
 def spread_mask(P: int, last: int, k: int) -> Tensor:

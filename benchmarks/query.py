@@ -15,8 +15,14 @@ import torch
 from benchmarks._report import row, seconds
 from benchmarks.selection import problem
 from skactive import CNNClassifier, FisherMask
-from skactive.gradients import FisherFactors, _diagonal, _fisher_factors, _network
-from skactive.selection import greedy_fisher, greedy_fisher_in_blocks
+from skactive.fisher import (
+    FisherFactors,
+    _diagonal,
+    _fisher_factors,
+    greedy_fisher,
+    greedy_fisher_in_blocks,
+)
+from skactive.gradients import _network
 from skactive.strategies import _fisher_mask
 
 

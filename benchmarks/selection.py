@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from benchmarks._report import alone, interleaved, median, peak_memory, row, seconds
-from skactive._factors import ConcatenatedFactors
-from skactive.gradients import DenseFactors, FisherFactors, KroneckerFactors
+from skactive.fisher import DenseFactors, FisherFactors, KroneckerFactors, greedy_fisher
+from skactive.fisher._concatenated import ConcatenatedFactors
 from skactive.gradients._softmax import class_rows, reduced_rows
-from skactive.selection import greedy_fisher
 
 
 def problem(

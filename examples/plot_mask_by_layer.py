@@ -22,7 +22,8 @@ import torch
 
 from skactive import CNNClassifier
 from skactive.datasets import load_fashion_mnist
-from skactive.gradients import diagonal_fisher, find_head, parameter_mask
+from skactive.fisher import diagonal_fisher, parameter_mask
+from skactive.gradients import find_head
 
 SMOKE = bool(os.environ.get("SKACTIVE_SMOKE"))  # a quick run, to test that it runs
 data = load_fashion_mnist()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skactive import estimators as estimators
     from skactive import exceptions as exceptions
     from skactive import experiments as experiments
+    from skactive import fisher as fisher
     from skactive import gradients as gradients
     from skactive import plotting as plotting
     from skactive import selection as selection
@@ -29,6 +30,7 @@ if not TYPE_CHECKING:  # type checkers would think that this finds misspelt name
         "estimators",
         "exceptions",
         "experiments",
+        "fisher",
         "gradients",
         "plotting",
         "selection",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skactive._torch import take_rows
+from skactive._batches import take_rows
 
 
 class SubPool:

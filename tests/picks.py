@@ -23,10 +23,10 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import skactive as ska
-from skactive import CNNClassifier, LPLClassifier, selection
+from skactive import CNNClassifier, LPLClassifier, fisher, selection
 from skactive.exceptions import TwoStageWarning
-from skactive.gradients import DenseFactors
-from skactive.strategies._monte_carlo import MonteCarloStrategy
+from skactive.fisher import DenseFactors
+from skactive.strategies.base._monte_carlo import MonteCarloStrategy
 from tests.test_common import NEEDS_PREDICT_LOSS, STRATEGIES, takes_committees
 
 FILE = Path(__file__).with_name("picks.json")
@@ -64,7 +64,7 @@ def query(strategy, estimator, pool, labelled, y):
 
 
 def greedy(function, *args, **settings):
-    found = getattr(selection, function)(*args, **settings)
+    found = function(*args, **settings)
     return found.indices, found.gains
 
 
@@ -164,12 +164,12 @@ def add_functions(table, jitter):
     groups = X[:, 0].round().astype(int)
     distances = selection.other_group_distances(X, groups)
 
-    k_center = partial(greedy, "k_center_greedy")
-    plusplus = partial(greedy, "kmeans_plusplus")
-    coverage = partial(greedy, "max_coverage")
-    batch_bald = partial(greedy, "batch_bald")
-    fisher = partial(greedy, "greedy_fisher")
-    blocks = partial(greedy, "greedy_fisher_in_blocks", lambda at: DenseFactors(tensor(V[at])))
+    k_center = partial(greedy, selection.k_center_greedy)
+    plusplus = partial(greedy, selection.kmeans_plusplus)
+    coverage = partial(greedy, selection.max_coverage)
+    batch_bald = partial(greedy, selection.batch_bald)
+    bait = partial(greedy, fisher.greedy_fisher)
+    blocks = partial(greedy, fisher.greedy_fisher_in_blocks, lambda at: DenseFactors(tensor(V[at])))
     tensor, n, pool = torch.as_tensor, N_PICKS, np.arange(20, 150)
     radius = selection.purity_radius(distances, 0.7)
     cases = {
@@ -185,11 +185,11 @@ def add_functions(table, jitter):
         "coverage, groups": lambda: coverage(X, n, radius, groups=(groups, distances)),
         "BatchBALD": lambda: batch_bald(log_p, n),
         "BatchBALD, sampled": lambda: batch_bald(log_p, n, n_configurations=500, random_state=3),
-        "Fisher": lambda: fisher(V, n),
-        "Fisher, float32": lambda: fisher(tensor(V).float(), n, labelled=labelled),
-        "Fisher, labels": lambda: fisher(V, n, labelled=labelled, regularization=0.01),
-        "Fisher, candidates": lambda: fisher(V, n, candidates=np.arange(30, 60)),
-        "Fisher, backward": lambda: fisher(V, n, labelled=labelled, oversample=2.0),
+        "Fisher": lambda: bait(V, n),
+        "Fisher, float32": lambda: bait(tensor(V).float(), n, labelled=labelled),
+        "Fisher, labels": lambda: bait(V, n, labelled=labelled, regularization=0.01),
+        "Fisher, candidates": lambda: bait(V, n, candidates=np.arange(30, 60)),
+        "Fisher, backward": lambda: bait(V, n, labelled=labelled, oversample=2.0),
         "Fisher, one block": lambda: blocks(pool, n, labelled=labelled),
         "Fisher, blocks": lambda: blocks(
             pool, n, labelled=labelled, block_size=40, oversample=1.5, random_state=3

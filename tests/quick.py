@@ -159,7 +159,7 @@ def _importers(path: str, files: Mapping[str, str]) -> list[str]:
     folder, _, name = path.removesuffix(".py").rpartition("/")
     module = f"{folder.replace('/', '.')}.{name}"
     imports = re.compile(rf"^\s*from {re.escape(module)} import", re.MULTILINE)
-    room = re.compile(rf"{folder}/(?!__init__)\w+\.py")
+    room = re.compile(rf"{'/'.join(path.split('/')[:2])}/(?:\w+/)?(?!__init__)\w+\.py")
     return [file for file, text in files.items() if room.fullmatch(file) and imports.search(text)]
 
 

@@ -47,8 +47,8 @@ from skactive import (
 )
 from skactive.exceptions import UnreadableFileWarning, UnsupportedEstimatorError
 from skactive.strategies import QueryStrategy
-from skactive.strategies._monte_carlo import MonteCarloStrategy
-from skactive.strategies._probabilities import ProbabilityStrategy
+from skactive.strategies.base._monte_carlo import MonteCarloStrategy
+from skactive.strategies.base._probabilities import ProbabilityStrategy
 
 ROOT = Path(__file__).parent.parent
 

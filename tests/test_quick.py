@@ -36,7 +36,7 @@ FILES = {
     "examples/plot_one.py": "",
     "examples/quickstart.py": "",
     "skactive/__init__.py": "",
-    "skactive/_torch.py": "",
+    "skactive/_batches.py": "",
     "skactive/_rng.py": "def generator(): ...",
     "skactive/estimators/_cnn_classifier.py": "class CNNClassifier: ...\nclass _Part: ...",
     "skactive/gradients/_mask.py": "def parameter_mask(): ...",
@@ -46,8 +46,8 @@ FILES = {
     "skactive/gradients/_diagonal.py": "    from skactive.gradients._plan import plan",
     "skactive/strategies/__init__.py": "from skactive.strategies._badge import BADGE",
     "skactive/strategies/_badge.py": "class BADGE: ...\ndef helper(): ...",
-    "skactive/strategies/_clusters.py": "def cluster(): ...",
-    "skactive/strategies/_typi.py": "from skactive.strategies._clusters import cluster\n"
+    "skactive/strategies/base/_clusters.py": "def cluster(): ...",
+    "skactive/strategies/_typi.py": "from skactive.strategies.base._clusters import cluster\n"
     "class Typi: ...",
     "tests/conftest.py": "",
     "tests/cases.py": "",
@@ -73,7 +73,7 @@ FILES = {
     "tests/test_imports.py": "",
     "tests/test_notebooks.py": "",
     "tests/test_quick.py": "",
-    "tests/test_torch.py": "",
+    "tests/test_batches.py": "",
 }
 
 
@@ -106,11 +106,11 @@ SOME = [*map(Checks, SMALL), *of_battery("Entropy", "CoreSet", "BADGE")]
         ("skactive/gradients/_tape.py", ["tests/gradients/test_scoring.py", IMPORTS]),
         ("skactive/gradients/_plan.py", ["tests/gradients/test_diagonal.py", IMPORTS]),
         (
-            "skactive/strategies/_clusters.py",
+            "skactive/strategies/base/_clusters.py",
             [Checks("tests/strategies/test_typi.py"), *of_battery("Typi"), Checks(IMPORTS)],
         ),
         # what serves all rooms, and what lists names
-        ("skactive/_torch.py", [Checks("tests/test_torch.py"), *SOME, Checks(IMPORTS)]),
+        ("skactive/_batches.py", [Checks("tests/test_batches.py"), *SOME, Checks(IMPORTS)]),
         ("skactive/_rng.py", [*SOME, Checks(IMPORTS)]),
         ("skactive/__init__.py", [Checks(DOCS, ("public_name",)), *SOME, Checks(IMPORTS)]),
         (
@@ -220,7 +220,7 @@ def test_the_command():
         ("gradients", [f for f in FILES if f.startswith("tests/gradients/test_")]),
         ("strategies/_badge", ["skactive/strategies/_badge.py"]),
         ("skactive/strategies/_badge.py", ["skactive/strategies/_badge.py"]),
-        ("_torch", ["skactive/_torch.py"]),
+        ("_batches", ["skactive/_batches.py"]),
         ("docs", [DOCS, QUOTES]),
         ("docs/faq.md", ["docs/faq.md"]),
         ("examples/", [EXAMPLES, NOTEBOOKS]),

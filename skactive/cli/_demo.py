@@ -201,7 +201,7 @@ def _plain(name: str) -> str:
 def run_demo(arguments: argparse.Namespace) -> None:
     """Run the demo as the arguments say."""
     # Imported here: they import torch, and --help does not need it.
-    from skactive._torch import resolve_device
+    from skactive._device import resolve_device
     from skactive._validation import check_count
     from skactive.estimators import CNNClassifier, LPLClassifier
     from skactive.experiments import run_experiment

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer_names
 
 from skactive import datasets, estimators, strategies
-from skactive._torch import n_rows, take_rows
+from skactive._batches import n_rows, take_rows
 from skactive._validation import InvalidParameterError
 from skactive.cli._arguments import DATASETS, load_dataset
 from skactive.cli._section import Section, placed

@@ -19,18 +19,17 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from skactive._rng import seed_sequence
-from skactive._torch import (
+from skactive._batches import (
     as_tensor,
     check_finite,
     check_not_iterable_dataset,
     map_batches,
-    module_device,
     n_rows,
-    scoring,
     take_rows,
-    unwrap,
 )
+from skactive._device import module_device, unwrap
+from skactive._rng import seed_sequence
+from skactive._scoring import scoring
 from skactive._validation import describe, invalid
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from skactive._torch import module_device, scoring
+from skactive._device import module_device
+from skactive._scoring import scoring
 from skactive._validation import Description, invalid
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._networks import NETWORKS

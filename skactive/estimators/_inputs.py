@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skactive._torch import as_tensor, n_rows, take_rows
+from skactive._batches import as_tensor, n_rows, take_rows
 from skactive._validation import invalid
 
 IMAGE_CHANNELS = (1, 3, 4)

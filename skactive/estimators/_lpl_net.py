@@ -11,7 +11,8 @@ from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from torch import Tensor
 
-from skactive._torch import isolated_rng, unwrap
+from skactive._device import unwrap
+from skactive._scoring import isolated_rng
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._feature_taps import FeatureTaps, find_taps
 from skactive.estimators._loss_module import LossModule

@@ -13,7 +13,8 @@ from skorch.callbacks import Callback, LRScheduler
 from skorch.helper import predefined_split
 from torch import nn, optim
 
-from skactive._torch import isolated_rng, resolve_device
+from skactive._device import resolve_device
+from skactive._scoring import isolated_rng
 from skactive._validation import invalid
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork, build_network, check_logits

@@ -15,7 +15,7 @@ from skorch.dataset import Dataset
 from torch import Tensor
 
 from skactive._allocator import memory_kept
-from skactive._torch import isolated_rng
+from skactive._scoring import isolated_rng
 from skactive.estimators._callbacks import StopTraining
 
 # A training set of at most this share of a GPU's free memory is moved there as a whole.

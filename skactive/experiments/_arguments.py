@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skactive._torch import n_rows
+from skactive._batches import n_rows
 from skactive._validation import check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, Plan
 from skactive.experiments._protocol import Protocol

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skactive._batches import n_rows, take_rows
 from skactive._renamed import RENAMED
-from skactive._torch import n_rows, take_rows
 from skactive._validation import InvalidParameterError, describe
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments._loop import Arm, Data, Terms

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
+from skactive._batches import n_rows, take_rows
+from skactive._scoring import lent_rng
 from skactive._sub_pool import SubPool
-from skactive._torch import lent_rng, n_rows, take_rows
 from skactive._validation import check_positions
 from skactive.exceptions import SelectionError
 from skactive.experiments._metrics import measure

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from skactive._torch import module_device
+from skactive._device import module_device
 
 _PACKAGES = ("numpy", "scikit-learn", "skorch", "torch", "torchvision")
 

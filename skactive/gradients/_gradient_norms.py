@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skactive._torch import map_batches, n_rows, unwrap
+from skactive._batches import map_batches, n_rows
+from skactive._device import unwrap
 from skactive._validation import check_count, invalid
 from skactive.gradients._general import general_gradients
 from skactive.gradients._geometry import Geometry
-from skactive.gradients._mask import trainable_parameters
 from skactive.gradients._network import Network, lend_network
+from skactive.gradients._parameters import trainable_parameters
 from skactive.gradients._plan import Plan, Seen, make_plan
 from skactive.gradients._softmax import class_rows, entropy_row, predicted_row
 from skactive.gradients._takers import NormTaker

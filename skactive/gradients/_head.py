@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skactive._torch import take_rows, unwrap
+from skactive._batches import take_rows
+from skactive._device import unwrap
 from skactive._validation import Description, invalid
 from skactive.gradients._network import lend_network
 

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skactive._torch import map_batches, n_rows, one_behind, take_rows, unwrap
+from skactive._batches import map_batches, n_rows, one_behind, take_rows
+from skactive._device import unwrap
 from skactive._validation import Description, check_count, invalid
 from skactive.gradients._head import find_head
 from skactive.gradients._network import lend_network

@@ -9,15 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skactive._torch import (
-    as_tensor,
-    check_not_iterable_dataset,
-    module_device,
-    n_rows,
-    resolve_device,
-    scoring,
-    unwrap,
-)
+from skactive._batches import as_tensor, check_not_iterable_dataset, n_rows
+from skactive._device import module_device, resolve_device, unwrap
+from skactive._scoring import scoring
 from skactive._validation import describe, invalid
 
 _HALF = (torch.float16, torch.bfloat16)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skactive._torch import n_rows, take_rows
+from skactive._batches import n_rows, take_rows
 from skactive.gradients._general import Reduce, func_gradients, loop_gradients
 from skactive.gradients._geometry import Geometry, geometry_of
 from skactive.gradients._network import Network

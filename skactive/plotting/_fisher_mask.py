@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skactive._torch import unwrap
+from skactive._device import unwrap
 from skactive._validation import invalid
 from skactive.plotting._style import axes_or_new, style
 
@@ -67,7 +67,7 @@ class FisherMaskDisplay:
         ----------
         mask : array or tensor of int, of shape (k,)
             Flat positions among the trainable parameters, as `FisherMask.choose_mask` and
-            `skactive.gradients.parameter_mask` return them.
+            `skactive.fisher.parameter_mask` return them.
         module : torch.nn.Module
             The network, such as the `module_` of a fitted `CNNClassifier`.
         ax : matplotlib Axes, default=None

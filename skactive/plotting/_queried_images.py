@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skactive._torch import take_rows
+from skactive._batches import take_rows
 from skactive._validation import check_count, invalid
 from skactive.plotting._style import axes_or_new, check_queried, class_name
 

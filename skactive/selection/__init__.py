@@ -2,8 +2,6 @@
 
 from skactive.selection._batch_bald import batch_bald
 from skactive.selection._coverage import max_coverage, other_group_distances, purity_radius
-from skactive.selection._greedy_fisher import FisherPicks, greedy_fisher
-from skactive.selection._in_blocks import greedy_fisher_in_blocks
 from skactive.selection._k_center import k_center_greedy
 from skactive.selection._kmeans_plusplus import kmeans_plusplus
 from skactive.selection._picks import Picks
@@ -11,11 +9,8 @@ from skactive.selection._top import top_n
 from skactive.selection._typicality import typicality
 
 __all__ = [
-    "FisherPicks",
     "Picks",
     "batch_bald",
-    "greedy_fisher",
-    "greedy_fisher_in_blocks",
     "k_center_greedy",
     "kmeans_plusplus",
     "max_coverage",

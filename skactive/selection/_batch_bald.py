@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skactive._batches import as_tensor
 from skactive._rng import seed_sequence
-from skactive._torch import as_tensor
 from skactive._validation import check_count, invalid
 from skactive.selection._picks import Picks
 

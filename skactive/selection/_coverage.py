@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skactive._batches import as_tensor
 from skactive._rng import generator
-from skactive._torch import as_tensor
 from skactive._validation import check_count, invalid
 from skactive.selection._picks import Picks
 from skactive.selection._rows import Rows, as_centers, as_matrix, centered

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skactive._torch import as_tensor
+from skactive._batches import as_tensor
 from skactive._validation import invalid
 
 # Intermediate results have about this many numbers.

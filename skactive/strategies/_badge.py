@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from skactive._torch import n_rows
+from skactive._batches import n_rows
 from skactive.gradients import head_inputs
 from skactive.selection import Picks, kmeans_plusplus
-from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy
-from skactive.strategies._networks import PoolInputs, PoolNetwork
+from skactive.strategies.base._networks import PoolInputs, PoolNetwork
+from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy
 
 
 class BADGE(QueryStrategy):

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skactive._torch import n_rows
-from skactive.gradients import head_factors
-from skactive.selection import Picks, greedy_fisher
-from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy
-from skactive.strategies._networks import PoolInputs, PoolNetwork
+from skactive._batches import n_rows
+from skactive.fisher import greedy_fisher, head_factors
+from skactive.selection import Picks
+from skactive.strategies.base._networks import PoolInputs, PoolNetwork
+from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy
 
 
 class BAIT(QueryStrategy):

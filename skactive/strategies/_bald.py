@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skactive.strategies._monte_carlo import MonteCarloUtility, mutual_information
+from skactive.strategies.base._monte_carlo import MonteCarloUtility, mutual_information
 
 
 class BALD(MonteCarloUtility):

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._rng import seed_sequence
 from skactive.selection import Picks, batch_bald
-from skactive.strategies._monte_carlo import MonteCarloStrategy
+from skactive.strategies.base._monte_carlo import MonteCarloStrategy
 
 
 class BatchBALD(MonteCarloStrategy):

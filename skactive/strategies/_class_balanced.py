@@ -10,10 +10,10 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._validation import invalid
 from skactive.selection import top_n
-from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
-from skactive.strategies._compositions import seeded
-from skactive.strategies._networks import check_two_classes
-from skactive.strategies._probabilities import average_log_probabilities
+from skactive.strategies.base._compositions import seeded
+from skactive.strategies.base._networks import check_two_classes
+from skactive.strategies.base._probabilities import average_log_probabilities
+from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 
 
 class ClassBalanced(QueryStrategy):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skactive.selection import Picks, k_center_greedy
-from skactive.strategies._embeddings import EmbeddingStrategy
+from skactive.strategies.base._embeddings import EmbeddingStrategy
 
 
 class CoreSet(EmbeddingStrategy):

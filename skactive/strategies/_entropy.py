@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skactive.strategies._probabilities import ProbabilityStrategy, entropies
+from skactive.strategies.base._probabilities import ProbabilityStrategy, entropies
 
 
 class Entropy(ProbabilityStrategy):

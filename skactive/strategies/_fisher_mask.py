@@ -11,23 +11,24 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skactive._memory import free_memory, matrix_bytes, sample_bytes
+from skactive._batches import check_not_iterable_dataset, n_rows
+from skactive._memory import free_memory
 from skactive._rng import seed_sequence
-from skactive._torch import check_not_iterable_dataset, n_rows
 from skactive._validation import Description, check_count, exact_share, invalid, on_behalf_of
 from skactive.exceptions import TwoStageWarning
-from skactive.gradients import (
+from skactive.fisher import (
     FisherFactors,
     diagonal_fisher,
-    find_head,
     fisher_factors,
+    greedy_fisher_in_blocks,
     parameter_mask,
 )
-from skactive.selection import greedy_fisher_in_blocks
-from skactive.strategies._base import BATCH_CONSTRAINTS, QueryStrategy, Selection
-from skactive.strategies._networks import PoolInputs, PoolNetwork
-from skactive.strategies._progress import progress_bar
-from skactive.strategies._subset import some_positions
+from skactive.fisher.memory import matrix_bytes, sample_bytes
+from skactive.gradients import find_head
+from skactive.strategies.base._networks import PoolInputs, PoolNetwork
+from skactive.strategies.base._progress import progress_bar
+from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.strategies.base._subset import some_positions
 
 # The part of the free memory that is used where no bound is given.
 _OF_FREE_MEMORY = 0.8
@@ -56,7 +57,7 @@ class FisherMask(QueryStrategy):
         The share of the P trainable parameters to keep, k = ⌊fraction · P⌋. "auto" is the papers'
         0.002, but at least 1.1 times the last layer.
     mask : {"global", "layerwise", "relative", "random", "head"}, default="global"
-        How to choose the parameters, see `skactive.gradients.parameter_mask`. "head" is the last
+        How to choose the parameters, see `skactive.fisher.parameter_mask`. "head" is the last
         layer alone, as in `BAIT`, and takes no fraction.
     subset : int or None, default=None
         Number of pool samples to consider, drawn at random; None is all.
@@ -79,7 +80,7 @@ class FisherMask(QueryStrategy):
         Bytes that the selection may take: 5C² + D + C·k' numbers per sample of the pool, with D
         the width of the last layer and k' the parameters of the mask outside of it, and six k×k
         matrices in float64. Where that is too little, the selection has two stages, with a
-        `TwoStageWarning`, see `skactive.selection.greedy_fisher_in_blocks`. Up to 0.2 GB of
+        `TwoStageWarning`, see `skactive.fisher.greedy_fisher_in_blocks`. Up to 0.2 GB of
         intermediate results, and the network's own passes, come on top; where factors are too
         ill-scaled for float32, they go on as float64, in up to three times the memory.
         None is 80 % of the memory that is free on the network's device.

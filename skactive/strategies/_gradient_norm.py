@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skactive.strategies._gradient_lengths import GradientLengthStrategy
+from skactive.strategies.base._gradient_lengths import GradientLengthStrategy
 
 
 class GradientNorm(GradientLengthStrategy):

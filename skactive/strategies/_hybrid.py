@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from skactive._batches import n_rows
 from skactive._sub_pool import SubPool
-from skactive._torch import n_rows
 from skactive._validation import invalid
-from skactive.strategies._base import QueryStrategy, Selection
-from skactive.strategies._compositions import Composition, seeded
+from skactive.strategies.base._compositions import Composition, seeded
+from skactive.strategies.base._query_strategy import QueryStrategy, Selection
 
 
 class Hybrid(Composition):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from skactive._rng import generator
-from skactive.strategies._base import Selection
-from skactive.strategies._clusters import cluster
-from skactive.strategies._embeddings import EmbeddingStrategy
+from skactive.strategies.base._clusters import cluster
+from skactive.strategies.base._embeddings import EmbeddingStrategy
+from skactive.strategies.base._query_strategy import Selection
 
 
 class KMeansSampling(EmbeddingStrategy):

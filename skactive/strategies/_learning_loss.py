@@ -7,26 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from skactive._torch import (
-    as_tensor,
-    check_finite,
-    map_batches,
-    module_device,
-    resolve_device,
-    same_device,
-    take_rows,
-)
+from skactive._batches import as_tensor, check_finite, map_batches, take_rows
+from skactive._device import module_device, resolve_device, same_device
 from skactive._validation import owner_name
 from skactive.exceptions import UnsupportedEstimatorError
-from skactive.strategies._networks import (
+from skactive.strategies.base._networks import (
     check_two_classes,
     has_network,
     open_learner,
     single_learner,
     transform,
 )
-from skactive.strategies._progress import shown
-from skactive.strategies._subset import SubsetStrategy
+from skactive.strategies.base._progress import shown
+from skactive.strategies.base._subset import SubsetStrategy
 
 
 class LearningLoss(SubsetStrategy):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skactive.strategies._probabilities import ProbabilityStrategy, split_off_best
+from skactive.strategies.base._probabilities import ProbabilityStrategy, split_off_best
 
 
 class LeastConfidence(ProbabilityStrategy):

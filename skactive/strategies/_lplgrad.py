@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
 
-from skactive.strategies._gradient_lengths import GradientLengthStrategy
+from skactive.strategies.base._gradient_lengths import GradientLengthStrategy
 
 
 class LPLGrad(GradientLengthStrategy):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skactive.strategies._monte_carlo import MonteCarloUtility, mutual_information
+from skactive.strategies.base._monte_carlo import MonteCarloUtility, mutual_information
 
 
 class PowerBALD(MonteCarloUtility):

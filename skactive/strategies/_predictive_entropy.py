@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from skactive.strategies._monte_carlo import MonteCarloUtility, mean_log_probabilities
-from skactive.strategies._probabilities import entropies
+from skactive.strategies.base._monte_carlo import MonteCarloUtility, mean_log_probabilities
+from skactive.strategies.base._probabilities import entropies
 
 
 class PredictiveEntropy(MonteCarloUtility):

@@ -15,9 +15,9 @@ from skactive._rng import generator
 from skactive._validation import invalid
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.selection import Picks, max_coverage, other_group_distances, purity_radius
-from skactive.strategies._clusters import cluster
-from skactive.strategies._embeddings import EmbeddingStrategy
-from skactive.strategies._networks import open_learner
+from skactive.strategies.base._clusters import cluster
+from skactive.strategies.base._embeddings import EmbeddingStrategy
+from skactive.strategies.base._networks import open_learner
 
 
 class ProbCover(EmbeddingStrategy):

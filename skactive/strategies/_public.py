@@ -3,8 +3,6 @@
 from skactive.strategies._badge import BADGE as BADGE
 from skactive.strategies._bait import BAIT as BAIT
 from skactive.strategies._bald import BALD as BALD
-from skactive.strategies._base import QueryStrategy as QueryStrategy
-from skactive.strategies._base import Selection as Selection
 from skactive.strategies._batch_bald import BatchBALD as BatchBALD
 from skactive.strategies._class_balanced import ClassBalanced as ClassBalanced
 from skactive.strategies._core_set import CoreSet as CoreSet
@@ -24,9 +22,11 @@ from skactive.strategies._mean_entropy import MeanEntropy as MeanEntropy
 from skactive.strategies._power_bald import PowerBALD as PowerBALD
 from skactive.strategies._predictive_entropy import PredictiveEntropy as PredictiveEntropy
 from skactive.strategies._prob_cover import ProbCover as ProbCover
-from skactive.strategies._probabilities import ProbabilityStrategy as ProbabilityStrategy
 from skactive.strategies._random import Random as Random
 from skactive.strategies._subsample import Subsample as Subsample
 from skactive.strategies._switch import Switch as Switch
 from skactive.strategies._typi_clust import TypiClust as TypiClust
 from skactive.strategies._variation_ratio import VariationRatio as VariationRatio
+from skactive.strategies.base._probabilities import ProbabilityStrategy as ProbabilityStrategy
+from skactive.strategies.base._query_strategy import QueryStrategy as QueryStrategy
+from skactive.strategies.base._query_strategy import Selection as Selection

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from skactive._batches import n_rows
 from skactive._rng import generator
-from skactive._torch import n_rows
 from skactive.selection import top_n
-from skactive.strategies._base import QueryStrategy, Selection
+from skactive.strategies.base._query_strategy import QueryStrategy, Selection
 
 
 class Random(QueryStrategy):

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from skactive._batches import n_rows
 from skactive._sub_pool import SubPool
-from skactive._torch import n_rows
 from skactive._validation import check_count
-from skactive.strategies._base import QueryStrategy, Selection
-from skactive.strategies._compositions import seeded
+from skactive.strategies.base._compositions import seeded
+from skactive.strategies.base._query_strategy import QueryStrategy, Selection
 
 
 class Subsample(QueryStrategy):

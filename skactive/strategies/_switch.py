@@ -7,10 +7,10 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any, ClassVar
 
-from skactive._torch import n_rows
+from skactive._batches import n_rows
 from skactive._validation import invalid
-from skactive.strategies._base import QueryStrategy, Selection
-from skactive.strategies._compositions import Composition, seeded
+from skactive.strategies.base._compositions import Composition, seeded
+from skactive.strategies.base._query_strategy import QueryStrategy, Selection
 
 
 class Switch(Composition):

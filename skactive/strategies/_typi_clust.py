@@ -11,9 +11,9 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._rng import generator
 from skactive.selection import typicality
-from skactive.strategies._base import Selection
-from skactive.strategies._clusters import cluster
-from skactive.strategies._embeddings import EmbeddingStrategy
+from skactive.strategies.base._clusters import cluster
+from skactive.strategies.base._embeddings import EmbeddingStrategy
+from skactive.strategies.base._query_strategy import Selection
 
 # More clusters are found in mini-batches, as in the published code.
 _EXACT_CLUSTERS = 50

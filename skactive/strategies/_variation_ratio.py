@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skactive.strategies._monte_carlo import MonteCarloUtility, mean_log_probabilities
-from skactive.strategies._probabilities import split_off_best
+from skactive.strategies.base._monte_carlo import MonteCarloUtility, mean_log_probabilities
+from skactive.strategies.base._probabilities import split_off_best
 
 
 class VariationRatio(MonteCarloUtility):

@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from skactive._factors import DenseFactors
-from skactive.gradients import diagonal_fisher, fisher_factors, parameter_mask
-from skactive.selection import greedy_fisher
+from skactive.fisher import diagonal_fisher, fisher_factors, greedy_fisher, parameter_mask
+from skactive.fisher._dense import DenseFactors
 
 
 def load() -> dict[str, np.ndarray]:

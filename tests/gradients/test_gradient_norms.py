@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from skactive._torch import unwrap
+from skactive._device import unwrap
 from skactive.gradients import _geometry, _gradient_norms, _takers, gradient_norms
 from skactive.gradients._geometry import geometry_of
 from skactive.gradients._takers import NormTaker

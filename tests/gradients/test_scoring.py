@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.utils.data import IterableDataset, TensorDataset
 
-from skactive.gradients import diagonal_fisher, fisher_factors, gradient_norms
+from skactive.fisher import diagonal_fisher, fisher_factors
+from skactive.gradients import gradient_norms
 from tests.cases import Apply
 from tests.oracles import naive_diagonal, naive_norms, naive_rows
 

@@ -8,17 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from skactive.selection import (
-    FisherPicks,
-    Picks,
-    batch_bald,
-    greedy_fisher,
-    greedy_fisher_in_blocks,
-    k_center_greedy,
-    kmeans_plusplus,
-    max_coverage,
-)
-from tests.selection.test_greedy_fisher import factors_of
+from skactive.fisher import FisherPicks, greedy_fisher, greedy_fisher_in_blocks
+from skactive.selection import Picks, batch_bald, k_center_greedy, kmeans_plusplus, max_coverage
+from tests.fisher.test_greedy_fisher import factors_of
 
 X = np.array([[0.0, 1.0], [1.0, 1.0], [5.0, 1.0], [9.0, 1.0], [20.0, 1.0]])
 PICKS = k_center_greedy(X, 3, centers=[[0.5, 1.0]])

@@ -13,7 +13,7 @@ from torch import nn
 
 from skactive import BALD, CNNClassifier, Entropy, MeanEntropy, PredictiveEntropy
 from skactive.exceptions import UnsupportedEstimatorError
-from skactive.strategies import _monte_carlo
+from skactive.strategies.base import _monte_carlo
 from tests.strategies import oracles
 from tests.strategies.stubs import Fixed, distributions
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from skactive import BAIT, CNNClassifier, FisherMask
 from skactive.exceptions import TwoStageWarning, UnsupportedEstimatorError
-from skactive.gradients import diagonal_fisher, find_head, parameter_mask
+from skactive.fisher import diagonal_fisher, parameter_mask
+from skactive.gradients import find_head
 from tests import oracles
 
 
@@ -399,7 +400,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("terminal", "progress"), [(True, True), (True, False), (False, True)])
 def test_progress_is_shown_on_terminals(fitted, monkeypatch, terminal, progress):
-    from skactive.strategies import _progress
+    from skactive.strategies.base import _progress
 
     clf, X, _ = fitted
     stream = Terminal() if terminal else io.StringIO()
@@ -415,7 +416,7 @@ def test_progress_is_shown_on_terminals(fitted, monkeypatch, terminal, progress)
 
 
 def test_quick_queries_are_silent(fitted, monkeypatch):
-    from skactive.strategies import _progress
+    from skactive.strategies.base import _progress
 
     clf, X, _ = fitted
     stream = Terminal()

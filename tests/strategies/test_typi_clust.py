@@ -85,7 +85,7 @@ def test_clusters_are_visited_in_turns_and_small_ones_last():
 
 
 def test_many_clusters_are_found_in_mini_batches(monkeypatch):
-    from skactive.strategies import _clusters
+    from skactive.strategies.base import _clusters
 
     made = []
     monkeypatch.setattr(

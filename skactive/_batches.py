@@ -1,0 +1,183 @@
+"""Samples, whatever container they come in, by position and in batches."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset
+
+from skactive._validation import invalid, owner_name
+from skactive.exceptions import BatchSizeWarning
+
+_Result = TypeVar("_Result")
+
+
+def n_rows(X: Any) -> int:
+    """Return the number of samples of an array, tensor, data frame, sequence or Dataset."""
+    shape = getattr(X, "shape", None)
+    return int(shape[0]) if shape is not None and len(shape) else len(X)
+
+
+def take_rows(X: Any, index: slice | np.ndarray | Sequence[int]) -> Any:
+    """Return some samples of X, as the same kind of container; a Dataset gives a stacked tensor.
+
+    Parameters
+    ----------
+    X : array, tensor, sparse matrix, DataFrame, sequence or torch Dataset
+        The samples. A Dataset's items are the inputs, or tuples that begin with them.
+    index : slice or array of int
+        Which ones, in which order.
+
+    Returns
+    -------
+    object
+        The samples; of a memmap only these are read.
+    """
+    if isinstance(X, Dataset) and not isinstance(X, Tensor):
+        positions = range(*index.indices(len(X))) if isinstance(index, slice) else index  # type: ignore[arg-type]
+        return torch.stack([_input_of(X[int(i)]) for i in positions])
+    if hasattr(X, "iloc"):
+        return X.iloc[index]
+    if hasattr(X, "tocsr") and not hasattr(X, "__array__"):
+        return X.tocsr()[index]
+    if isinstance(X, Tensor):
+        return X[index if isinstance(index, slice) else torch.as_tensor(np.asarray(index))]
+    if isinstance(X, (list, tuple)):
+        return X[index] if isinstance(index, slice) else [X[int(i)] for i in index]
+    return X[index]
+
+
+def _input_of(item: Any) -> Tensor:
+    return torch.as_tensor(item[0] if isinstance(item, (tuple, list)) else item)
+
+
+def check_not_iterable_dataset(parameter: str, owner: object, X: Any) -> None:
+    """Raise if X is an IterableDataset, whose samples cannot be picked by position."""
+    if isinstance(X, IterableDataset):
+        raise invalid(
+            parameter,
+            owner,
+            "a pool whose samples can be fetched by position",
+            X,
+            "Use a map-style Dataset (with __len__ and __getitem__), or an array.",
+        )
+
+
+def map_batches(
+    function: Callable[[Any, int], _Result], X: Any, batch_size: int
+) -> Iterator[tuple[slice, _Result]]:
+    """Apply a function to blocks of samples; halve the block when the device's memory is full.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a block of samples (see `take_rows`) and the position of its first one.
+    X : array, tensor, DataFrame, sequence or torch Dataset
+        The samples, read block by block.
+    batch_size : int
+        Samples per block.
+
+    Yields
+    ------
+    tuple of slice and object
+        The positions of the block, and what the function returned for it.
+
+    Warns
+    -----
+    BatchSizeWarning
+        After an out-of-memory error; names the batch size that worked.
+    """
+    total, start, halved = n_rows(X), 0, False
+    while start < total:
+        block, result = slice(start, min(start + batch_size, total)), None
+        try:
+            result = function(take_rows(X, block), start)
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+        if result is None:  # outside the except block, which keeps the failed tensors alive
+            batch_size, halved = batch_size // 2, True
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            continue
+        if halved:
+            warnings.warn(
+                f"The device ran out of memory; batch_size={batch_size} worked. "
+                f"Pass batch_size={batch_size} to avoid the retry.",
+                BatchSizeWarning,
+                stacklevel=2,
+            )
+            halved = False
+        yield block, result
+        start = block.stop
+
+
+def one_behind(items: Iterable[_Result]) -> Iterator[_Result]:
+    """Hand on each item when the next one has been made.
+
+    A CUDA device computes while Python goes on, until a result is looked at. So the next
+    batch is read, prepared and handed over while the device is at this one.
+
+    Parameters
+    ----------
+    items : iterable
+        Items that should not be looked at before the next one is there.
+
+    Yields
+    ------
+    object
+        The same, in their order.
+    """
+    waiting: list[_Result] = []
+    for item in items:
+        waiting.append(item)
+        if len(waiting) > 1:
+            yield waiting.pop(0)
+    yield from waiting
+
+
+def as_tensor(X: Any) -> Tensor:
+    """Return an array as a tensor that shares its memory wherever torch can share it.
+
+    A network that overwrites its input would overwrite the array, or crash on a read-only memmap:
+    what is handed to a network must be a copy, or go through an operation that makes one.
+    """
+    if isinstance(X, Tensor):
+        return X.detach()
+    X = np.asarray(X)
+    if not X.dtype.isnative:
+        X = X.astype(X.dtype.newbyteorder("="))
+    if any(stride < 0 for stride in X.strides):
+        X = X.copy()
+    with warnings.catch_warnings():
+        # A read-only array is only ever read, see above.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(X)
+
+
+def check_finite(X: Any, owner: object, parameter: str = "X", where: int | np.ndarray = 0) -> None:
+    """Raise if X holds NaN or infinity; reads it block by block, and integers not at all.
+
+    `where` gives the positions of X's samples in what the user passed, for the message: all of
+    them, or that of the first where they are consecutive.
+    """
+    if not as_tensor(X[:0]).is_floating_point():
+        return
+    for start in range(0, n_rows(X), 1024):
+        x = as_tensor(X[start : start + 1024])
+        if math.isfinite(x.sum()):  # then all are, and mostly this one pass is enough
+            continue
+        finite = torch.isfinite(x).flatten(1).all(1)
+        if not bool(finite.all()):
+            first = start + int((~finite).nonzero()[0, 0])
+            first = where + first if isinstance(where, int) else int(where[first])
+            raise ValueError(
+                f"Input {parameter} of {owner_name(owner)} contains NaN or infinity, first in "
+                f"sample {first}. Remove such samples, or fill them in."
+            )

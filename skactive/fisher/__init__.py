@@ -1,0 +1,24 @@
+"""Fisher information of samples, and batches chosen by it: torch modules in, positions out."""
+
+from skactive.fisher._dense import DenseFactors
+from skactive.fisher._diagonal import diagonal_fisher
+from skactive.fisher._factors import FisherFactors
+from skactive.fisher._fisher_factors import fisher_factors
+from skactive.fisher._greedy_fisher import FisherPicks, greedy_fisher
+from skactive.fisher._head_factors import head_factors
+from skactive.fisher._in_blocks import greedy_fisher_in_blocks
+from skactive.fisher._kronecker import KroneckerFactors
+from skactive.fisher._mask import parameter_mask
+
+__all__ = [
+    "DenseFactors",
+    "FisherFactors",
+    "FisherPicks",
+    "KroneckerFactors",
+    "diagonal_fisher",
+    "fisher_factors",
+    "greedy_fisher",
+    "greedy_fisher_in_blocks",
+    "head_factors",
+    "parameter_mask",
+]

@@ -1,0 +1,239 @@
+"""Factors of each sample's Fisher information, on a mask of parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skactive._batches import map_batches, n_rows
+from skactive._device import unwrap
+from skactive._validation import check_count, invalid
+from skactive.fisher._concatenated import ConcatenatedFactors
+from skactive.fisher._dense import DenseFactors
+from skactive.fisher._factors import FisherFactors
+from skactive.fisher._kronecker import KroneckerFactors
+from skactive.fisher._mask import split_mask
+from skactive.gradients.engine import (
+    EntryTaker,
+    Geometry,
+    Network,
+    OuterTaker,
+    Plan,
+    Reduce,
+    Seen,
+    Taker,
+    Tape,
+    class_rows,
+    general_gradients,
+    lend_network,
+    make_plan,
+    reduced_rows,
+    trainable_parameters,
+)
+
+
+def fisher_factors(
+    module: nn.Module,
+    X: Any,
+    mask: Any,
+    *,
+    weighting: str = "probability",
+    batch_size: int = 256,
+    device: str | torch.device | None = None,
+) -> FisherFactors:
+    """Factors V(x) of the Fisher information I(x) = V(x)ᵀ V(x) on some parameters.
+
+    Row c of V(x) is √p_c ∂ log p_c(x) on the mask. A linear layer on one row per sample whose whole
+    weight is in the mask, as the last layer is in FisherMask's, is kept as a Kronecker product;
+    the other entries are gathered. One forward pass and C backward passes per batch, which go no
+    further back than the earliest layer in the mask; none for the last layer.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Returns logits (N, C), or a tuple that begins with them. It is scored in evaluation mode
+        and left as it was. Half-precision weights are scored in float32.
+    X : array, tensor, sequence or torch Dataset of length N
+        The samples. Floats are cast to the module's type, integers passed as they are.
+    mask : array or tensor of int, of shape (k,)
+        Increasing flat positions among the trainable parameters, in `module.parameters()` order,
+        as `parameter_mask` returns them.
+    weighting : {"probability", "uniform", "reduced"}, default="probability"
+        Whether row c carries √p_c, as the formula has it, or not, as the published code. "reduced"
+        gives C − 1 other rows, of the same V(x)ᵀ V(x) as "probability", whose C rows depend on each
+        other: all that a selection needs, with one backward pass fewer.
+    batch_size : int, default=256
+        Samples per batch.
+    device : str, torch.device or None, default=None
+        Where to compute and to keep the factors; None is where the module is, "auto" the best
+        device here.
+
+    Returns
+    -------
+    FisherFactors
+        V, (N, C, k) or (N, C − 1, k), in the order of the mask: with `matmul`, `rows`, `gram`,
+        `quadratic` and `dense`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the mask is not one of this module, if there are no samples, if the module does not
+        return two or more finite logits per sample, or if it mixes the samples of a batch.
+
+    References
+    ----------
+    .. [1] FisherMask, arXiv 2411.05752; BAIT, arXiv 2106.09675.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skactive.fisher import fisher_factors
+    >>> module = torch.nn.Linear(1, 2, bias=False)
+    >>> _ = torch.nn.init.zeros_(module.weight)
+    >>> factors = fisher_factors(module, torch.tensor([[2.0]]), torch.tensor([0, 1]))
+    >>> factors
+    KroneckerFactors(1 × 2 × 2, torch.float32, cpu)
+    >>> factors.gram()  # x² (diag(p) − p pᵀ)
+    tensor([[ 1.0000, -1.0000],
+            [-1.0000,  1.0000]], dtype=torch.float64)
+    """
+    owner = "fisher_factors"
+    batch_size = check_count("batch_size", owner, batch_size)
+    if weighting not in ("probability", "uniform", "reduced"):
+        raise invalid("weighting", owner, "'probability', 'uniform' or 'reduced'", weighting)
+    wanted, columns = split_mask(mask, trainable_parameters(unwrap(module), owner), owner)
+    with lend_network(module, X, device, owner) as network:
+
+        def taker(geometry: Geometry, names: dict[str, str], seen: Seen) -> Taker:
+            own = {name: wanted[full] for name, full in names.items()}
+            return _taker(geometry, own, seen.on_rows)
+
+        def entries(name: str, gradient: Tensor) -> Tensor:
+            return gradient[wanted[name].to(gradient.device)]
+
+        plan = make_plan(network, X, wanted, taker, entries)
+        layout = _lay_out(plan, columns)
+        stored: dict[str, Tensor] = {}
+        with Tape(network, plan.takers, plan.head) as tape:
+
+            def compute(block: Any, start: int) -> dict[str, Tensor]:
+                X = network.inputs(block)
+                return _batch(network, plan, layout, tape, X, weighting, entries)
+
+            for block, batch in map_batches(compute, X, batch_size):
+                for key, values in batch.items():
+                    if key not in stored:
+                        stored[key] = values.new_empty(n_rows(X), *values.shape[1:])
+                    stored[key][block] = values
+    return _assemble(layout, stored)
+
+
+@dataclass
+class _Layout:
+    """Where things go.
+
+    Attributes
+    ----------
+    outer : dict of torch.nn.Module to torch.Tensor
+        For each layer kept as a Kronecker product, the columns of V that its columns are.
+    gathered : dict of str to slice
+        For each other parameter, its columns in the dense part.
+    columns : list of torch.Tensor
+        The columns of V that those of the dense part are, parameter by parameter.
+    """
+
+    outer: dict[nn.Module, Tensor] = field(default_factory=dict)
+    gathered: dict[str, slice] = field(default_factory=dict)
+    columns: list[Tensor] = field(default_factory=list)
+    size: int = 0
+
+    def gather(self, name: str, columns: Tensor) -> None:
+        """Give a parameter its place in the dense part."""
+        self.gathered[name] = slice(self.size, self.size + len(columns))
+        self.columns.append(columns)
+        self.size += len(columns)
+
+
+def _taker(geometry: Geometry, wanted: dict[str, Tensor], on_rows: bool) -> Taker:
+    whole = all(
+        (name in wanted and len(wanted[name]) == parameter.numel()) or name not in wanted
+        for name, parameter in geometry.layer._parameters.items()
+        if parameter is not None
+    )
+    kind = OuterTaker if on_rows and whole and "weight" in wanted else EntryTaker
+    return kind(geometry, wanted)
+
+
+def _lay_out(plan: Plan, columns: dict[str, Tensor]) -> _Layout:
+    layout = _Layout()
+    for layer, names in plan.names.items():
+        of = {own: columns[name] for own, name in names.items()}
+        if isinstance(plan.takers[layer], OuterTaker):
+            n_outputs = plan.takers[layer].geometry.n_outputs
+            by_output = [of[own].view(n_outputs, -1) for own in ("weight", "bias") if own in of]
+            layout.outer[layer] = torch.cat(by_output, 1).flatten()
+        else:
+            for own in ("weight", "bias"):
+                if own in of:
+                    layout.gather(names[own], of[own])
+    for name, path in plan.paths.items():
+        if path != "fast":
+            layout.gather(name, columns[name])
+    return layout
+
+
+def _batch(
+    network: Network,
+    plan: Plan,
+    layout: _Layout,
+    tape: Tape,
+    X: Tensor,
+    weighting: str,
+    entries: Reduce,
+) -> dict[str, Tensor]:
+    """Compute what is stored of a batch: "dense" (n, C, k'), and a left and right per layer."""
+    try:
+        logits = tape.forward(X)
+        network.check_finite(logits)
+        network.check_alone(X[:1], logits)
+        rows = reduced_rows(logits) if weighting == "reduced" else class_rows(logits, weighting)
+        n, C, _ = rows.shape
+        dense = rows.new_empty(n, C, layout.size)
+        batch = {"dense": dense}
+        for i, layer in enumerate(layout.outer):
+            taker = plan.takers[layer]
+            assert isinstance(taker, OuterTaker)
+            batch[f"left {i}"] = rows.new_empty(n, C, taker.geometry.n_outputs)
+            batch[f"right {i}"] = taker.inputs
+        for c in range(C):
+            tape.pull(rows[:, c])
+            for i, layer in enumerate(layout.outer):
+                taker = plan.takers[layer]
+                assert isinstance(taker, OuterTaker)
+                batch[f"left {i}"][:, c] = taker.delta
+            for layer, taker in plan.takers.items():
+                if isinstance(taker, EntryTaker):
+                    names = plan.names[layer]
+                    for own, name in names.items():
+                        dense[:, c, layout.gathered[name]] = taker.taken(own)
+    finally:
+        tape.release()
+    for name, start, values in general_gradients(network, plan.paths, X, rows, entries):
+        dense[start : start + len(values), :, layout.gathered[name]] = values
+    return batch
+
+
+def _assemble(layout: _Layout, stored: dict[str, Tensor]) -> FisherFactors:
+    parts: list[FisherFactors] = []
+    columns = list(layout.outer.values())
+    for i in range(len(layout.outer)):
+        parts.append(KroneckerFactors(stored[f"left {i}"], stored[f"right {i}"]))
+    if layout.size:
+        parts.append(DenseFactors(stored["dense"]))
+        columns.append(torch.cat(layout.columns))
+    if len(parts) == 1 and bool((columns[0].diff() == 1).all()):
+        return parts[0]
+    return ConcatenatedFactors(parts, columns)

@@ -1,0 +1,69 @@
+"""Factors of each sample's Fisher information on the last layer, by one forward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from skactive.fisher._kronecker import KroneckerFactors
+from skactive.gradients import head_inputs
+from skactive.gradients.engine import reduced_rows
+
+
+def head_factors(
+    module: nn.Module,
+    X: Any,
+    *,
+    batch_size: int = 256,
+    device: str | torch.device | None = None,
+) -> KroneckerFactors:
+    """Factors V(x) of the Fisher information I(x) = V(x)ᵀ V(x) on the layer that makes the logits.
+
+    V(x) = R ⊗ h(x), with h(x) the layer's input, followed by a 1 where it has a bias, and R of
+    C − 1 rows with RᵀR = diag(p) − p pᵀ. These are the numbers of `fisher_factors` on the mask of
+    that layer with weighting="reduced", the bias after each output's weights, and no gradients are
+    computed.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Returns logits (N, C), or a tuple that begins with them. It is scored in evaluation mode
+        and left as it was. Half-precision weights are scored in float32.
+    X : array, tensor, sequence or torch Dataset of length N
+        The samples. Floats are cast to the module's type, integers passed as they are.
+    batch_size : int, default=256
+        Samples per batch.
+    device : str, torch.device or None, default=None
+        Where to compute and to keep the factors; None is where the module is, "auto" the best
+        device here.
+
+    Returns
+    -------
+    KroneckerFactors
+        V, of shape (N, C − 1, C·D), in C² − C + D numbers per sample; D counts the 1.
+
+    Raises
+    ------
+    InvalidParameterError
+        As `head_inputs`.
+
+    References
+    ----------
+    .. [1] BAIT, arXiv 2106.09675.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skactive.fisher import head_factors
+    >>> module = torch.nn.Linear(1, 2, bias=False)
+    >>> _ = torch.nn.init.zeros_(module.weight)
+    >>> head_factors(module, torch.tensor([[2.0]])).gram()  # x² (diag(p) − p pᵀ)
+    tensor([[ 1., -1.],
+            [-1.,  1.]], dtype=torch.float64)
+    """
+    found = head_inputs(module, X, batch_size=batch_size, device=device)
+    h = F.pad(found.inputs, (0, 1), value=1.0) if found.bias else found.inputs
+    return KroneckerFactors(reduced_rows(found.logits), h)

@@ -1,0 +1,29 @@
+"""The engine that makes gradients sample by sample: what other rooms build their own scores on."""
+
+from skactive.gradients._general import Reduce, general_gradients
+from skactive.gradients._geometry import Geometry
+from skactive.gradients._network import Network, lend_network
+from skactive.gradients._parameters import trainable_parameters
+from skactive.gradients._plan import Plan, Seen, make_plan
+from skactive.gradients._softmax import class_rows, reduced_rows
+from skactive.gradients._takers import EntryTaker, OuterTaker, SquareTaker, Taker
+from skactive.gradients._tape import Tape
+
+__all__ = [
+    "EntryTaker",
+    "Geometry",
+    "Network",
+    "OuterTaker",
+    "Plan",
+    "Reduce",
+    "Seen",
+    "SquareTaker",
+    "Taker",
+    "Tape",
+    "class_rows",
+    "general_gradients",
+    "lend_network",
+    "make_plan",
+    "reduced_rows",
+    "trainable_parameters",
+]

@@ -1,0 +1,1 @@
+"""What the strategies are made of: their base classes, and their way to pools and networks."""

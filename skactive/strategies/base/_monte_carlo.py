@@ -1,0 +1,162 @@
+"""Strategies that compare several draws of a network, or several networks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skactive._batches import map_batches, n_rows, one_behind, take_rows
+from skactive._device import resolve_device
+from skactive._rng import seed_sequence
+from skactive._scoring import scoring
+from skactive._sub_pool import SubPool, in_pool
+from skactive._validation import Description, invalid
+from skactive.selection import top_n
+from skactive.strategies.base._dropout import DropoutNetwork
+from skactive.strategies.base._networks import PoolNetwork, check_two_classes, committee_members
+from skactive.strategies.base._probabilities import member_log_probabilities
+from skactive.strategies.base._progress import shown
+from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
+
+# Samples that several estimators predict for before their predictions are compared.
+_AT_ONCE = 1024
+_TINY = np.finfo(np.float64).tiny
+
+
+class MonteCarloStrategy(QueryStrategy):
+    """Base class of the strategies that read T predicted distributions of each sample.
+
+    These are T passes of one network with its dropout on, in each of which all samples meet the
+    same masks, or one prediction of each member of a Committee, or of a list of fitted estimators.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **QueryStrategy._parameter_constraints,
+        **BATCH_CONSTRAINTS,
+        "n_passes": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_passes: int = 100,
+        batch_size: int = 256,
+        device: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        self.n_passes = n_passes
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+
+    def _read(
+        self,
+        learner: Any,
+        X: Any,
+        seeds: np.random.SeedSequence,
+        use: Callable[[slice, np.ndarray], None],
+    ) -> torch.device:
+        """Hand over the log-probabilities (T, n, C) of blocks of the pool, in float64.
+
+        Returns where the network computes; for several estimators, the CPU.
+        """
+        members = committee_members(learner)
+        if members is None:
+            network = PoolNetwork(learner, self, self.device)
+            self._pass_through(network, X, seeds, use)
+            return network.device
+        if self.device is not None:
+            resolve_device(self.device, self)
+        if len(members) < 2:
+            got = Description(f"{len(members)} of them")
+            remedy = "Pass more, or one network with dropout by itself."
+            raise invalid("estimator", self, "two estimators or more", got, remedy)
+
+        def read(positions: np.ndarray, start: int) -> np.ndarray:
+            part = SubPool(X, positions)
+            return member_log_probabilities(members, part, self.batch_size, self.device, self)
+
+        parts = map_batches(read, np.arange(n_rows(X)), max(_AT_ONCE, self.batch_size))
+        for block, log_p in shown(self, n_rows(X), parts):
+            check_two_classes(log_p.shape[2], self)
+            use(block, log_p)
+        return torch.device("cpu")
+
+    def _pass_through(
+        self,
+        network: PoolNetwork,
+        X: Any,
+        seeds: np.random.SeedSequence,
+        use: Callable[[slice, np.ndarray], None],
+    ) -> None:
+        network.check(X)
+        passes = seeds.spawn(self.n_passes)
+        first = network.inputs(take_rows(X, slice(0, 1)), in_pool(X, np.arange(1)))
+        with scoring(network.scored), torch.inference_mode():
+            dropout = DropoutNetwork(network.logits, first, self)
+
+            def forward(block: Any, start: int) -> tuple[np.ndarray, list[Tensor]]:
+                where = in_pool(X, np.arange(start, start + n_rows(block)))
+                inputs = network.inputs(block, where)
+                return where, [dropout.run(inputs.clone(), seed) for seed in passes]
+
+            batches = one_behind(map_batches(forward, X, self.batch_size))
+            for block, (where, draws) in shown(self, n_rows(X), batches):
+                log_p = np.empty((len(draws), len(where), len(network.classes)))
+                for own, logits in zip(log_p, draws, strict=True):
+                    network.check_logits(logits, where)
+                    own[:] = torch.log_softmax(logits.to("cpu", torch.float64), 1).numpy()
+                use(block, log_p)
+
+
+class MonteCarloUtility(MonteCarloStrategy):
+    """Base class of those that value samples one by one. A subclass implements `_utilities`."""
+
+    def choose(
+        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+    ) -> Selection:
+        masks, other = seed_sequence(self.random_state, self).spawn(2)
+        utilities = np.empty(n_rows(X_pool))
+
+        def use(block: slice, log_p: np.ndarray) -> None:
+            utilities[block] = self._utilities(log_p)
+
+        self._read(estimator, X_pool, masks, use)
+        ranked_by = self._final(utilities, np.random.default_rng(other))
+        return Selection(top_n(ranked_by, n_instances), ranked_by)
+
+    @abstractmethod
+    def _utilities(self, log_p: np.ndarray) -> np.ndarray:
+        """Return the utilities (n,) of samples with log-probabilities (T, n, C)."""
+
+    def _final(self, utilities: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """Return what the samples are ranked by."""
+        return utilities
+
+
+def mean_log_probabilities(log_p: np.ndarray) -> np.ndarray:
+    """Return log p̄, (n, C), of the mean over T distributions (T, n, C)."""
+    return np.logaddexp.reduce(log_p, axis=0) - np.log(len(log_p))
+
+
+def mutual_information(log_p: np.ndarray) -> np.ndarray:
+    """Return H(p̄) − mean_t H(p_t), (n,), of T distributions (T, n, C).
+
+    As mean_t KL(p_t ‖ p̄), a sum of terms that are not negative: the difference of the entropies
+    cancels where the draws agree.
+    """
+    p = np.exp(log_p)
+    mean = p.mean(0)
+    terms = p / np.maximum(mean, _TINY)
+    np.log(np.maximum(terms, _TINY, out=terms), out=terms)  # finite where p is 0
+    terms *= p
+    terms += mean
+    terms -= p
+    return np.maximum(terms.mean(0).sum(1), 0.0)

@@ -1,0 +1,205 @@
+"""Strategies that read nothing but the predicted probabilities."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from skactive._batches import n_rows, take_rows
+from skactive._device import resolve_device
+from skactive._sub_pool import in_pool
+from skactive._validation import invalid, owner_name
+from skactive.exceptions import UnsupportedEstimatorError
+from skactive.selection import top_n
+from skactive.strategies.base._networks import (
+    PoolNetwork,
+    check_probabilities,
+    check_two_classes,
+    committee_members,
+    has_network,
+    open_learner,
+    transform,
+)
+from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
+
+
+class ProbabilityStrategy(QueryStrategy):
+    """Base class of the strategies that value a sample by its class probabilities.
+
+    A subclass implements `_utilities(log_p)`: from the log-probabilities of N samples, an array of
+    shape (N, C) in float64, it returns their utilities, of shape (N,), higher is better. Everything
+    else is taken care of: the pool is read in batches, whatever it is; networks, Pipelines,
+    searches and classifiers with `predict_proba` are called; the members of a Committee,
+    or of a list of fitted estimators, are averaged.
+
+    Parameters
+    ----------
+    batch_size : int, default=256
+        Samples per forward pass.
+    device : str, torch.device or None, default=None
+        Where to compute; None is where the network is.
+    random_state : int, RandomState, Generator or None, default=None
+        Breaks exact ties at random; None breaks them by position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skactive import CNNClassifier, ProbabilityStrategy
+    >>> class Gini(ProbabilityStrategy):
+    ...     def _utilities(self, log_p):
+    ...         return 1 - np.exp(2 * log_p).sum(axis=1)  # 1 − Σ p²
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(max_epochs=5, random_state=0).fit(X[:100], y[:100])
+    >>> Gini().select(clf, X[100:], n_instances=10).indices.shape
+    (10,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **QueryStrategy._parameter_constraints,
+        **BATCH_CONSTRAINTS,
+    }
+
+    def __init__(
+        self, *, batch_size: int = 256, device: Any = None, random_state: Any = None
+    ) -> None:
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+
+    def choose(
+        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+    ) -> Selection:
+        if self.device is not None:
+            resolve_device(self.device, self)
+        log_p = average_log_probabilities(estimator, X_pool, self.batch_size, self.device, self)
+        check_two_classes(log_p.shape[1], self)
+        utilities = self._utilities(log_p)
+        return Selection(top_n(utilities, n_instances, random_state=self.random_state), utilities)
+
+    @abstractmethod
+    def _utilities(self, log_p: np.ndarray) -> np.ndarray:
+        """Return the utilities (N,) of samples with log-probabilities (N, C)."""
+
+
+def average_log_probabilities(
+    learner: Any, X: Any, batch_size: int, device: Any, owner: object
+) -> np.ndarray:
+    """Return the log-probabilities of a learner, or of the average over a Committee's members.
+
+    Parameters
+    ----------
+    learner : object
+        An estimator, a learner or a Committee; see `QueryStrategy.select`.
+    X : array-like, Tensor or Dataset of N samples
+        The pool.
+    batch_size : int
+        Samples per forward pass.
+    device : str, torch.device or None
+        Where to compute, for networks; None is where the network is.
+    owner : object
+        The strategy, for the error messages.
+
+    Returns
+    -------
+    ndarray of shape (N, C)
+        In float64. Members that do not know a class give it probability 0.
+    """
+    members = committee_members(learner)
+    if members is None:
+        return _log_probabilities(learner, X, batch_size, device, owner)[0]
+    log_p = member_log_probabilities(members, X, batch_size, device, owner)
+    return np.logaddexp.reduce(log_p, axis=0) - np.log(len(members))
+
+
+def member_log_probabilities(
+    members: list[Any], X: Any, batch_size: int, device: Any, owner: object
+) -> np.ndarray:
+    """Return the log-probabilities of each of several learners.
+
+    Parameters
+    ----------
+    members : list of M objects
+        Estimators or learners.
+    X : array-like, Tensor or Dataset of N samples
+        The pool.
+    batch_size : int
+        Samples per forward pass.
+    device : str, torch.device or None
+        Where to compute, for networks; None is where the network is.
+    owner : object
+        The strategy, for the error messages.
+
+    Returns
+    -------
+    ndarray of shape (M, N, C)
+        In float64, C the classes that any member knows. Where a member does not know a class, it
+        gives it probability 0.
+    """
+    if not members:
+        raise invalid("estimator", owner, "at least one fitted estimator", members)
+    found = [_log_probabilities(member, X, batch_size, device, owner) for member in members]
+    classes = np.unique(np.concatenate([known for _, known in found]))
+    out = np.full((len(found), n_rows(X), len(classes)), -np.inf)
+    for own, (log_p, known) in zip(out, found, strict=True):
+        all_of_them = np.array_equal(known, classes)  # copied in one go, which is faster
+        own[:, slice(None) if all_of_them else np.searchsorted(classes, known)] = log_p
+    return out
+
+
+def _log_probabilities(
+    learner: Any, X: Any, batch_size: int, device: Any, owner: object
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-probabilities (N, C) of one member, and its classes (C,)."""
+    estimator, transforms = open_learner(learner, owner)
+    if has_network(estimator):
+        network = PoolNetwork(learner, owner, device)
+        return network.log_probabilities(X, batch_size), network.classes
+    if not hasattr(estimator, "predict_proba"):
+        raise UnsupportedEstimatorError(
+            f"{owner_name(owner)} needs a classifier with predict_proba. Got "
+            f"{owner_name(estimator)} instead. Pass one that has it: a search with refit=True, a "
+            "VotingClassifier with voting='soft', an SVC with probability=True."
+        )
+    classes = np.asarray(estimator.classes_)
+    log_p = np.empty((n_rows(X), len(classes)))
+    for start in range(0, len(log_p), batch_size):
+        block = slice(start, min(start + batch_size, len(log_p)))
+        p = np.asarray(estimator.predict_proba(transform(take_rows(X, block), transforms)))
+        finite = np.isfinite(p).all(1)
+        if not finite.all():
+            first = in_pool(X, start + np.flatnonzero(~finite)[:1])[0]
+            raise ValueError(
+                f"The {owner_name(estimator)} queried by {owner_name(owner)} predicts NaN or "
+                f"infinity, first for sample {first} of the pool. Check its training."
+            )
+        check_probabilities(
+            p,
+            f"predict_proba of the {owner_name(estimator)} queried by {owner_name(owner)}",
+            "Pass a classifier whose predict_proba returns probabilities, not logits or logarithms",
+        )
+        with np.errstate(divide="ignore"):
+            np.log(p, out=log_p[block], dtype=np.float64)
+    return log_p, classes
+
+
+def split_off_best(log_p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities (N, C) with 0 for the best class, and Σ of them = 1 − max p, (N,).
+
+    The sum keeps its digits where max p rounds to 1.
+    """
+    others = np.exp(log_p)
+    np.put_along_axis(others, log_p.argmax(1)[:, None], 0.0, axis=1)
+    return others, others.sum(1)
+
+
+def entropies(log_p: np.ndarray) -> np.ndarray:
+    """Return H = −Σ_c p_c log p_c of distributions (N, C), as (N,)."""
+    others, rest = split_off_best(log_p)
+    # log max p = log(1 − Σ others), which keeps its digits where max p rounds to 1
+    best = 1 - rest
+    products = np.maximum(log_p, -1e3)  # finite where p is 0
+    products *= others
+    return -(best * np.log1p(-rest) + products.sum(1))

@@ -1,0 +1,269 @@
+"""The contract of every query strategy."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+from torch.utils.data import Dataset
+
+from skactive._batches import check_not_iterable_dataset, n_rows
+from skactive._sub_pool import SubPool
+from skactive._validation import as_numbers, check_count, check_positions, describe, invalid
+from skactive.exceptions import SelectionError
+from skactive.selection import Picks
+from skactive.strategies.base._readable import readable_positions
+
+BATCH_CONSTRAINTS: dict[str, list] = {
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "device": [str, torch.device, None],
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a query strategy picked.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (n,), int64
+        Positions in the pool, distinct, in the order picked.
+    utilities : ndarray of shape (N,) or None
+        One number per pool sample, higher is better; NaN where a sample was not scored. None for
+        strategies that value batches instead of samples.
+    gains : ndarray of shape (n,) or None
+        For those: what each pick added, in the order picked.
+    """
+
+    indices: np.ndarray
+    utilities: np.ndarray | None = None
+    gains: np.ndarray | None = None
+
+
+class QueryStrategy(BaseEstimator, ABC):
+    """Base class of the query strategies: configured at construction, then called by a learner.
+
+    A subclass stores its parameters, among them `random_state`, and may declare them in
+    `_parameter_constraints`, as scikit-learn's estimators do. It implements `choose`, and keeps
+    nothing between calls.
+
+    See Also
+    --------
+    ProbabilityStrategy : For strategies that read nothing but class probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive import QueryStrategy
+    >>> class Brightest(QueryStrategy):
+    ...     def __init__(self, *, random_state=None):
+    ...         self.random_state = random_state
+    ...     def choose(self, estimator, X_pool, n_instances, X_labelled, y_labelled):
+    ...         parts = [X_pool[i : i + 256].mean(axis=1) for i in range(0, len(X_pool), 256)]
+    ...         return np.argsort(-np.concatenate(parts))[:n_instances]
+    >>> Brightest().select(None, np.array([[1, 2], [7, 9], [0, 0], [5, 5]]), n_instances=2).indices
+    array([1, 3])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "random_state": ["random_state", np.random.Generator]
+    }
+    random_state: Any
+
+    def __call__(self, learner: Any, X_pool: Any, n_instances: int = 1) -> Any:
+        """Choose samples for a modAL learner; this is what `learner.query(X_pool)` calls.
+
+        Parameters
+        ----------
+        learner : modAL.models.ActiveLearner or modAL.models.Committee
+            The learner, fitted. Its `X_training` and `y_training` are the labelled samples.
+        X_pool : array-like of N samples
+            The unlabelled pool.
+        n_instances : int, default=1
+            Number of samples to choose.
+
+        Returns
+        -------
+        ndarray of shape (n_instances,), int64
+            Positions in the pool, in the order picked; with modAL 0.4.2.1, whose `query` expects
+            a pair, also the utilities.
+        """
+        selection = self.select(
+            learner,
+            X_pool,
+            n_instances,
+            X_labelled=getattr(learner, "X_training", None),
+            y_labelled=getattr(learner, "y_training", None),
+        )
+        from skactive._modal import query_result  # here, since it imports pandas and modAL
+
+        return query_result(selection.indices, selection.utilities)
+
+    def select(
+        self,
+        estimator: Any,
+        X_pool: Any,
+        n_instances: int = 1,
+        *,
+        X_labelled: Any = None,
+        y_labelled: Any = None,
+    ) -> Selection:
+        """Choose samples for any fitted estimator, without a modAL learner.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted CNNClassifier, a plain skorch NeuralNetClassifier, a Pipeline or a fitted
+            search that ends in one, or a modAL learner of these. Strategies that read only
+            probabilities also take any classifier with `predict_proba`, and a Committee or a list
+            of fitted estimators.
+        X_pool : array-like, Tensor or torch Dataset of N samples
+            The unlabelled pool, read in batches.
+        n_instances : int, default=1
+            Number of samples to choose.
+        X_labelled, y_labelled : array-like of L samples, or None, default=None
+            The labelled samples and their labels, for strategies that use them.
+
+        Returns
+        -------
+        Selection
+            The positions in the pool, and the utilities or gains behind them.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not what it must be, the pool is empty, or `n_instances` exceeds it.
+        NotFittedError
+            If the estimator is not fitted.
+        UnsupportedEstimatorError
+            If the strategy cannot use this kind of estimator.
+        SelectionError
+            If what the strategy's `choose` returns is no selection of `n_instances` samples.
+
+        Warns
+        -----
+        UnreadableFileWarning
+            If the estimator is a Pipeline that begins with an `ImageReader(errors="skip")`, and
+            there are files that it cannot read. They are not chosen, and their utilities are NaN.
+        """
+        self._validate_params()
+        check_not_iterable_dataset("X_pool", self, X_pool)
+        try:
+            n_pool = n_rows(X_pool)
+        except TypeError:
+            raise invalid(
+                "X_pool", self, "an array, tensor, sequence or Dataset of samples", X_pool
+            ) from None
+        if n_pool == 0:
+            raise invalid(
+                "X_pool",
+                self,
+                "a pool of at least one sample",
+                X_pool,
+                "There is nothing left to label: stop, or pass more samples.",
+            )
+        n_instances = check_count(
+            "n_instances",
+            self,
+            n_instances,
+            high=n_pool,
+            high_is="the size of the pool",
+            remedy="Ask for fewer, or pass a larger pool.",
+        )
+        # Embeddings may come from a Pipeline of their own.
+        sources = (estimator, getattr(self, "embeddings", None))
+        positions = readable_positions(sources, X_pool, self)
+        if positions is None:
+            pool = _by_positions(X_pool)
+            answer = self.choose(estimator, pool, n_instances, X_labelled, y_labelled)
+            return self._checked(answer, n_instances, n_pool)
+        check_count(
+            "n_instances",
+            self,
+            n_instances,
+            high=len(positions),
+            high_is="the files of the pool that can be read",
+            remedy="Ask for fewer, or pass a larger pool.",
+        )
+        part = SubPool(X_pool, positions, readable=True)
+        answer = self.choose(estimator, part, n_instances, X_labelled, y_labelled)
+        found = self._checked(answer, n_instances, len(part))
+        utilities = None
+        if found.utilities is not None:
+            utilities = np.full(n_pool, np.nan)
+            utilities[positions] = found.utilities
+        return Selection(positions[found.indices], utilities, found.gains)
+
+    @abstractmethod
+    def choose(
+        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+    ) -> Selection | Picks | list[int] | np.ndarray | torch.Tensor:
+        """Choose samples; this is what a strategy implements, and what `select` calls.
+
+        Callers use `select`, or a modAL learner's `query`: they check parameters, pool and count
+        beforehand, and the answer afterwards.
+
+        Parameters
+        ----------
+        estimator : object
+            What was passed to `select`, or the modAL learner.
+        X_pool : sequence of N samples
+            The unlabelled pool, at least one sample, or the part of it that another strategy
+            leaves to this one. It has a length, and slices and arrays of positions index it; read
+            in batches, it may be larger than memory. An array, a memmap, a tensor or a data frame
+            comes as it was passed; of a data frame it is the `iloc` that takes positions.
+        n_instances : int
+            Number of samples to choose, from 1 to N.
+        X_labelled, y_labelled : array-like of L samples, or None
+            The labelled samples and their labels, as they were passed; None where there are none.
+
+        Returns
+        -------
+        Selection, Picks, or list, ndarray or Tensor of int
+            `n_instances` distinct positions in X_pool, in the order picked. A Selection may have
+            utilities, one per sample of the pool, or gains, one per pick; Picks are what the
+            functions of `skactive.selection` return. Positions alone may be of
+            any integer dtype, and a tensor on any device. Nothing else is accepted as positions:
+            not a single int, not a tuple, which may be modAL's pair, and no pandas Index or Series,
+            whose labels may differ from positions.
+        """
+
+    def _checked(self, answer: Any, n: int, n_pool: int) -> Selection:
+        """Return what `choose` returned as a Selection, or raise if it is not one of this pool."""
+        where = f"{type(self).__name__}.choose"
+        given = answer
+        if isinstance(answer, Picks):
+            given = Selection(answer.indices, None, answer.gains)
+        elif not isinstance(answer, Selection):
+            given = Selection(answer)
+        return Selection(
+            check_positions(where, given.indices, n, n_pool),
+            _numbers(where, "utilities", given.utilities, n_pool, "sample of the pool"),
+            _numbers(where, "gains", given.gains, n, "pick"),
+        )
+
+
+def _numbers(where: str, name: str, value: Any, n: int, per: str) -> np.ndarray | None:
+    """Return the utilities or gains of a Selection; only their shape and dtype are checked."""
+    if value is None:
+        return None
+    found = as_numbers(value)
+    if found is None or found.shape != (n,) or found.dtype.kind not in "iuf":
+        raise SelectionError(
+            f"{where} must return {name} that are None or numbers of shape ({n},), one per {per}. "
+            f"Got {describe(value)} instead."
+        )
+    return found
+
+
+def _by_positions(X: Any) -> Any:
+    """Return a pool that takes slices and arrays of positions, as lists and Datasets do not."""
+    if isinstance(X, (list, tuple, Dataset)):
+        return SubPool(X, np.arange(n_rows(X)))
+    return X

@@ -1,0 +1,63 @@
+"""Strategies that value samples one by one, on a random subset of the pool."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from skactive._batches import n_rows
+from skactive._rng import seed_sequence
+from skactive._validation import check_count
+from skactive.selection import top_n
+from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
+
+
+class SubsetStrategy(QueryStrategy):
+    """Base class of the strategies that score a random subset, and take the highest scores.
+
+    A subclass implements `_scores`.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **QueryStrategy._parameter_constraints,
+        **BATCH_CONSTRAINTS,
+        "subset": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    subset: int | None
+
+    def choose(
+        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+    ) -> Selection:
+        n_pool = n_rows(X_pool)
+        draw, ties = (
+            np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(2)
+        )
+        candidates = some_positions(n_pool, self.subset, draw)
+        n_instances = check_count(
+            "n_instances",
+            self,
+            n_instances,
+            high=len(candidates),
+            high_is="the size of subset",
+            remedy="Ask for fewer, or raise subset.",
+        )
+        utilities = np.full(n_pool, np.nan)
+        utilities[candidates] = self._scores(estimator, X_pool, candidates)
+        seeded = None if self.random_state is None else ties
+        return Selection(top_n(utilities, n_instances, random_state=seeded), utilities)
+
+    @abstractmethod
+    def _scores(self, estimator: Any, X_pool: Any, positions: np.ndarray) -> np.ndarray:
+        """Return the utilities of the samples at these positions of the pool, (n,)."""
+
+
+def some_positions(n: int, count: int | None, draw: np.random.Generator) -> np.ndarray:
+    """Return increasing positions below n: `count` of them at random, or all."""
+    if count is None or count >= n:
+        return np.arange(n)
+    return np.sort(draw.choice(n, count, replace=False))

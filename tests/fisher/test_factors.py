@@ -1,0 +1,131 @@
+"""Each product of each kind of factor, against the same product of V itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from skactive.fisher import _factors
+from skactive.fisher._concatenated import ConcatenatedFactors
+from skactive.fisher._dense import DenseFactors
+from skactive.fisher._kronecker import KroneckerFactors
+
+N, C = 7, 3
+
+
+def randn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def make(kind: str):
+    last = KroneckerFactors(randn(N, C, 4), randn(N, 5, seed=1))
+    if kind == "Kronecker":
+        return last
+    dense = DenseFactors(randn(N, C, 6, seed=2))
+    if kind == "dense":
+        return dense
+    hidden = KroneckerFactors(randn(N, C, 2, seed=3), randn(N, 5, seed=4))
+    order = torch.randperm(36, generator=torch.Generator().manual_seed(5))
+    if kind == "in order":
+        order = torch.arange(36)
+    return ConcatenatedFactors([dense, last, hidden], order.split([6, 20, 10]))
+
+
+@pytest.fixture(params=["Kronecker", "dense", "concatenated", "in order"])
+def factors(request):
+    return make(request.param)
+
+
+@pytest.fixture(params=[1, _factors._BLOCK], ids=["one sample a block", "one block"])
+def _block(request, monkeypatch):
+    monkeypatch.setattr(_factors, "_BLOCK", request.param)
+
+
+def close(got, expected):
+    torch.testing.assert_close(got, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.usefixtures("_block")
+def test_products(factors):
+    V = factors.dense()
+    k = V.shape[2]
+    assert factors.shape == V.shape == (N, C, k)
+    W = randn(k, k, seed=6)
+    W = W + W.T
+    T = randn(N, C, 9, seed=7)
+    for m in (2, 9):  # fewer columns than samples, and more
+        M = randn(k, m, seed=8)
+        close(factors.matmul(M), V @ M)
+    close(factors.tmatmul(T), torch.einsum("nck,ncm->km", V, T))
+    close(factors.quadratic(W), V @ W @ V.mT)
+    two = factors.quadratic(W, W @ W)
+    assert two.is_contiguous()
+    close(two, torch.cat([V @ W @ V.mT, V @ W @ W @ V.mT], 2))
+    rows = randn(N, 2, k, seed=9)
+    close(factors.contract(rows), rows @ V.mT)
+
+
+@pytest.mark.usefixtures("_block")
+def test_gram(factors):
+    V = factors.dense()
+    close(factors.gram(), torch.einsum("nck,ncl->kl", V, V))
+    weights = torch.tensor([0.5, 0.0, 2.0, 0.0, 1.0, 0.25, 0.0])
+    close(factors.gram(weights), torch.einsum("nck,n,ncl->kl", V, weights.double(), V))
+
+
+def test_gram_of_float32_is_float64():
+    factors = make("concatenated")
+    single = ConcatenatedFactors(
+        [
+            DenseFactors(factors.parts[0].values.float()),
+            *(KroneckerFactors(p.left.float(), p.right.float()) for p in factors.parts[1:]),
+        ],
+        factors.columns,
+    )
+    V = single.double().dense()  # before the products round to float32
+    assert single.gram().dtype == torch.float64
+    close(single.gram(), torch.einsum("nck,ncl->kl", V, V))
+
+
+def test_rows_take_and_own_order(factors):
+    V = factors.dense()
+    close(factors.rows(3), V[3])
+    close(factors.rows(-1), V[-1])
+    close(factors.rows(torch.tensor([4, 1])), V[[4, 1]])
+    close(factors.take(slice(2, 4)).dense(), V[2:4])
+    assert len(factors) == N
+    own = factors.in_own_order().dense()
+    close(own.sort(2).values, V.sort(2).values)
+
+
+def test_memory_of_a_last_layer_is_that_of_its_sides():
+    factors = KroneckerFactors(randn(N, 10, 10), randn(N, 512))
+    assert factors.left.numel() + factors.right.numel() == N * (100 + 512)
+    assert factors.shape == (N, 10, 5120)
+    assert repr(factors) == "KroneckerFactors(7 × 10 × 5120, torch.float64, cpu)"
+
+
+def test_an_index_out_of_range():
+    with pytest.raises(IndexError):
+        make("dense").rows(N)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: DenseFactors(randn(2, 3)),
+            r"'values'.*floating-point tensor of shape \(N, C, k\)",
+        ),
+        (lambda: KroneckerFactors(randn(2, 3), randn(2, 3)), r"'left'.*shape \(N, C, O\)"),
+        (lambda: KroneckerFactors(randn(2, 3, 3), randn(3, 3)), r"'right'.*shape \(2, D\)"),
+        (lambda: KroneckerFactors(randn(2, 3, 3), randn(2, 3).float()), "'right'.*left's dtype"),
+        (
+            lambda: ConcatenatedFactors([DenseFactors(randn(2, 3, 2))], [torch.tensor([0, 2])]),
+            "'columns'.*positions 0 to 1, shared out as",
+        ),
+    ],
+)
+def test_messages(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
