@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from skactive import fisher as fisher
     from skactive import gradients as gradients
     from skactive import plotting as plotting
+    from skactive import protocols as protocols
     from skactive import selection as selection
     from skactive.estimators import CNNClassifier, ImageReader, LPLClassifier
     from skactive.strategies import *
@@ -33,6 +34,7 @@ if not TYPE_CHECKING:  # type checkers would think that this finds misspelt name
         "fisher",
         "gradients",
         "plotting",
+        "protocols",
         "selection",
     )
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
+from skactive._items import holds_image, stacked
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import BatchSizeWarning
 
@@ -24,37 +25,43 @@ def n_rows(X: Any) -> int:
     return int(shape[0]) if shape is not None and len(shape) else len(X)
 
 
-def take_rows(X: Any, index: slice | np.ndarray | Sequence[int]) -> Any:
+def take_rows(
+    X: Any,
+    index: slice | np.ndarray | Sequence[int],
+    parameter: str = "X",
+    owner: object = "skactive",
+) -> Any:
     """Return some samples of X, as the same kind of container; a Dataset gives a stacked tensor.
 
     Parameters
     ----------
     X : array, tensor, sparse matrix, DataFrame, sequence or torch Dataset
-        The samples. A Dataset's items are the inputs, or tuples that begin with them.
+        The samples. Items of a Dataset are the inputs, tuples that begin with them, or dicts that
+        have them, see `input_of`.
     index : slice or array of int
         Which ones, in which order.
+    parameter, owner : str and object
+        What X is called, and whose parameter it is, where its items are no images.
 
     Returns
     -------
     object
         The samples; of a memmap only these are read.
     """
-    if isinstance(X, Dataset) and not isinstance(X, Tensor):
-        positions = range(*index.indices(len(X))) if isinstance(index, slice) else index  # type: ignore[arg-type]
-        return torch.stack([_input_of(X[int(i)]) for i in positions])
     if hasattr(X, "iloc"):
         return X.iloc[index]
     if hasattr(X, "tocsr") and not hasattr(X, "__array__"):
         return X.tocsr()[index]
     if isinstance(X, Tensor):
         return X[index if isinstance(index, slice) else torch.as_tensor(np.asarray(index))]
-    if isinstance(X, (list, tuple)):
-        return X[index] if isinstance(index, slice) else [X[int(i)] for i in index]
-    return X[index]
-
-
-def _input_of(item: Any) -> Tensor:
-    return torch.as_tensor(item[0] if isinstance(item, (tuple, list)) else item)
+    # HuggingFace's data sets have a shape, and give columns where slices are asked for.
+    of_inputs = isinstance(X, Dataset) or hasattr(X, "column_names")
+    if not of_inputs and not isinstance(X, Sequence):
+        return X[index]
+    positions = range(*index.indices(len(X))) if isinstance(index, slice) else index
+    items = [X[int(i)] for i in positions]
+    of_inputs = of_inputs or (bool(items) and holds_image(items[0]))
+    return stacked(items, parameter, owner) if of_inputs else items
 
 
 def check_not_iterable_dataset(parameter: str, owner: object, X: Any) -> None:

@@ -14,8 +14,8 @@ import torch
 from sklearn.base import clone
 
 from skactive._batches import n_rows, take_rows
+from skactive._pool import Pool
 from skactive._scoring import lent_rng
-from skactive._sub_pool import SubPool
 from skactive._validation import check_positions
 from skactive.exceptions import SelectionError
 from skactive.experiments._metrics import measure
@@ -278,7 +278,7 @@ def _unlabelled(X: Any, pool: np.ndarray) -> Any:
     For a list, that is a list of references; a data frame stays one, to keep its columns.
     """
     of_its_kind = isinstance(X, (list, tuple)) or hasattr(X, "iloc")
-    return take_rows(X, pool) if of_its_kind else SubPool(X, pool)
+    return take_rows(X, pool) if of_its_kind else Pool.of(X).part(pool)
 
 
 def _counts(y: np.ndarray) -> dict[str, int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
 from torch import Tensor
 
-from skactive._batches import n_rows
+from skactive._pool import Pool
 from skactive.gradients import head_inputs
 from skactive.selection import Picks, kmeans_plusplus
-from skactive.strategies.base._networks import PoolInputs, PoolNetwork
+from skactive.strategies.base._networks import PoolNetwork
+from skactive.strategies.base._progress import counted
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy
 
 
@@ -64,9 +64,9 @@ class BADGE(QueryStrategy):
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Picks:
         network = PoolNetwork(estimator, self, self.device)
-        network.check(X_pool)
-        samples = PoolInputs(network, ("X_pool", X_pool, np.arange(n_rows(X_pool))))
-        with samples.counted():
+        pool = Pool.of(X_pool)
+        network.check(pool)
+        with counted(self, network.samples(pool)) as samples:
             found = head_inputs(network.module, samples, batch_size=self.batch_size)
         return kmeans_plusplus(
             (_residuals(found.logits), found.inputs),

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skactive._batches import n_rows
+from skactive._pool import pools_of
 from skactive.fisher import greedy_fisher, head_factors
 from skactive.selection import Picks
-from skactive.strategies.base._networks import PoolInputs, PoolNetwork
+from skactive.strategies.base._networks import PoolNetwork
+from skactive.strategies.base._progress import counted
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy
 
 
@@ -92,19 +93,15 @@ class BAIT(QueryStrategy):
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Picks:
         network = PoolNetwork(estimator, self, self.device)
-        network.check(X_pool)
-        N = n_rows(X_pool)
-        parts = [("X_pool", X_pool, np.arange(N))]
-        if X_labelled is not None and n_rows(X_labelled):
-            parts.append(("X_labelled", X_labelled, np.arange(n_rows(X_labelled))))
-        samples = PoolInputs(network, *parts)
-        with samples.counted():
+        pools = pools_of(X_pool, X_labelled)
+        network.check(pools[0])
+        with counted(self, network.samples(*pools)) as samples:
             factors = head_factors(network.module, samples, batch_size=self.batch_size)
         return greedy_fisher(
             factors,
             n_instances,
-            candidates=np.arange(N),
-            labelled=np.arange(N, len(samples)),
+            candidates=np.arange(len(pools[0])),
+            labelled=np.arange(len(pools[0]), len(samples)),
             regularization=self.regularization,
             oversample=self.oversample,
         )

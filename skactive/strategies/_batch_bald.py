@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 
+from skactive._pool import Pool
 from skactive._rng import seed_sequence
 from skactive.selection import Picks, batch_bald
 from skactive.strategies.base._monte_carlo import MonteCarloStrategy
@@ -87,7 +88,7 @@ class BatchBALD(MonteCarloStrategy):
         blocks: list[np.ndarray] = []
         device = self._read(
             estimator,
-            X_pool,
+            Pool.of(X_pool),
             masks,
             lambda _, log_p: blocks.append(log_p.swapaxes(0, 1).astype(np.float32)),
         )

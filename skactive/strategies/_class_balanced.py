@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from skactive._pool import Pool
 from skactive._validation import invalid
 from skactive.selection import top_n
 from skactive.strategies.base._compositions import seeded
@@ -93,7 +94,8 @@ class ClassBalanced(QueryStrategy):
             must = "a strategy that gives every sample a utility of at least 0, as Entropy does"
             remedy = "To balance other strategies, share the batch with one of these: Hybrid."
             raise invalid("strategy", self, must, self.strategy, remedy)
-        log_p = average_log_probabilities(estimator, X_pool, self.batch_size, self.device, self)
+        pool = Pool.of(X_pool)
+        log_p = average_log_probabilities(estimator, pool, self.batch_size, self.device, self)
         check_two_classes(log_p.shape[1], self)
         predicted = log_p.argmax(1)
         frequencies = np.bincount(predicted, minlength=log_p.shape[1]) / len(predicted)

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skactive._batches import check_not_iterable_dataset, n_rows
 from skactive._memory import free_memory
+from skactive._pool import Pool, pools_of
 from skactive._rng import seed_sequence
 from skactive._validation import Description, check_count, exact_share, invalid, on_behalf_of
 from skactive.exceptions import TwoStageWarning
@@ -25,8 +25,8 @@ from skactive.fisher import (
 )
 from skactive.fisher.memory import matrix_bytes, sample_bytes
 from skactive.gradients import find_head
-from skactive.strategies.base._networks import PoolInputs, PoolNetwork
-from skactive.strategies.base._progress import progress_bar
+from skactive.strategies.base._networks import PoolNetwork
+from skactive.strategies.base._progress import counted, progress_bar
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies.base._subset import some_positions
 
@@ -207,10 +207,10 @@ class FisherMask(QueryStrategy):
             `select`.
         """
         self._validate_params()
-        check_not_iterable_dataset("X_pool", self, X_pool)
+        pool = Pool.checked(X_pool, "X_pool", self)
         network = PoolNetwork(estimator, self, self.device)
-        network.check(X_pool)
-        return self._mask(network, X_pool, self._draws())
+        network.check(pool)
+        return self._mask(network, pool, self._draws())
 
     def _draws(self) -> list[np.random.Generator]:
         """One each for the subset, the diagonal's samples and labels, the mask, and the blocks."""
@@ -220,9 +220,10 @@ class FisherMask(QueryStrategy):
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         network = PoolNetwork(estimator, self, self.device)
-        network.check(X_pool)
+        pool, *labelled = pools_of(X_pool, X_labelled)
+        network.check(pool)
         draws = self._draws()
-        candidates = some_positions(n_rows(X_pool), self.subset, draws[0])
+        candidates = some_positions(len(pool), self.subset, draws[0])
         n_instances = check_count(
             "n_instances",
             self,
@@ -231,23 +232,20 @@ class FisherMask(QueryStrategy):
             high_is="the size of subset",
             remedy="Ask for fewer, or raise subset.",
         )
-        mask = self._mask(network, X_pool, draws)
-        parts = [("X_pool", X_pool, candidates)]
-        if X_labelled is not None and n_rows(X_labelled):
-            parts.append(("X_labelled", X_labelled, np.arange(n_rows(X_labelled))))
-        samples = PoolInputs(network, *parts)
+        mask = self._mask(network, pool, draws)
+        samples = network.samples(pool.part(candidates), *labelled)
         n_pool = len(candidates)
         rows = "reduced" if self.weighting == "probability" else self.weighting
 
         def factors_of(positions: np.ndarray) -> FisherFactors:
             name = "X_pool" if positions[0] < n_pool else "X_labelled"
             with (
-                progress_bar("FisherMask: factors", "sample", len(positions), self.progress) as bar,
+                counted("FisherMask: factors", samples.part(positions), self.progress) as some,
                 on_behalf_of(self, module="estimator", X=name),
             ):
                 return fisher_factors(
                     network.module,
-                    _Read(samples, positions, bar.update),
+                    some,
                     mask,
                     weighting=rows,
                     batch_size=self.batch_size,
@@ -273,21 +271,20 @@ class FisherMask(QueryStrategy):
             )
         return Selection(candidates[result.indices], None, result.gains)
 
-    def _mask(self, network: PoolNetwork, X_pool: Any, draws: list[np.random.Generator]) -> Tensor:
+    def _mask(self, network: PoolNetwork, pool: Pool, draws: list[np.random.Generator]) -> Tensor:
         module, diagonal = network.module, None
         with on_behalf_of(self, module="estimator", X="X_pool", kind="mask"):
-            head = find_head(module, PoolInputs(network, ("X_pool", X_pool, np.arange(1))))
+            samples = network.samples(pool)
+            head = find_head(module, samples)
             if self.mask not in {"random", "head"}:  # these do not read it
-                averaged = some_positions(n_rows(X_pool), self.n_samples, draws[1])
+                averaged = some_positions(len(pool), self.n_samples, draws[1])
                 if self.diagonal_samples == "first":
                     averaged = np.arange(len(averaged))
-                pool = PoolInputs(network, ("X_pool", X_pool, np.arange(n_rows(X_pool))))
-                with progress_bar(
-                    "FisherMask: diagonal", "sample", len(averaged), self.progress
-                ) as bar:
+                part = samples.part(averaged)
+                with counted("FisherMask: diagonal", part, self.progress) as some:
                     diagonal = diagonal_fisher(
                         module,
-                        _Read(pool, averaged, bar.update),
+                        some,
                         labels=self.diagonal_labels,
                         batch_size=self.batch_size,
                         random_state=draws[1],
@@ -353,25 +350,6 @@ class FisherMask(QueryStrategy):
                 stacklevel=4,
             )
         return min(size, n_pool)
-
-
-class _Read:
-    """Some samples of a sequence; reports each batch that is read."""
-
-    def __init__(
-        self, samples: PoolInputs, positions: np.ndarray, read: Callable[[int], Any]
-    ) -> None:
-        self.samples, self.positions, self.read = samples, positions, read
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __getitem__(self, index: slice | np.ndarray) -> Tensor:
-        positions = self.positions[index]
-        found = self.samples[positions]
-        if isinstance(index, slice):  # not the few samples of a check
-            self.read(len(positions))
-        return found
 
 
 def _gigabytes(size: float) -> str:

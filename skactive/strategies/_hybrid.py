@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from skactive._batches import n_rows
-from skactive._sub_pool import SubPool
+from skactive._pool import Pool
 from skactive._validation import invalid
 from skactive.strategies.base._compositions import Composition, seeded
 from skactive.strategies.base._query_strategy import QueryStrategy, Selection
@@ -92,14 +91,15 @@ class Hybrid(Composition):
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         members, _ = seeded(self._check(), self.random_state, self)
-        left = np.arange(n_rows(X_pool))
+        pool = Pool.of(X_pool)
+        left = np.arange(len(pool))
         indices, gains = [], []
         for member, count in zip(members, self._counts(n_instances), strict=True):
             if count == 0:
                 continue
-            pool = X_pool if len(left) == n_rows(X_pool) else SubPool(X_pool, left)
+            part = pool if len(left) == len(pool) else pool.part(left)
             found = member.select(
-                estimator, pool, count, X_labelled=X_labelled, y_labelled=y_labelled
+                estimator, part, count, X_labelled=X_labelled, y_labelled=y_labelled
             )
             indices.append(left[found.indices])
             gains.append(_values(found))

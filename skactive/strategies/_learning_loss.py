@@ -7,18 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from skactive._batches import as_tensor, check_finite, map_batches, take_rows
+from skactive._batches import as_tensor, check_finite, map_batches, n_rows
 from skactive._device import module_device, resolve_device, same_device
+from skactive._pool import Pool
 from skactive._validation import owner_name
 from skactive.exceptions import UnsupportedEstimatorError
-from skactive.strategies.base._networks import (
-    check_two_classes,
-    has_network,
-    open_learner,
-    single_learner,
-    transform,
-)
-from skactive.strategies.base._progress import shown
+from skactive.strategies.base._learner import Learner, check_two_classes, open_learner
+from skactive.strategies.base._progress import counted
 from skactive.strategies.base._subset import SubsetStrategy
 
 
@@ -69,28 +64,30 @@ class LearningLoss(SubsetStrategy):
         self.device = device
         self.random_state = random_state
 
-    def _scores(self, estimator: Any, X_pool: Any, positions: np.ndarray) -> np.ndarray:
-        fitted, transforms = open_learner(single_learner(estimator, self), self)
+    def _scores(self, estimator: Any, pool: Pool, candidates: Pool) -> np.ndarray:
+        learner = open_learner(estimator, self)
+        fitted = learner.estimator
         if not hasattr(fitted, "predict_loss"):
             raise UnsupportedEstimatorError(
                 f"{owner_name(self)} needs a classifier that predicts losses, with predict_loss(X)."
                 f" Got {owner_name(fitted)} instead. Use an LPLClassifier."
             )
         check_two_classes(len(fitted.classes_), self)
-        fitted = self._on_device(fitted)
+        fitted = self._on_device(learner)
 
-        def losses(rows: np.ndarray, start: int) -> np.ndarray:
-            block = transform(take_rows(X_pool, rows), transforms)
-            if hasattr(fitted, "check_samples"):
+        def losses(block: Any, start: int) -> np.ndarray:
+            block = learner.transform(block)
+            if learner.prepares:
                 block = fitted.check_samples(block)
-                check_finite(as_tensor(block), self, "X_pool", rows)
+                where = candidates.positions[start : start + n_rows(block)]
+                check_finite(as_tensor(block), self, "X_pool", where)
             return np.asarray(fitted.predict_loss(block), dtype=np.float64)
 
-        batches = map_batches(losses, positions, self.batch_size)
-        parts = [part for _, part in shown(self, len(positions), batches)]
-        predicted = np.concatenate(parts)
+        with counted(self, candidates) as samples:
+            batches = map_batches(losses, samples, self.batch_size)
+            predicted = np.concatenate([part for _, part in batches])
         if not np.isfinite(predicted).all():
-            first = positions[np.flatnonzero(~np.isfinite(predicted))[0]]
+            first = candidates.positions[np.flatnonzero(~np.isfinite(predicted))[0]]
             raise ValueError(
                 f"The network queried by {owner_name(self)} returns NaN or infinity, first for "
                 f"sample {first} of the pool. Its training has probably diverged: lower lr and fit "
@@ -98,12 +95,13 @@ class LearningLoss(SubsetStrategy):
             )
         return predicted
 
-    def _on_device(self, fitted: Any) -> Any:
+    def _on_device(self, learner: Learner) -> Any:
         """Return the estimator, or a copy of it whose networks are where `device` says."""
+        fitted = learner.estimator
         if self.device is None:
             return fitted
         where = resolve_device(self.device, self)
-        if not has_network(fitted) or same_device(where, module_device(fitted.module_)):
+        if not learner.has_network or same_device(where, module_device(fitted.module_)):
             return fitted
         fitted = copy.deepcopy(fitted)
         for name in ("module_", "loss_module_"):

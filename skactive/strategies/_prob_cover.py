@@ -17,7 +17,7 @@ from skactive.exceptions import UnsupportedEstimatorError
 from skactive.selection import Picks, max_coverage, other_group_distances, purity_radius
 from skactive.strategies.base._clusters import cluster
 from skactive.strategies.base._embeddings import EmbeddingStrategy
-from skactive.strategies.base._networks import open_learner
+from skactive.strategies.base._learner import open_learner
 
 
 class ProbCover(EmbeddingStrategy):
@@ -131,7 +131,7 @@ class ProbCover(EmbeddingStrategy):
         if self.n_clusters is not None:
             return self.n_clusters
         try:
-            classes = getattr(open_learner(estimator, self)[0], "classes_", None)
+            classes = getattr(open_learner(estimator, self).estimator, "classes_", None)
         except (NotFittedError, UnsupportedEstimatorError):  # where embeddings are from elsewhere
             classes = None
         if classes is None:

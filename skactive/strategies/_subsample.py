@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skactive._batches import n_rows
-from skactive._sub_pool import SubPool
+from skactive._pool import Pool
 from skactive._validation import check_count
 from skactive.strategies.base._compositions import seeded
 from skactive.strategies.base._query_strategy import QueryStrategy, Selection
@@ -66,10 +65,10 @@ class Subsample(QueryStrategy):
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         (member,), draw = seeded([self.strategy], self.random_state, self)
-        N = n_rows(X_pool)
-        if self.n >= N:
+        pool = Pool.of(X_pool)
+        if self.n >= len(pool):
             return member.select(
-                estimator, X_pool, n_instances, X_labelled=X_labelled, y_labelled=y_labelled
+                estimator, pool, n_instances, X_labelled=X_labelled, y_labelled=y_labelled
             )
         check_count(
             "n_instances",
@@ -79,16 +78,12 @@ class Subsample(QueryStrategy):
             high_is="n, the size of the part",
             remedy="Ask for fewer, or raise n.",
         )
-        part = np.sort(draw.choice(N, self.n, replace=False))
+        part = pool.part(np.sort(draw.choice(len(pool), self.n, replace=False)))
         found = member.select(
             estimator,
-            SubPool(X_pool, part),
+            part,
             n_instances,
             X_labelled=X_labelled,
             y_labelled=y_labelled,
         )
-        utilities = None
-        if found.utilities is not None:
-            utilities = np.full(N, np.nan)
-            utilities[part] = found.utilities
-        return Selection(part[found.indices], utilities, found.gains)
+        return found.within(pool, part)

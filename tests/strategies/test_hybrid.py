@@ -19,7 +19,7 @@ from skactive import (
     Selection,
     Subsample,
 )
-from skactive._sub_pool import SubPool
+from skactive._pool import Pool
 from skactive.strategies import QueryStrategy
 from tests.strategies.stubs import Fixed, distributions
 
@@ -203,8 +203,8 @@ def test_a_mistake_replaces_nothing(wrong):
 
 def test_a_part_of_a_part_reads_the_pool_itself():
     pool = np.arange(20) * 10
-    part = SubPool(SubPool(pool, np.array([3, 5, 7, 11])), np.array([2, 0]))
-    assert part.X is pool
+    part = Pool.of(pool).part(np.array([3, 5, 7, 11])).part(np.array([2, 0]))
+    assert part.source is pool
     assert part.positions.tolist() == [7, 3]
     assert part[:1].tolist() == [70]
     assert part[np.array([1])].tolist() == [30]

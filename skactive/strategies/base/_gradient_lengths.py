@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
+from skactive._pool import Pool
 from skactive.gradients import gradient_norms
-from skactive.strategies.base._networks import PoolInputs, PoolNetwork
+from skactive.strategies.base._networks import PoolNetwork
+from skactive.strategies.base._progress import counted
 from skactive.strategies.base._subset import SubsetStrategy
 
 
@@ -25,11 +27,10 @@ class GradientLengthStrategy(SubsetStrategy):
     batch_size: int
     device: Any
 
-    def _scores(self, estimator: Any, X_pool: Any, positions: np.ndarray) -> np.ndarray:
+    def _scores(self, estimator: Any, pool: Pool, candidates: Pool) -> np.ndarray:
         network = PoolNetwork(estimator, self, self.device)
-        network.check(X_pool)
-        samples = PoolInputs(network, ("X_pool", X_pool, positions))
-        with samples.counted():
+        network.check(pool)
+        with counted(self, network.samples(candidates)) as samples:
             norms = gradient_norms(
                 network.module,
                 samples,

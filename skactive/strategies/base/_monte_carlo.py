@@ -12,17 +12,18 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from skactive._batches import map_batches, n_rows, one_behind, take_rows
+from skactive._batches import map_batches, n_rows, one_behind
 from skactive._device import resolve_device
+from skactive._pool import Pool
 from skactive._rng import seed_sequence
 from skactive._scoring import scoring
-from skactive._sub_pool import SubPool, in_pool
-from skactive._validation import Description, invalid
+from skactive._validation import Description, invalid, owner_name
 from skactive.selection import top_n
 from skactive.strategies.base._dropout import DropoutNetwork
-from skactive.strategies.base._networks import PoolNetwork, check_two_classes, committee_members
+from skactive.strategies.base._learner import check_two_classes, members_of
+from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._probabilities import member_log_probabilities
-from skactive.strategies.base._progress import shown
+from skactive.strategies.base._progress import counted, progress_bar
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 
 # Samples that several estimators predict for before their predictions are compared.
@@ -59,7 +60,7 @@ class MonteCarloStrategy(QueryStrategy):
     def _read(
         self,
         learner: Any,
-        X: Any,
+        pool: Pool,
         seeds: np.random.SeedSequence,
         use: Callable[[slice, np.ndarray], None],
     ) -> torch.device:
@@ -67,10 +68,10 @@ class MonteCarloStrategy(QueryStrategy):
 
         Returns where the network computes; for several estimators, the CPU.
         """
-        members = committee_members(learner)
+        members = members_of(learner)
         if members is None:
             network = PoolNetwork(learner, self, self.device)
-            self._pass_through(network, X, seeds, use)
+            self._pass_through(network, pool, seeds, use)
             return network.device
         if self.device is not None:
             resolve_device(self.device, self)
@@ -79,36 +80,37 @@ class MonteCarloStrategy(QueryStrategy):
             remedy = "Pass more, or one network with dropout by itself."
             raise invalid("estimator", self, "two estimators or more", got, remedy)
 
-        def read(positions: np.ndarray, start: int) -> np.ndarray:
-            part = SubPool(X, positions)
-            return member_log_probabilities(members, part, self.batch_size, self.device, self)
-
-        parts = map_batches(read, np.arange(n_rows(X)), max(_AT_ONCE, self.batch_size))
-        for block, log_p in shown(self, n_rows(X), parts):
-            check_two_classes(log_p.shape[2], self)
-            use(block, log_p)
+        size = max(_AT_ONCE, self.batch_size)
+        with progress_bar(owner_name(self), "sample", len(pool), True) as bar:
+            for start in range(0, len(pool), size):
+                block = slice(start, min(start + size, len(pool)))
+                part = pool.part(block)
+                log_p = member_log_probabilities(members, part, self.batch_size, self.device, self)
+                check_two_classes(log_p.shape[2], self)
+                use(block, log_p)
+                bar.update(len(part))
         return torch.device("cpu")
 
     def _pass_through(
         self,
         network: PoolNetwork,
-        X: Any,
+        pool: Pool,
         seeds: np.random.SeedSequence,
         use: Callable[[slice, np.ndarray], None],
     ) -> None:
-        network.check(X)
+        network.check(pool)
         passes = seeds.spawn(self.n_passes)
-        first = network.inputs(take_rows(X, slice(0, 1)), in_pool(X, np.arange(1)))
-        with scoring(network.scored), torch.inference_mode():
+        first = network.inputs(pool[np.arange(1)], pool.positions[:1])
+        with counted(self, pool) as pool, scoring(network.scored), torch.inference_mode():
             dropout = DropoutNetwork(network.logits, first, self)
 
             def forward(block: Any, start: int) -> tuple[np.ndarray, list[Tensor]]:
-                where = in_pool(X, np.arange(start, start + n_rows(block)))
+                where = pool.positions[start : start + n_rows(block)]
                 inputs = network.inputs(block, where)
                 return where, [dropout.run(inputs.clone(), seed) for seed in passes]
 
-            batches = one_behind(map_batches(forward, X, self.batch_size))
-            for block, (where, draws) in shown(self, n_rows(X), batches):
+            batches = map_batches(forward, pool, self.batch_size)
+            for block, (where, draws) in one_behind(batches):
                 log_p = np.empty((len(draws), len(where), len(network.classes)))
                 for own, logits in zip(log_p, draws, strict=True):
                     network.check_logits(logits, where)
@@ -123,12 +125,13 @@ class MonteCarloUtility(MonteCarloStrategy):
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         masks, other = seed_sequence(self.random_state, self).spawn(2)
-        utilities = np.empty(n_rows(X_pool))
+        pool = Pool.of(X_pool)
+        utilities = np.empty(len(pool))
 
         def use(block: slice, log_p: np.ndarray) -> None:
             utilities[block] = self._utilities(log_p)
 
-        self._read(estimator, X_pool, masks, use)
+        self._read(estimator, pool, masks, use)
         ranked_by = self._final(utilities, np.random.default_rng(other))
         return Selection(top_n(ranked_by, n_instances), ranked_by)
 

@@ -7,21 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from skactive._batches import n_rows, take_rows
 from skactive._device import resolve_device
-from skactive._sub_pool import in_pool
+from skactive._pool import Pool
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.selection import top_n
-from skactive.strategies.base._networks import (
-    PoolNetwork,
-    check_probabilities,
-    check_two_classes,
-    committee_members,
-    has_network,
-    open_learner,
-    transform,
-)
+from skactive.strategies.base._distributions import check_probabilities
+from skactive.strategies.base._learner import check_two_classes, members_of, open_learner
+from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 
 
@@ -74,7 +67,8 @@ class ProbabilityStrategy(QueryStrategy):
     ) -> Selection:
         if self.device is not None:
             resolve_device(self.device, self)
-        log_p = average_log_probabilities(estimator, X_pool, self.batch_size, self.device, self)
+        pool = Pool.of(X_pool)
+        log_p = average_log_probabilities(estimator, pool, self.batch_size, self.device, self)
         check_two_classes(log_p.shape[1], self)
         utilities = self._utilities(log_p)
         return Selection(top_n(utilities, n_instances, random_state=self.random_state), utilities)
@@ -85,7 +79,7 @@ class ProbabilityStrategy(QueryStrategy):
 
 
 def average_log_probabilities(
-    learner: Any, X: Any, batch_size: int, device: Any, owner: object
+    learner: Any, pool: Pool, batch_size: int, device: Any, owner: object
 ) -> np.ndarray:
     """Return the log-probabilities of a learner, or of the average over a Committee's members.
 
@@ -93,7 +87,7 @@ def average_log_probabilities(
     ----------
     learner : object
         An estimator, a learner or a Committee; see `QueryStrategy.select`.
-    X : array-like, Tensor or Dataset of N samples
+    pool : Pool of N samples
         The pool.
     batch_size : int
         Samples per forward pass.
@@ -107,15 +101,15 @@ def average_log_probabilities(
     ndarray of shape (N, C)
         In float64. Members that do not know a class give it probability 0.
     """
-    members = committee_members(learner)
+    members = members_of(learner)
     if members is None:
-        return _log_probabilities(learner, X, batch_size, device, owner)[0]
-    log_p = member_log_probabilities(members, X, batch_size, device, owner)
+        return _log_probabilities(learner, pool, batch_size, device, owner)[0]
+    log_p = member_log_probabilities(members, pool, batch_size, device, owner)
     return np.logaddexp.reduce(log_p, axis=0) - np.log(len(members))
 
 
 def member_log_probabilities(
-    members: list[Any], X: Any, batch_size: int, device: Any, owner: object
+    members: list[Any], pool: Pool, batch_size: int, device: Any, owner: object
 ) -> np.ndarray:
     """Return the log-probabilities of each of several learners.
 
@@ -123,7 +117,7 @@ def member_log_probabilities(
     ----------
     members : list of M objects
         Estimators or learners.
-    X : array-like, Tensor or Dataset of N samples
+    pool : Pool of N samples
         The pool.
     batch_size : int
         Samples per forward pass.
@@ -140,9 +134,9 @@ def member_log_probabilities(
     """
     if not members:
         raise invalid("estimator", owner, "at least one fitted estimator", members)
-    found = [_log_probabilities(member, X, batch_size, device, owner) for member in members]
+    found = [_log_probabilities(member, pool, batch_size, device, owner) for member in members]
     classes = np.unique(np.concatenate([known for _, known in found]))
-    out = np.full((len(found), n_rows(X), len(classes)), -np.inf)
+    out = np.full((len(found), len(pool), len(classes)), -np.inf)
     for own, (log_p, known) in zip(out, found, strict=True):
         all_of_them = np.array_equal(known, classes)  # copied in one go, which is faster
         own[:, slice(None) if all_of_them else np.searchsorted(classes, known)] = log_p
@@ -150,13 +144,14 @@ def member_log_probabilities(
 
 
 def _log_probabilities(
-    learner: Any, X: Any, batch_size: int, device: Any, owner: object
+    learner: Any, pool: Pool, batch_size: int, device: Any, owner: object
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-probabilities (N, C) of one member, and its classes (C,)."""
-    estimator, transforms = open_learner(learner, owner)
-    if has_network(estimator):
-        network = PoolNetwork(learner, owner, device)
-        return network.log_probabilities(X, batch_size), network.classes
+    opened = open_learner(learner, owner)
+    if opened.has_network:
+        network = PoolNetwork(opened, owner, device)
+        return network.log_probabilities(pool, batch_size), network.classes
+    estimator = opened.estimator
     if not hasattr(estimator, "predict_proba"):
         raise UnsupportedEstimatorError(
             f"{owner_name(owner)} needs a classifier with predict_proba. Got "
@@ -164,13 +159,13 @@ def _log_probabilities(
             "VotingClassifier with voting='soft', an SVC with probability=True."
         )
     classes = np.asarray(estimator.classes_)
-    log_p = np.empty((n_rows(X), len(classes)))
+    log_p = np.empty((len(pool), len(classes)))
     for start in range(0, len(log_p), batch_size):
         block = slice(start, min(start + batch_size, len(log_p)))
-        p = np.asarray(estimator.predict_proba(transform(take_rows(X, block), transforms)))
+        p = np.asarray(estimator.predict_proba(opened.transform(pool[block])))
         finite = np.isfinite(p).all(1)
         if not finite.all():
-            first = in_pool(X, start + np.flatnonzero(~finite)[:1])[0]
+            first = pool.positions[start + int(np.flatnonzero(~finite)[0])]
             raise ValueError(
                 f"The {owner_name(estimator)} queried by {owner_name(owner)} predicts NaN or "
                 f"infinity, first for sample {first} of the pool. Check its training."

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from tqdm import tqdm
 
+from skactive._pool import Pool
 from skactive._validation import owner_name
+from skactive.strategies.base._inputs import Inputs
 
-_Result = TypeVar("_Result")
+_Samples = TypeVar("_Samples", Pool, Inputs)
 
 # Seconds before a bar appears.
 _QUICK = 5.0
@@ -47,26 +51,28 @@ def progress_bar(what: str, unit: str, total: int, shown: bool) -> tqdm:
     )
 
 
-def shown(
-    owner: object, total: int, blocks: Iterable[tuple[slice, _Result]]
-) -> Iterator[tuple[slice, _Result]]:
-    """Hand on the blocks of a pass over the pool, with a progress bar if it takes long.
+@contextmanager
+def counted(what: object, samples: _Samples, shown: bool = True) -> Iterator[_Samples]:
+    """Show how many of some samples have been read inside the block, if it takes long.
 
     Parameters
     ----------
-    owner : object
-        The strategy.
-    total : int
-        Number of samples.
-    blocks : iterable of (slice, object)
-        What `map_batches` yields.
+    what : object
+        The strategy, or what is being done.
+    samples : Pool or Inputs
+        The samples.
+    shown : bool, default=True
+        False shows nothing.
 
     Yields
     ------
-    tuple of slice and object
-        The same.
+    Pool or Inputs
+        The same samples. Those that are read again are not counted again.
     """
-    with progress_bar(owner_name(owner), "sample", total, True) as bar:
-        for block, result in blocks:
-            yield block, result
-            bar.update(block.stop - block.start)
+    with progress_bar(owner_name(what), "sample", len(samples), shown) as bar:
+
+        def read(so_far: int) -> None:
+            if so_far > bar.n:
+                bar.update(so_far - bar.n)
+
+        yield replace(samples, read=read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
-from torch.utils.data import Dataset
 
-from skactive._batches import check_not_iterable_dataset, n_rows
-from skactive._sub_pool import SubPool
+from skactive._batches import n_rows
+from skactive._pool import Pool
 from skactive._validation import as_numbers, check_count, check_positions, describe, invalid
 from skactive.exceptions import SelectionError
 from skactive.selection import Picks
-from skactive.strategies.base._readable import readable_positions
+from skactive.strategies.base._given import given_rows
+from skactive.strategies.base._readable import readable_part
 
 BATCH_CONSTRAINTS: dict[str, list] = {
     "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -44,6 +44,30 @@ class Selection:
     indices: np.ndarray
     utilities: np.ndarray | None = None
     gains: np.ndarray | None = None
+
+    def within(self, pool: Pool, part: Pool) -> Selection:
+        """Return a selection from a part of a pool, as one from the pool.
+
+        Parameters
+        ----------
+        pool : Pool of N samples
+            The pool.
+        part : Pool
+            What this selects from, with its samples in the pool's order.
+
+        Returns
+        -------
+        Selection
+            The same samples; utilities are NaN outside of the part.
+        """
+        if part is pool:
+            return self
+        here = np.flatnonzero(np.isin(pool.positions, part.positions))
+        utilities = None
+        if self.utilities is not None:
+            utilities = np.full(len(pool), np.nan)
+            utilities[here] = self.utilities
+        return Selection(here[self.indices], utilities, self.gains)
 
 
 class QueryStrategy(BaseEstimator, ABC):
@@ -76,7 +100,7 @@ class QueryStrategy(BaseEstimator, ABC):
     }
     random_state: Any
 
-    def __call__(self, learner: Any, X_pool: Any, n_instances: int = 1) -> Any:
+    def __call__(self, learner: Any, X_pool: Any, n_instances: int = 1, **embeddings: Any) -> Any:
         """Choose samples for a modAL learner; this is what `learner.query(X_pool)` calls.
 
         Parameters
@@ -87,6 +111,8 @@ class QueryStrategy(BaseEstimator, ABC):
             The unlabelled pool.
         n_instances : int, default=1
             Number of samples to choose.
+        **embeddings : array or tensor
+            `embeddings` and `embeddings_labelled`, as in `select`.
 
         Returns
         -------
@@ -100,6 +126,7 @@ class QueryStrategy(BaseEstimator, ABC):
             n_instances,
             X_labelled=getattr(learner, "X_training", None),
             y_labelled=getattr(learner, "y_training", None),
+            **embeddings,
         )
         from skactive._modal import query_result  # here, since it imports pandas and modAL
 
@@ -113,6 +140,8 @@ class QueryStrategy(BaseEstimator, ABC):
         *,
         X_labelled: Any = None,
         y_labelled: Any = None,
+        embeddings: Any = None,
+        embeddings_labelled: Any = None,
     ) -> Selection:
         """Choose samples for any fitted estimator, without a modAL learner.
 
@@ -129,6 +158,11 @@ class QueryStrategy(BaseEstimator, ABC):
             Number of samples to choose.
         X_labelled, y_labelled : array-like of L samples, or None, default=None
             The labelled samples and their labels, for strategies that use them.
+        embeddings : array or tensor of shape (N, D), or None, default=None
+            Embeddings of the pool that exist already, for strategies that read embeddings, in place
+            of their own. Other strategies leave them.
+        embeddings_labelled : array or tensor of shape (L, D), or None, default=None
+            Those of the labelled samples; needed with the former where there are such samples.
 
         Returns
         -------
@@ -138,7 +172,8 @@ class QueryStrategy(BaseEstimator, ABC):
         Raises
         ------
         InvalidParameterError
-            If a parameter is not what it must be, the pool is empty, or `n_instances` exceeds it.
+            If a parameter is not what it must be, the pool is empty or cannot be read by position,
+            `n_instances` exceeds it, or the embeddings are not one row per sample.
         NotFittedError
             If the estimator is not fitted.
         UnsupportedEstimatorError
@@ -153,14 +188,8 @@ class QueryStrategy(BaseEstimator, ABC):
             there are files that it cannot read. They are not chosen, and their utilities are NaN.
         """
         self._validate_params()
-        check_not_iterable_dataset("X_pool", self, X_pool)
-        try:
-            n_pool = n_rows(X_pool)
-        except TypeError:
-            raise invalid(
-                "X_pool", self, "an array, tensor, sequence or Dataset of samples", X_pool
-            ) from None
-        if n_pool == 0:
+        pool = Pool.checked(X_pool, "X_pool", self)
+        if len(pool) == 0:
             raise invalid(
                 "X_pool",
                 self,
@@ -168,37 +197,13 @@ class QueryStrategy(BaseEstimator, ABC):
                 X_pool,
                 "There is nothing left to label: stop, or pass more samples.",
             )
-        n_instances = check_count(
-            "n_instances",
-            self,
-            n_instances,
-            high=n_pool,
-            high_is="the size of the pool",
-            remedy="Ask for fewer, or pass a larger pool.",
-        )
+        n_instances = self._checked_count(n_instances, len(pool), "the size of the pool")
+        pool, labelled = self._with_embeddings(pool, X_labelled, embeddings, embeddings_labelled)
         # Embeddings may come from a Pipeline of their own.
-        sources = (estimator, getattr(self, "embeddings", None))
-        positions = readable_positions(sources, X_pool, self)
-        if positions is None:
-            pool = _by_positions(X_pool)
-            answer = self.choose(estimator, pool, n_instances, X_labelled, y_labelled)
-            return self._checked(answer, n_instances, n_pool)
-        check_count(
-            "n_instances",
-            self,
-            n_instances,
-            high=len(positions),
-            high_is="the files of the pool that can be read",
-            remedy="Ask for fewer, or pass a larger pool.",
-        )
-        part = SubPool(X_pool, positions, readable=True)
-        answer = self.choose(estimator, part, n_instances, X_labelled, y_labelled)
-        found = self._checked(answer, n_instances, len(part))
-        utilities = None
-        if found.utilities is not None:
-            utilities = np.full(n_pool, np.nan)
-            utilities[positions] = found.utilities
-        return Selection(positions[found.indices], utilities, found.gains)
+        part = readable_part((estimator, getattr(self, "embeddings", None)), pool, self)
+        self._checked_count(n_instances, len(part), "the files of the pool that can be read")
+        answer = self.choose(estimator, part.plain(), n_instances, labelled, y_labelled)
+        return self._checked(answer, n_instances, len(part)).within(pool, part)
 
     @abstractmethod
     def choose(
@@ -217,7 +222,9 @@ class QueryStrategy(BaseEstimator, ABC):
             The unlabelled pool, at least one sample, or the part of it that another strategy
             leaves to this one. It has a length, and slices and arrays of positions index it; read
             in batches, it may be larger than memory. An array, a memmap, a tensor or a data frame
-            comes as it was passed; of a data frame it is the `iloc` that takes positions.
+            comes as it was passed; of a data frame it is the `iloc` that takes positions. Where
+            embeddings were passed to `select`, `X_pool.embeddings` and `X_labelled.embeddings` are
+            tensors of them, one row per sample.
         n_instances : int
             Number of samples to choose, from 1 to N.
         X_labelled, y_labelled : array-like of L samples, or None
@@ -233,6 +240,31 @@ class QueryStrategy(BaseEstimator, ABC):
             not a single int, not a tuple, which may be modAL's pair, and no pandas Index or Series,
             whose labels may differ from positions.
         """
+
+    def _checked_count(self, n: Any, high: int, high_is: str) -> int:
+        remedy = "Ask for fewer, or pass a larger pool."
+        return check_count("n_instances", self, n, high=high, high_is=high_is, remedy=remedy)
+
+    def _with_embeddings(
+        self, pool: Pool, X_labelled: Any, embeddings: Any, embeddings_labelled: Any
+    ) -> tuple[Pool, Any]:
+        """Return pool and labelled samples, with the embeddings of both where there are any."""
+        if embeddings is None and embeddings_labelled is not None:
+            raise invalid(
+                "embeddings",
+                self,
+                "given where embeddings_labelled is",
+                None,
+                "Embed pool and labelled samples in the same way.",
+            )
+        if embeddings is None:
+            return pool, X_labelled
+        pool = replace(pool, vectors=given_rows("embeddings", embeddings, len(pool), self))
+        if X_labelled is None or not n_rows(X_labelled):
+            return pool, X_labelled
+        labelled = Pool.of(X_labelled, "X_labelled")
+        rows = given_rows("embeddings_labelled", embeddings_labelled, len(labelled), self)
+        return pool, replace(labelled, vectors=rows)
 
     def _checked(self, answer: Any, n: int, n_pool: int) -> Selection:
         """Return what `choose` returned as a Selection, or raise if it is not one of this pool."""
@@ -260,10 +292,3 @@ def _numbers(where: str, name: str, value: Any, n: int, per: str) -> np.ndarray 
             f"Got {describe(value)} instead."
         )
     return found
-
-
-def _by_positions(X: Any) -> Any:
-    """Return a pool that takes slices and arrays of positions, as lists and Datasets do not."""
-    if isinstance(X, (list, tuple, Dataset)):
-        return SubPool(X, np.arange(n_rows(X)))
-    return X

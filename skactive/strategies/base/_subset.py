@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skactive._batches import n_rows
+from skactive._pool import Pool
 from skactive._rng import seed_sequence
 from skactive._validation import check_count
 from skactive.selection import top_n
@@ -33,11 +33,11 @@ class SubsetStrategy(QueryStrategy):
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
-        n_pool = n_rows(X_pool)
+        pool = Pool.of(X_pool)
         draw, ties = (
             np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(2)
         )
-        candidates = some_positions(n_pool, self.subset, draw)
+        candidates = some_positions(len(pool), self.subset, draw)
         n_instances = check_count(
             "n_instances",
             self,
@@ -46,14 +46,14 @@ class SubsetStrategy(QueryStrategy):
             high_is="the size of subset",
             remedy="Ask for fewer, or raise subset.",
         )
-        utilities = np.full(n_pool, np.nan)
-        utilities[candidates] = self._scores(estimator, X_pool, candidates)
+        utilities = np.full(len(pool), np.nan)
+        utilities[candidates] = self._scores(estimator, pool, pool.part(candidates))
         seeded = None if self.random_state is None else ties
         return Selection(top_n(utilities, n_instances, random_state=seeded), utilities)
 
     @abstractmethod
-    def _scores(self, estimator: Any, X_pool: Any, positions: np.ndarray) -> np.ndarray:
-        """Return the utilities of the samples at these positions of the pool, (n,)."""
+    def _scores(self, estimator: Any, pool: Pool, candidates: Pool) -> np.ndarray:
+        """Return the utilities of the candidates, which are a part of the pool, (n,)."""
 
 
 def some_positions(n: int, count: int | None, draw: np.random.Generator) -> np.ndarray:

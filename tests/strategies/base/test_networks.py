@@ -10,6 +10,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch import NeuralNetClassifier
 
 from skactive import CNNClassifier
+from skactive._pool import Pool
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies.base import _networks
 from skactive.strategies.base._networks import PoolNetwork
@@ -49,7 +50,7 @@ def test_probabilities_of_zero_stay_finite():
             return p
 
     net = NeuralNetClassifier(Certain, train_split=None, classes=[0, 1]).initialize()
-    log_p = PoolNetwork(net, "MyStrategy").log_probabilities(X.astype(np.float32), 8)
+    log_p = PoolNetwork(net, "MyStrategy").log_probabilities(Pool.of(X.astype(np.float32)), 8)
     assert np.isfinite(log_p).all()
     np.testing.assert_allclose(log_p[:, 0], 0, atol=1e-12)
     assert log_p[:, 1].max() < -80
@@ -93,7 +94,7 @@ def test_the_next_block_is_read_before_logits_are_looked_at(clf, monkeypatch):
 
     monkeypatch.setattr(network, "inputs", reading)
     monkeypatch.setattr(network, "check_logits", looking)
-    log_p = network.log_probabilities(X, 12)
+    log_p = network.log_probabilities(Pool.of(X), 12)
     np.testing.assert_allclose(np.exp(log_p), clf.predict_proba(X), rtol=1e-12)
     assert events == [
         ("read", 0),

@@ -16,8 +16,10 @@ from skactive import (
     LearningLoss,
     LPLClassifier,
 )
-from skactive.strategies.base import _networks, _progress
-from skactive.strategies.base._networks import PoolInputs, PoolNetwork
+from skactive._pool import Pool
+from skactive.strategies.base import _progress
+from skactive.strategies.base._networks import PoolNetwork
+from skactive.strategies.base._progress import counted
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((20, 1, 8, 8)).astype(np.float32), np.arange(20) % 2
@@ -69,7 +71,6 @@ def test_passes_over_the_pool_are_counted(strategy, monkeypatch):
         return bar
 
     monkeypatch.setattr(_progress, "progress_bar", spy)
-    monkeypatch.setattr(_networks, "progress_bar", spy)
     text = query(strategy, monkeypatch, Terminal())
     assert sum(n for n, _ in counted) == 20
     assert len(counted) >= 4
@@ -86,10 +87,9 @@ def test_what_is_quick_and_what_is_no_terminal_stays_silent(strategy, monkeypatc
 
 def test_the_bar_is_closed_when_the_pass_breaks(monkeypatch):
     bars, real = [], _progress.progress_bar
-    for module in (_progress, _networks):
-        monkeypatch.setattr(
-            module, "progress_bar", lambda *args: bars.append(real(*args)) or bars[-1]
-        )
+    monkeypatch.setattr(
+        _progress, "progress_bar", lambda *args: bars.append(real(*args)) or bars[-1]
+    )
     monkeypatch.setattr(_progress, "_QUICK", 0.0)
     monkeypatch.setattr("sys.stderr", Terminal())
     clf = CNNClassifier("small_cnn", max_epochs=1, random_state=0).fit(X, Y)
@@ -98,19 +98,21 @@ def test_the_bar_is_closed_when_the_pass_breaks(monkeypatch):
     for strategy in (Entropy(batch_size=6), BADGE(batch_size=6)):
         with pytest.raises(ValueError, match="NaN or infinity, first in sample 15"):
             strategy.select(clf, broken, 2)
-    # of probabilities, a block is looked at when the next one has been read
-    assert [bar.n for bar in bars] == [6, 12]
+    assert [bar.n for bar in bars] == [18, 12]  # a pool counts what is read, inputs what is good
     assert all(bar.disable for bar in bars)  # tqdm's sign of a closed one
 
 
 def test_what_is_read_again_or_outside_of_the_block_counts_nothing(monkeypatch):
     monkeypatch.setattr("sys.stderr", Terminal())
     clf = CNNClassifier("small_cnn", max_epochs=1, random_state=0).fit(X, Y)
-    samples = PoolInputs(PoolNetwork(clf, Entropy()), ("X_pool", X, np.arange(20)))
-    with samples.counted():
-        bar = samples._bar
-        samples[0:4], samples[np.array([7, 9])]
-        samples[0:2]  # again
+    network = PoolNetwork(clf, Entropy())
+    pools = Pool.of(X), Pool.of(X[:9])
+    for samples in (pools[0], network.samples(pools[0]), network.samples(*pools)):
+        with counted("reading", samples) as some:
+            bar = some.read.__closure__[0].cell_contents
+            some[0:4], some[np.array([7, 9])]
+            assert bar.n == 4
+            some[0:2]  # again
+            assert bar.n == 4
+        samples[4:8]
         assert bar.n == 4
-    samples[4:8]
-    assert bar.n == 4

@@ -1,0 +1,110 @@
+"""The input in an item of a Dataset or a list: a tensor, a PIL image, the image of a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skactive._validation import Description, describe, invalid
+
+# How data sets of dicts mostly call the image; asked for where several values could be it.
+_KEYS = ("image", "img", "pixel_values", "images", "x")
+# PIL's modes whose numbers are no colours: palettes, bits, and colours of print.
+_TO_GREY, _TO_RGB = {"1"}, {"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"}
+
+
+def is_pil(item: Any) -> bool:
+    """Whether an item is a PIL image; PIL is not imported for it."""
+    return hasattr(item, "getbands") and hasattr(item, "convert")
+
+
+def holds_image(item: Any) -> bool:
+    """Whether an item of a list is a PIL image or a dict, which are no samples as they are."""
+    return is_pil(item) or isinstance(item, Mapping)
+
+
+def input_of(item: Any, parameter: str, owner: object) -> Tensor:
+    """Return the input of an item as a tensor.
+
+    Parameters
+    ----------
+    item : Tensor, array, PIL image, tuple or list that begins with one, or dict that has one
+        The item. In a dict it is the only image, array or tensor of two axes or more; where there
+        are several, that of the key "image", "img", "pixel_values", "images" or "x".
+    parameter, owner : str and object
+        What the data set is called, and whose parameter it is.
+
+    Returns
+    -------
+    Tensor
+        A PIL image is uint8, (H, W) or (H, W, 3 or 4), palettes and CMYK as RGB.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is none.
+    """
+    if isinstance(item, (tuple, list)) and len(item):
+        item = item[0]
+    if isinstance(item, Mapping):
+        item = _of_dict(item, parameter, owner)
+    if is_pil(item):
+        item = np.array(_in_colours(item))
+    try:
+        return torch.as_tensor(item)
+    except (TypeError, ValueError, RuntimeError):
+        raise invalid(
+            parameter,
+            owner,
+            "a Dataset whose items are images: tensors, arrays or PIL images, tuples that begin "
+            "with one, or dicts that have one",
+            Description(f"an item that is {describe(item)}"),
+            "Give the Dataset a transform that makes tensors; a list of paths is read by an "
+            "ImageReader in a Pipeline.",
+        ) from None
+
+
+def stacked(items: list[Any], parameter: str, owner: object) -> Tensor:
+    """Return the inputs of some items as one tensor, or raise if their shapes differ."""
+    inputs = [input_of(item, parameter, owner) for item in items]
+    shapes = sorted({tuple(one.shape) for one in inputs})
+    if len(shapes) > 1:
+        raise invalid(
+            parameter,
+            owner,
+            "images of one size and one number of channels",
+            Description(f"images of shapes {shapes[0]} and {shapes[1]}"),
+            "Give the Dataset a transform that resizes and converts, or pass paths and begin the "
+            "Pipeline with an ImageReader(size=..., mode='RGB').",
+        )
+    return torch.stack(inputs) if inputs else torch.empty(0)
+
+
+def _of_dict(item: Mapping[str, Any], parameter: str, owner: object) -> Any:
+    images = {key: value for key, value in item.items() if _could_be_image(value)}
+    if len(images) == 1:
+        return next(iter(images.values()))
+    named = next((images[key] for key in _KEYS if key in images), None)
+    if named is None:
+        raise invalid(
+            parameter,
+            owner,
+            "dicts with one image, or with the image under 'image'",
+            Description(f"a dict with the keys {list(item)}, {len(images)} of them images"),
+            "Wrap it in a Dataset whose items are the images.",
+        )
+    return named
+
+
+def _could_be_image(value: Any) -> bool:
+    return is_pil(value) or len(getattr(value, "shape", ())) >= 2
+
+
+def _in_colours(image: Any) -> Any:
+    if image.mode in _TO_GREY:
+        return image.convert("L")
+    return image.convert("RGB") if image.mode in _TO_RGB else image

@@ -1,0 +1,162 @@
+"""From what a user passes as the estimator to the fitted classifier inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from skactive._validation import owner_name
+from skactive.exceptions import UnsupportedEstimatorError
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """A fitted classifier, and what precedes it.
+
+    Parameters
+    ----------
+    estimator : object
+        The classifier at the end: a `skactive.protocols.ProbabilisticClassifier` or
+        `NetworkClassifier`.
+    transforms : tuple of callable
+        The steps before it, applied to blocks of samples in this order.
+    """
+
+    estimator: Any
+    transforms: tuple[Callable[[Any], Any], ...] = ()
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the classifier is a `NetworkClassifier`."""
+        return hasattr(self.estimator, "module_") and hasattr(self.estimator, "classes_")
+
+    @property
+    def prepares(self) -> bool:
+        """Whether the classifier is one of `PreparesSamples`."""
+        return hasattr(self.estimator, "check_samples")
+
+    def transform(self, block: Any) -> Any:
+        """Apply the steps before the classifier to a block of samples."""
+        if self.transforms and isinstance(block, Tensor):
+            block = block.detach().cpu().numpy()
+        for step in self.transforms:
+            block = step(block)
+        return block
+
+
+def open_learner(given: Any, owner: object) -> Learner:
+    """Return the fitted classifier inside a modAL learner, a fitted search or a Pipeline.
+
+    Parameters
+    ----------
+    given : object
+        One of these, or the classifier itself; a Learner is returned as it is.
+    owner : object
+        The strategy, for the error messages.
+
+    Returns
+    -------
+    Learner
+        The classifier at the end, and the steps before it.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted.
+    UnsupportedEstimatorError
+        If these are several, or no estimator at all.
+    """
+    if isinstance(given, Learner):
+        return given
+    several = members_of(given)
+    if several is not None:
+        raise UnsupportedEstimatorError(
+            f"{owner_name(owner)} reads one network and cannot average a Committee of "
+            f"{len(several)}. Pass committee.learner_list[0], or query with a "
+            "strategy that reads probabilities, such as Entropy."
+        )
+    transforms: list[Callable[[Any], Any]] = []
+    for layer in _layers(given):
+        if not _is_modal(layer):
+            _check_fitted(layer, owner)
+        if isinstance(layer, Pipeline) and len(layer.steps) > 1:
+            transforms.append(layer[:-1].transform)
+    return Learner(layer, tuple(transforms))
+
+
+def members_of(given: Any) -> list[Any] | None:
+    """Return the learners of a modAL Committee or of a list of estimators; None for one learner."""
+    members = given if isinstance(given, (list, tuple)) else None
+    members = getattr(given, "learner_list", members)
+    return None if members is None else list(members)
+
+
+def skipping_reader(given: Any) -> Any:
+    """Return the reader in a Pipeline's first step that leaves out broken files; None if none does.
+
+    It has `errors="skip"`, and says with `readable(X)` what it can read. It is looked for in modAL
+    learners, Committees, lists and searches too, fitted or not.
+    """
+    members = members_of(given)
+    if members is not None:
+        found = (skipping_reader(member) for member in members)
+        return next((reader for reader in found if reader is not None), None)
+    for layer in _layers(given):
+        if isinstance(layer, Pipeline):
+            return skipping_reader(layer.steps[0][1])
+    skips = getattr(layer, "errors", None) == "skip" and hasattr(layer, "readable")
+    return layer if skips else None
+
+
+def check_two_classes(n_classes: int, owner: object) -> None:
+    """Raise if there is nothing to tell apart."""
+    if n_classes < 2:
+        raise UnsupportedEstimatorError(
+            f"{owner_name(owner)} needs a classifier of two classes or more. Got one that knows a "
+            "single class. List every class in classes=, or label samples of another class."
+        )
+
+
+def _layers(given: Any) -> Iterator[Any]:
+    """Yield what is passed, and what is inside of it, down to what holds nothing further."""
+    yield given
+    if isinstance(given, Learner):
+        yield given.estimator
+    elif _is_modal(given):
+        yield from _layers(given.estimator)
+    elif isinstance(given, Pipeline):
+        yield from _layers(given.steps[-1][1])
+    elif hasattr(given, "best_estimator_"):
+        yield from _layers(given.best_estimator_)
+
+
+def _is_modal(given: Any) -> bool:
+    return hasattr(given, "query_strategy") and hasattr(given, "estimator")
+
+
+def _check_fitted(given: Any, owner: object) -> None:
+    *_, last = _layers(given)
+    if not hasattr(last, "__sklearn_tags__") and hasattr(last, "classes_"):
+        return  # none of scikit-learn's kind: it knows its classes, and that has to do
+    try:
+        check_is_fitted(given)
+        if not getattr(given, "initialized_", True):  # skorch 1.2 does not tell scikit-learn
+            raise NotFittedError
+    except NotFittedError:
+        raise NotFittedError(
+            f"{owner_name(owner)} needs a fitted estimator, and this "
+            f"{owner_name(given)} is not fitted. Call fit first, or give the ActiveLearner "
+            "X_training and y_training; choose the first labels with Random or "
+            "skactive.datasets.initial_positions."
+        ) from None
+    except (TypeError, AttributeError):  # a class, or nothing of scikit-learn's kind
+        raise UnsupportedEstimatorError(
+            f"{owner_name(owner)} needs a fitted classifier or a modAL learner. Got "
+            f"{owner_name(given)} instead."
+        ) from None
