@@ -15,7 +15,14 @@ from torch.utils.data import Dataset
 
 from skactive._batches import check_not_iterable_dataset, n_rows
 from skactive._sub_pool import SubPool
-from skactive._validation import as_numbers, check_count, check_positions, describe, invalid
+from skactive._validation import (
+    DeclaredParameters,
+    as_numbers,
+    check_count,
+    check_positions,
+    describe,
+    invalid,
+)
 from skactive.exceptions import SelectionError
 from skactive.selection import Picks
 from skactive.strategies.base._readable import readable_positions
@@ -46,7 +53,7 @@ class Selection:
     gains: np.ndarray | None = None
 
 
-class QueryStrategy(BaseEstimator, ABC):
+class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
     """Base class of the query strategies: configured at construction, then called by a learner.
 
     A subclass stores its parameters, among them `random_state`, and may declare them in
