@@ -14,6 +14,8 @@ from skactive._phrases import RemediedError
 class InvalidParameterError(RemediedError, declared.InvalidParameterError):
     """A parameter is wrong; a ValueError and a TypeError, as scikit-learn's error of this name.
 
+    What it is made of are its attributes.
+
     Parameters
     ----------
     fault : str, default=""
@@ -31,22 +33,17 @@ class InvalidParameterError(RemediedError, declared.InvalidParameterError):
         What arrived. An error that is pickled or copied has its description instead, unless it is
         a number, a string or None.
 
-    Attributes
-    ----------
-    fault, remedy, parameter, owner, must, got
-        The same.
-
     Examples
     --------
     >>> from skactive import Margin
     >>> from skactive.exceptions import InvalidParameterError
     >>> try:
-    ...     Margin(progress="yes").select(None, [[0.0]], 1)
+    ...     Margin(batch_size=0.5).select(None, [[0.0]], 1)
     ... except InvalidParameterError as error:
     ...     print(error)
     ...     print(error.owner, error.parameter, error.got)
-    The 'progress' parameter of Margin must be a bool. Got 'yes' instead.
-    Margin progress yes
+    The 'batch_size' parameter of Margin must be an int in the range [1, inf). Got 0.5 instead.
+    Margin batch_size 0.5
     """
 
     __module__ = "skactive.exceptions"
@@ -68,7 +65,7 @@ class InvalidParameterError(RemediedError, declared.InvalidParameterError):
         # What arrived may be a whole pool, or what no other process can have.
         plain = self.got is None or isinstance(self.got, (str, int, float))
         got = self.got if plain else Description(describe(self.got))
-        return type(self), self.args, {**vars(self), "must": str(self.must), "got": got}
+        return type(self), self.args, {**vars(self), "got": got}
 
     def renamed(self, owner: object, names: Mapping[str, str]) -> InvalidParameterError:
         """Return the same about a parameter of another owner.
@@ -179,6 +176,9 @@ class Alternatives(str):
         must = super().__new__(cls, f"{', '.join(most)} or {last}" if most else last)
         must.constraints = shown
         return must
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)  # a constraint may be what no other process can have
 
 
 class DeclaredParameters:

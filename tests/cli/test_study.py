@@ -200,7 +200,7 @@ MISTAKES = [
         "counts = {1 = 301}",
         r"toml: dataset\.counts\[1\] must be an int from 0 to 300",
     ),
-    ("pool = 500", "path = 'x'", r'toml: dataset\.path must be "none" where subset="4k", which'),
+    ("pool = 500", "path = 'x'", r'toml: dataset\.path must be "none" where dataset\.name = "f'),
     (
         "seed = 3",
         "seed = -3",
