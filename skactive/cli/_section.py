@@ -39,7 +39,7 @@ class Section:
         return ".".join(part for part in (self.place, field) if part)
 
     def take(self, field: str, kind: Any, must: str, default: Any = ...) -> Any:
-        """Take a field out; without a default it has to be there."""
+        """Take a field out; without a default it has to be there, and "none" is a default of None."""
         if field not in self.rest:
             if default is ...:
                 raise InvalidParameterError(
@@ -47,6 +47,8 @@ class Section:
                 )
             return default
         value = self.rest.pop(field)
+        if value == "none" and default is None:
+            return None
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise self.fault(field, must, value)
         return value

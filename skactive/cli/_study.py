@@ -143,7 +143,11 @@ def _seeds(section: Section) -> int | list[int]:
 
 def _protocol(section: Section) -> Protocol:
     known = [field.name for field in fields(Protocol)]
-    given = {name: section.rest.pop(name) for name in known if name in section.rest}
+    given = {
+        name: _inner(section, name, section.rest.pop(name), {})
+        for name in known
+        if name in section.rest
+    }
     section.done(known)
     return _make(section, Protocol, given)
 
