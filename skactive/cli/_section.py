@@ -39,7 +39,7 @@ class Section:
         return ".".join(part for part in (self.place, field) if part)
 
     def take(self, field: str, kind: Any, must: str, default: Any = ...) -> Any:
-        """Take a field out; without a default it has to be there, and "none" is a default of None."""
+        """Take a field out; it has to be there without a default, and "none" is that of None."""
         if field not in self.rest:
             if default is ...:
                 raise InvalidParameterError(
