@@ -1,8 +1,18 @@
 """The exceptions and warnings that are skactive's own."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from skactive._phrases import RemediedError
+
+if TYPE_CHECKING:
+    from skactive._faults import InvalidParameterError
+
 __all__ = [
     "BatchSizeWarning",
     "DatasetError",
+    "InvalidParameterError",
     "ResultsMismatchError",
     "SelectionError",
     "TwoStageWarning",
@@ -12,15 +22,25 @@ __all__ = [
 ]
 
 
+def __getattr__(name: str) -> Any:
+    """Return InvalidParameterError, which brings scikit-learn, when it is first asked for."""
+    if name != "InvalidParameterError":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from skactive._faults import InvalidParameterError
+
+    globals()[name] = InvalidParameterError
+    return InvalidParameterError
+
+
 class UnsupportedEstimatorError(TypeError):
     """A query strategy was given an estimator that it cannot use."""
 
 
-class DatasetError(OSError):
+class DatasetError(RemediedError, OSError):
     """The files of a data set are missing, incomplete or damaged."""
 
 
-class ResultsMismatchError(ValueError):
+class ResultsMismatchError(RemediedError, ValueError):
     """Stored results come from another configuration than the one to be continued."""
 
 

@@ -16,6 +16,7 @@ from skactive.cli._arguments import Parser
 from skactive.cli._demo import add_demo
 from skactive.cli._report import add_report
 from skactive.cli._run import add_run
+from skactive.cli._words import told
 from skactive.exceptions import UnsupportedEstimatorError
 
 __all__ = ["main"]
@@ -45,10 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _import_torch(arguments)
         arguments.run(arguments)
     except (ValueError, UnsupportedEstimatorError, OSError) as error:
-        message = str(error)
-        for python, here in arguments.words.items():
-            message = message.replace(python, here)
-        message = " ".join(message.split())
+        message = " ".join(told(error, arguments.words, arguments.options).split())
         print(f"skactive {arguments.command}: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

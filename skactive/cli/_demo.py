@@ -14,17 +14,26 @@ if TYPE_CHECKING:
 
     from skactive.experiments import Results
 
-# What the messages of Python functions say, in the words of the command line.
-_AS_OPTIONS = {
-    "pass path=": "pass --data-path ",
-    "Pass path=": "Pass --data-path ",
-    "path=None": "no --data-path",
-    "'path' parameter": "--data-path option",
+# What messages mark as Python, in the words of this command, and the options for parameters.
+_WORDS = {
+    "None": "left out",
+    "False": "left out",
+    "path": "--data-path",
+    'subset="4k"': "--dataset is fashion-mnist-4k",
+    'Pass subset="full"': "Pass --dataset fashion-mnist",
+    "Leave path=None": "Leave --data-path out",
+    "pass path=": "pass --data-path",
+    "Pass path=": "Pass --data-path",
     "pass download=True": "pass --download",
     "download=True": "--download",
-    'subset="full"': "--dataset fashion-mnist",
-    'subset="4k"': "--dataset is fashion-mnist-4k",
     "another out=": "another --out",
+}
+_OPTIONS = {
+    "path": "--data-path",
+    "download": "--download",
+    "device": "--device",
+    "rounds": "--rounds",
+    "out": "--out",
 }
 _FAVOURITES = ("FisherMask", "Margin", "Entropy", "Random")
 # Those meant for a network that is trained jointly with a loss-prediction module.
@@ -170,7 +179,7 @@ def add_demo(commands: Any) -> None:
         help="the folder for the results (default: %(default)s)",
     )
     demo.add_argument("--quiet", action="store_true", help="no introduction and no progress bar")
-    demo.set_defaults(run=run_demo, words=_AS_OPTIONS)
+    demo.set_defaults(run=run_demo, words=_WORDS, options=_OPTIONS)
 
 
 def known_strategies() -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skactive.cli._run import STUDY_FILE
+from skactive.cli._words import IN_A_FILE, told
 from skactive.exceptions import DatasetError
 
 _DESCRIPTION = """\
@@ -35,7 +36,7 @@ def add_report(commands: Any) -> None:
         metavar="NAME",
         help="the strategy that label efficiency compares with (default: Random, if it is there)",
     )
-    report.set_defaults(run=write, out=None, words={})
+    report.set_defaults(run=write, out=None, words={}, options={})
 
 
 def write(arguments: argparse.Namespace) -> None:
@@ -62,7 +63,7 @@ def write(arguments: argparse.Namespace) -> None:
             try:
                 study = read_study(folder / STUDY_FILE)
             except (InvalidParameterError, DatasetError) as error:
-                print(f"Without the images that were asked for: {error}")
+                print(f"Without the images that were asked for: {told(error, IN_A_FILE, {})}")
             else:
                 images[study.settings["dataset"]] = study.data
     write_report(results, output, images=images, baseline=baseline)

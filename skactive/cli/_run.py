@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skactive.cli._arguments import count
+from skactive.cli._words import IN_A_FILE, placed, within
 
 if TYPE_CHECKING:
     from skactive._validation import InvalidParameterError
     from skactive.cli._study import Study
     from skactive.experiments import Results
 
-# What the messages of Python functions say, in the words of the file.
-_IN_THE_FILE = {
-    "pass path=": "set dataset.path ",
-    "Pass path=": "Set dataset.path ",
-    "pass download=True": "set dataset.download = true",
-    "download=True": "dataset.download = true",
-    "another out=": "another --out",
-}
 STUDY_FILE = "study.toml"
 _OPTIONS = {"n_jobs": "jobs", "n_rounds": "rounds"}  # those named otherwise than the fields
 _DESCRIPTION = """\
@@ -72,7 +64,7 @@ def add_run(commands: Any) -> None:
         help="check the file, and try each strategy on a few images; keep nothing",
     )
     run.add_argument("--quiet", action="store_true", help="no introduction and no progress bar")
-    run.set_defaults(run=run_study, words=_IN_THE_FILE)
+    run.set_defaults(run=run_study, words=IN_A_FILE, options={})
 
 
 def run_study(arguments: argparse.Namespace) -> None:
@@ -126,14 +118,11 @@ def run_study(arguments: argparse.Namespace) -> None:
 
 def _placed(error: InvalidParameterError, arguments: argparse.Namespace) -> InvalidParameterError:
     """Name the field of the file, or the option, that an error is about."""
-    from skactive.cli._section import placed
-
-    found = re.match(r"The '(\w+)' parameter of run_experiment ", str(error))
-    field = found[1] if found else ""
+    field = error.parameter if error.owner == "run_experiment" else ""
     if getattr(arguments, _OPTIONS.get(field, field), None) is not None:
         return placed("command line", "--", error, _OPTIONS)
     if field in {"X", "y", "X_test", "y_test", "dataset"}:
-        return placed(arguments.config, "dataset", error)
+        return within(arguments.config, "dataset", error)
     return placed(arguments.config, "experiment.", error)
 
 

@@ -18,7 +18,8 @@ from skactive import datasets, estimators, strategies
 from skactive._batches import n_rows, take_rows
 from skactive._validation import InvalidParameterError
 from skactive.cli._arguments import DATASETS, load_dataset
-from skactive.cli._section import Section, placed
+from skactive.cli._section import Section
+from skactive.cli._words import placed, within
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.experiments import Protocol, run_experiment
 
@@ -142,7 +143,11 @@ def _seeds(section: Section) -> int | list[int]:
 
 def _protocol(section: Section) -> Protocol:
     known = [field.name for field in fields(Protocol)]
-    given = {name: section.rest.pop(name) for name in known if name in section.rest}
+    given = {
+        name: _inner(section, name, section.rest.pop(name), {})
+        for name in known
+        if name in section.rest
+    }
     section.done(known)
     return _make(section, Protocol, given)
 
@@ -332,9 +337,10 @@ def try_out(study: Study, file: Path) -> None:
                     **common,
                 )
         except (ValueError, UnsupportedEstimatorError) as error:
-            place = f"strategies[{i}]"
-            if f"parameter of {type(estimator).__name__} must" in str(error):
-                place = f"{place}.estimator." if isinstance(arm, tuple) else "estimator."
-            elif f"parameter of {type(strategy).__name__} must" in str(error):
-                place += "."
+            owner = error.owner if isinstance(error, InvalidParameterError) else ""
+            place = f"strategies[{i}]."
+            if owner == type(estimator).__name__:
+                place = f"{place}estimator." if isinstance(arm, tuple) else "estimator."
+            elif owner != type(strategy).__name__:
+                raise within(file, place.rstrip("."), error) from None
             raise placed(file, place, error) from None

@@ -16,7 +16,14 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skactive.datasets._bunch import Split, check_split, image_bunch
-from skactive.datasets._sources import cache_folder, check_source, damaged, fetch, locate
+from skactive.datasets._sources import (
+    cache_folder,
+    check_source,
+    damaged,
+    fetch,
+    locate,
+    remedy_for,
+)
 from skactive.datasets._unpickle import byte_rows, list_field, unpickle
 
 _DESCR = """\
@@ -195,13 +202,11 @@ def _load(layout: _Layout, path: Any, download: Any) -> Bunch:
     places = [root / layout.folder, root / layout.archive]
     if given is not None:
         places.insert(0, given)
-    remedy = f"Pass path= with the folder {layout.folder} or the archive {layout.archive}"
-    remedy += "." if given is not None else ", or pass download=True."
     place = locate(
         layout.title,
         places,
         partial(_missing, layout),
-        remedy,
+        remedy_for(f"folder {layout.folder} or the archive {layout.archive}", given),
         partial(fetch, layout.title, layout.dataset, cache) if download else None,
     )
     entries = dict(_entries(layout, place))

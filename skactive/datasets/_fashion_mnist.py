@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from skactive._validation import invalid
+from skactive._validation import Phrase, invalid
 from skactive.datasets._bunch import check_split, image_bunch
 from skactive.datasets._idx import missing_idx, read_idx_folder
 from skactive.datasets._sources import cache_folder, check_source, fetch, locate
@@ -109,9 +109,9 @@ def load_fashion_mnist(
         raise invalid(
             "path",
             "load_fashion_mnist",
-            'None where subset="4k", which ships with the package',
+            Phrase('{None} where {subset="4k"}, which ships with the package'),
             path,
-            'Pass subset="full" to read the folder.',
+            Phrase('{Pass subset="full"} to read the folder.'),
         )
     return _load_shipped()
 
@@ -120,12 +120,12 @@ def _load_full(folder: Path | None, download: bool) -> Bunch:
     cache = cache_folder()
     if folder is not None:
         places = [folder]
-        remedy = "Pass path= with the folder of the four IDX files."
+        remedy = Phrase("{Pass path=} with the folder of the four IDX files.")
     else:
         places = [_DEBIAN_FOLDER, cache / "FashionMNIST" / "raw"]
-        remedy = (
-            "Pass path= with the folder of the four IDX files, install Debian's package "
-            "dataset-fashion-mnist, or pass download=True."
+        remedy = Phrase(
+            "{Pass path=} with the folder of the four IDX files, install Debian's package "
+            "dataset-fashion-mnist, or {pass download=True}."
         )
     download_files = partial(fetch, _TITLE, "FashionMNIST", cache) if download else None
     train, test = read_idx_folder(locate(_TITLE, places, missing_idx, remedy, download_files))
@@ -138,12 +138,13 @@ def _load_shipped() -> Bunch:
     try:
         content = resource.read_bytes()
     except FileNotFoundError as error:
-        raise DatasetError(f"{_TITLE}: {resource} is missing. {remedy}") from error
+        raise DatasetError(f"{_TITLE}: {resource} is missing.", remedy) from error
     found = hashlib.sha256(content).hexdigest()
     if found != _SHIPPED_SHA256:
         raise DatasetError(
             f"{_TITLE}: {resource} is damaged: expected the sha256 {_SHIPPED_SHA256}, "
-            f"found {found}. {remedy}"
+            f"found {found}.",
+            remedy,
         )
     with np.load(io.BytesIO(content)) as arrays:
         train, test = (

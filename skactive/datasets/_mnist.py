@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 
 from skactive.datasets._bunch import image_bunch
 from skactive.datasets._idx import missing_idx, read_idx_folder
-from skactive.datasets._sources import cache_folder, check_source, fetch, locate
+from skactive.datasets._sources import cache_folder, check_source, fetch, locate, remedy_for
 
 _TITLE = "MNIST"
 _DESCR = """\
@@ -74,13 +74,11 @@ def load_mnist(*, path: str | os.PathLike[str] | None = None, download: bool = F
     """
     folder = check_source("load_mnist", path, download)
     cache = cache_folder()
-    remedy = "Pass path= with the folder of the four IDX files"
-    remedy += "." if folder is not None else ", or pass download=True."
     place = locate(
         _TITLE,
         [cache / "MNIST" / "raw" if folder is None else folder],
         missing_idx,
-        remedy,
+        remedy_for("folder of the four IDX files", folder),
         partial(fetch, _TITLE, "MNIST", cache) if download else None,
     )
     train, test = read_idx_folder(place)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from skactive._validation import invalid
+from skactive._validation import Phrase, invalid
 from skactive.exceptions import DatasetError
 
 
@@ -20,19 +20,21 @@ def cache_folder() -> Path:
 def check_source(owner: str, path: Any, download: Any) -> Path | None:
     """Check the pair `path`, `download` of a loader, and return the path."""
     if not isinstance(download, bool):
-        raise invalid("download", owner, "True or False", download)
+        raise invalid("download", owner, Phrase("{True} or {False}"), download)
     if path is None:
         return None
     if not isinstance(path, (str, os.PathLike)):
-        raise invalid("path", owner, "a str, a path object or None", path)
+        raise invalid("path", owner, Phrase("a str, a path object or {None}"), path)
     if download:
         raise invalid(
             "download",
             owner,
-            "False where path is given",
+            Phrase("{False} where {path} is given"),
             download,
-            "Leave path=None to download into the cache folder; the environment variable "
-            "SKACTIVE_DATA says where that is.",
+            Phrase(
+                "{Leave path=None} to download into the cache folder; the environment variable "
+                "SKACTIVE_DATA says where that is."
+            ),
         )
     return Path(path).expanduser()
 
@@ -76,7 +78,14 @@ def locate(
             if not missing(place):
                 return place
     looked = "; ".join(f"{place} ({_shortcoming(place, missing(place))})" for place in places)
-    raise DatasetError(f"{title}: files are missing. Looked in {looked}. {remedy}")
+    raise DatasetError(f"{title}: files are missing. Looked in {looked}.", remedy)
+
+
+def remedy_for(files: str, path: Path | None) -> Phrase:
+    """Say what to do where the folder `path`, or else the cache, lacks files."""
+    if path is None:
+        return Phrase("{Pass path=} with the {files}, or {pass download=True}.", files=files)
+    return Phrase("{Pass path=} with the {files}.", files=files)
 
 
 def _shortcoming(place: Path, names: list[str]) -> str:
@@ -98,14 +107,19 @@ def fetch(title: str, dataset: str, root: Path, parts: Sequence[dict[str, str]] 
     # The three that torchvision lets through: no network or disk, a wrong checksum, a cut line.
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise DatasetError(
-            f"{title}: the download into {root} failed: {error}. Check the network and the disk, "
-            "or fetch the files by other means and pass path=."
+            f"{title}: the download into {root} failed: {error}.",
+            Phrase(
+                "Check the network and the disk, or fetch the files by other means and "
+                "{pass path=}."
+            ),
         ) from error
 
 
 def damaged(file: object, what: str) -> DatasetError:
     """Build the error for a file whose content is wrong."""
     return DatasetError(
-        f"{file} is damaged: {what}. Delete it and fetch it again (download=True), "
-        "or pass path= with an intact copy."
+        f"{file} is damaged: {what}.",
+        Phrase(
+            "Delete it and fetch it again ({download=True}), or {pass path=} with an intact copy."
+        ),
     )

@@ -12,7 +12,14 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skactive.datasets._bunch import Split, check_split, image_bunch
-from skactive.datasets._sources import cache_folder, check_source, damaged, fetch, locate
+from skactive.datasets._sources import (
+    cache_folder,
+    check_source,
+    damaged,
+    fetch,
+    locate,
+    remedy_for,
+)
 
 _TITLE = "SVHN"
 _FILES = ("train_32x32.mat", "test_32x32.mat")
@@ -83,13 +90,11 @@ def load_svhn(*, path: str | os.PathLike[str] | None = None, download: bool = Fa
     folder = check_source("load_svhn", path, download)
     cache = cache_folder() / "SVHN"
     parts = ({"split": "train"}, {"split": "test"})
-    remedy = f"Pass path= with the folder of {' and '.join(_FILES)}"
-    remedy += "." if folder is not None else ", or pass download=True."
     place = locate(
         _TITLE,
         [cache if folder is None else folder],
         _missing,
-        remedy,
+        remedy_for(f"folder of {' and '.join(_FILES)}", folder),
         partial(fetch, _TITLE, "SVHN", cache, parts) if download else None,
     )
     train, test = (_read(place / name) for name in _FILES)

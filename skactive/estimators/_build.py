@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skactive._validation import Description, describe, invalid
+from skactive._validation import Description, Phrase, describe, invalid
 from skactive.estimators._inputs import InputFormat, InputLayer
 from skactive.estimators._networks import MLP, NETWORKS, adapt_stem
 
@@ -139,7 +139,7 @@ def build_network(
             raise invalid(
                 "module_params",
                 owner,
-                "None where `module` is an instance",
+                Phrase("{None} where `module` is an instance"),
                 dict(params),
                 "Pass the class of the module instead of an instance of it.",
             )
@@ -308,7 +308,9 @@ def _torchvision(
 
 def _read_state(weights: Any, owner: object) -> dict[str, Tensor]:
     if not isinstance(weights, (str, PathLike)):
-        raise invalid("weights", owner, "the path of a file with a state dict, or None", weights)
+        raise invalid(
+            "weights", owner, Phrase("the path of a file with a state dict, or {None}"), weights
+        )
     try:
         state = torch.load(weights, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:

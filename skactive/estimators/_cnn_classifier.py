@@ -30,7 +30,7 @@ from skactive._batches import (
 from skactive._device import module_device, unwrap
 from skactive._rng import seed_sequence
 from skactive._scoring import scoring
-from skactive._validation import describe, invalid
+from skactive._validation import Phrase, describe, invalid
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._callbacks import SCHEDULES
@@ -614,8 +614,11 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             raise invalid(
                 "normalize",
                 self,
-                f"'auto', None or a pair (mean, std) of {channels} finite numbers each, the "
-                "second all positive",
+                Phrase(
+                    "'auto', {None} or a pair (mean, std) of {channels} finite numbers each, the "
+                    "second all positive",
+                    channels=channels,
+                ),
                 self.normalize,
             )
         return mean, std

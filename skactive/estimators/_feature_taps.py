@@ -14,7 +14,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from skactive._device import module_device
 from skactive._scoring import scoring
-from skactive._validation import Description, invalid
+from skactive._validation import Description, Phrase, invalid
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._networks import NETWORKS
 
@@ -163,7 +163,10 @@ def _check_names(network: nn.Module, names: Sequence[str], owner: object) -> Non
     known = [name for name, _ in network.named_modules(remove_duplicate=False) if name]
     if not names or len(set(names)) < len(names):
         raise invalid(
-            "feature_layers", owner, "None, or a list of different names, at least one", names
+            "feature_layers",
+            owner,
+            Phrase("{None}, or a list of different names, at least one"),
+            names,
         )
     for name in names:
         if name not in known:

@@ -13,11 +13,11 @@ from PIL import ExifTags, Image
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
 
-from skactive._validation import Description, invalid
+from skactive._validation import DeclaredParameters, Description, Phrase, invalid
 from skactive.exceptions import UnreadableFileError
 
 
-class ImageReader(TransformerMixin, BaseEstimator):
+class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
     """Read image files: paths in, uint8 images out.
 
     As the first step of a Pipeline it turns an array of paths into a pool, which need not fit into
@@ -192,7 +192,8 @@ class ImageReader(TransformerMixin, BaseEstimator):
         size = self.size
         whole = size is None or all(isinstance(s, Integral) and s >= 1 for s in size)
         if not whole or (size is not None and len(size) != 2):
-            raise invalid("size", self, "two ints of at least 1, height and width, or None", size)
+            pair = Phrase("two ints of at least 1, height and width, or {None}")
+            raise invalid("size", self, pair, size)
         must, a_list = "a sequence of paths of image files", isinstance(X, (list, tuple))
         if isinstance(X, (str, bytes, os.PathLike)):
             remedy = "For the files of a folder pass sorted(Path(folder).glob('*.jpg'))."

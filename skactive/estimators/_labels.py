@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
-from skactive._validation import Description, describe, invalid
+from skactive._validation import Description, Phrase, describe, invalid
 
 
 def encode_labels(
@@ -39,7 +39,7 @@ def encode_labels(
         raise invalid(
             "classes",
             owner,
-            "a list of all classes, or None",
+            Phrase("a list of all classes, or {None}"),
             classes,
             "For ten classes from 0 to 9, pass range(10).",
         )

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skactive._validation import invalid
+from skactive._validation import Phrase, invalid
 from skactive.estimators._cnn_classifier import CNNClassifier
 from skactive.estimators._loss_module import LossModule
 from skactive.estimators._lpl_net import LPLNet
@@ -364,7 +364,10 @@ class LPLClassifier(CNNClassifier):
                 raise invalid(
                     name,
                     self,
-                    "None, since the ranking loss compares samples in pairs, which have no weights",
+                    Phrase(
+                        "{None}, since the ranking loss compares samples in pairs, which have no "
+                        "weights"
+                    ),
                     value,
                     "Weigh the classes with class_weight=, or use a CNNClassifier.",
                 )

@@ -15,7 +15,7 @@ from torch import nn, optim
 
 from skactive._device import resolve_device
 from skactive._scoring import isolated_rng
-from skactive._validation import invalid
+from skactive._validation import Phrase, invalid
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork, build_network, check_logits
 from skactive.estimators._callbacks import SCHEDULES, RecordAccuracy, Schedule
@@ -123,7 +123,7 @@ def make_net(
             )
     augment = AUGMENTATIONS.get(clf.augment, clf.augment) if clf.augment else None
     if augment is not None and not clf._format.is_image:
-        raise invalid("augment", clf, "None where X holds rows of features", clf.augment)
+        raise invalid("augment", clf, Phrase("{None} where X holds rows of features"), clf.augment)
     if isinstance(augment, nn.Module):  # a copy, and not part of the network
         augment = functools.partial(copy.deepcopy(augment).train().to(device))
     net = kind(
@@ -222,7 +222,7 @@ def _callbacks(clf: Any) -> list[Any]:
         raise invalid(
             "lr_schedule",
             clf,
-            "None where callbacks has skorch's LRScheduler",
+            Phrase("{None} where callbacks has skorch's LRScheduler"),
             clf.lr_schedule,
             "Pass lr_schedule=None, or leave the callback out.",
         )

@@ -6,10 +6,12 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from skactive._validation import DeclaredParameters
+
 PREFIXES = ("module", "optimizer", "net")
 
 
-class NestedParams(BaseEstimator):
+class NestedParams(DeclaredParameters, BaseEstimator):
     """Shows each item of `module_params` as `module__item`; likewise for optimizer and net."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

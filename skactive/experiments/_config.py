@@ -18,7 +18,7 @@ from torch import Tensor
 
 from skactive._batches import n_rows, take_rows
 from skactive._renamed import RENAMED
-from skactive._validation import InvalidParameterError, describe
+from skactive._validation import InvalidParameterError, Phrase, describe
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments._loop import Arm, Data, Terms
 from skactive.experiments._records import Record
@@ -211,7 +211,8 @@ def merge_config(out: Path, config: dict[str, Any], records: Collection[Record])
     if not path.exists():
         raise ResultsMismatchError(
             f"{str(out)!r} holds results.jsonl but no config.json, so nothing says which "
-            "configuration the results come from. Pass another out=."
+            "configuration the results come from.",
+            Phrase("Pass {another out=}."),
         )
     stored = read_config(path)
     known = stored["strategies"]
@@ -219,8 +220,8 @@ def merge_config(out: Path, config: dict[str, Any], records: Collection[Record])
     found = list(differences(stored, config, ""))
     if found:
         raise ResultsMismatchError(
-            f"The results in {str(out)!r} come from another configuration: {'; '.join(found)}. "
-            "Pass another out= to start anew, or the former values to continue."
+            f"The results in {str(out)!r} come from another configuration: {'; '.join(found)}.",
+            Phrase("Pass {another out=} to start anew, or the former values to continue."),
         )
     new_versions = [new for new in config["versions"] if new not in stored["versions"]]
     versions = stored["versions"] + new_versions

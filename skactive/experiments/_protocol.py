@@ -8,7 +8,7 @@ from typing import Any
 
 from skorch.callbacks import Callback, EarlyStopping
 
-from skactive._validation import InvalidParameterError, invalid
+from skactive._validation import InvalidParameterError, Phrase, invalid
 
 _PROTOCOL = "Protocol"
 
@@ -73,7 +73,7 @@ class Protocol:
             raise invalid(
                 "patience",
                 _PROTOCOL,
-                "None without validation",
+                Phrase("{None} without validation"),
                 self.patience,
                 "Set validation=0.1, say: what is held out decides when to stop.",
             )
@@ -193,14 +193,16 @@ def _fault(name: str, value: Any) -> str:
     """Say what a setting must be, if it is not; nothing otherwise."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if name == "warm_start":
-        return "" if isinstance(value, bool) else "True or False"
+        return "" if isinstance(value, bool) else Phrase("{True} or {False}")
     if value is None:
         return ""
     if name == "train_to":
-        return "" if number and 0 < value <= 1 else "None, or a number above 0 and at most 1"
+        good = number and 0 < value <= 1
+        return "" if good else Phrase("{None}, or a number above 0 and at most 1")
     if name == "validation":
-        return "" if number and 0 < value < 1 else "None, or a number between 0 and 1"
+        good = number and 0 < value < 1
+        return "" if good else Phrase("{None}, or a number between 0 and 1")
     if name == "patience":
         good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        return "" if good else "None, or an int of at least 1"
-    return "" if isinstance(value, str) else "None, or the name of an augmentation"
+        return "" if good else Phrase("{None}, or an int of at least 1")
+    return "" if isinstance(value, str) else Phrase("{None}, or the name of an augmentation")

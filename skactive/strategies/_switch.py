@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 from skactive._batches import n_rows
-from skactive._validation import invalid
+from skactive._validation import Phrase, invalid
 from skactive.strategies.base._compositions import Composition, seeded
 from skactive.strategies.base._query_strategy import QueryStrategy, Selection
 
@@ -86,7 +86,9 @@ class Switch(Composition):
         *limits, last = [phase[-1] for phase in self.phases]
         whole = all(isinstance(n, Integral) and not isinstance(n, bool) for n in limits)
         if not whole or any(a >= b for a, b in pairwise([0, *limits])) or last is not None:
-            must = "a list whose until_labels are increasing ints of at least 1, and None at last"
+            must = Phrase(
+                "a list whose until_labels are increasing ints of at least 1, and {None} at last"
+            )
             remedy = "End with (strategy, None), the strategy for all labels beyond."
             raise invalid("phases", self, must, [*limits, last], remedy)
         return limits

@@ -191,18 +191,30 @@ def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):
         (["--fast"], "unrecognized arguments: --fast. See skactive demo --help"),
         (
             ["--rounds", "100", "--n-instances", "30"],
-            "The 'rounds' parameter of skactive demo must be an int from 0 to 99 (fashion-mnist-4k "
+            "error: --rounds must be an int from 0 to 99 (fashion-mnist-4k "
             "has 3000 images, 20 are labelled at first, and a round asks for 30). Got 100 instead. "
             "Lower --rounds, --n-instances or --initial.",
         ),
         (
             ["--initial", "3001"],
-            "The 'rounds' parameter of skactive demo must be an int from 0 to 0",
+            "error: --rounds must be an int from 0 to 0",
         ),
-        (["--device", "abacus"], "The 'device' parameter of skactive demo must be 'auto' or a tor"),
-        (["--data-path", "here"], "The --data-path option of load_fashion_mnist must be None"),
-        (["--dataset", "mnist", "--data-path", "missing"], "MNIST: files are missing. Looked in"),
-        (["--out", "{file}"], "The 'out' parameter of run_experiment must be a folder"),
+        (["--device", "abacus"], "error: --device must be 'auto' or a torch device"),
+        (
+            ["--data-path", "here"],
+            "error: --data-path must be left out where --dataset is fashion-mnist-4k, which ships "
+            "with the package. Got 'here' instead. Pass --dataset fashion-mnist to read the folder",
+        ),
+        (
+            ["--dataset", "mnist", "--data-path", "here", "--download"],
+            "error: --download must be left out where --data-path is given. Got True instead. "
+            "Leave --data-path out to download into the cache folder",
+        ),
+        (
+            ["--dataset", "mnist", "--data-path", "missing"],
+            "Pass --data-path with the folder of the",
+        ),
+        (["--out", "{file}"], "error: --out must be a folder, or a path to make one at. Got '"),
         (["--out", "{file}/inside"], "Not a directory"),
     ],
 )

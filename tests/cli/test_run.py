@@ -137,7 +137,7 @@ def test_mistakes_are_one_line(change, arguments, message, tmp_path, ran, monkey
         (
             ('"small_cnn"', '"small_cn"'),
             "estimator.module must be 'auto', 'small_cnn', 'resnet18', 'resnet18_narrow', 'vgg11', "
-            "'torchvision/NAME' or a torch module. Got 'small_cn' instead.",
+            "'torchvision/NAME' or a torch module. Got \"small_cn\" instead.",
         ),
         (("width = 4", "wide = 4"), "estimator.module_params.wide must be a parameter of Smal"),
         (('"Margin"', '"BALD"'), "strategies[1]: BALD compares predictions under dropout"),

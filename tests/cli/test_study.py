@@ -117,6 +117,25 @@ def test_the_batch_size_of_strategies_and_estimators_stays(read):
     assert study.strategies["FisherMask, layerwise"].batch_size == 8
 
 
+@pytest.mark.parametrize(
+    ("given", "field", "same"),
+    [
+        ('train_to = 0.99\naugment = "none"', "protocol", Protocol(train_to=0.99)),
+        ('train_to = "none"', "protocol", Protocol()),
+    ],
+)
+def test_none_in_the_protocol(read, given, field, same):
+    assert read(GOOD.replace("train_to = 0.99", given)).settings[field] == same
+
+
+def test_none_where_a_field_may_be_left_out(read):
+    study = read(GOOD.replace("seed = 3", 'seed = 3\npath = "none"\ncounts = "none"'))
+    assert study.data.X_train.shape == (500, 28, 28)
+    given = GOOD.replace('["roc_auc_ovr"]', '"none"').replace('out = "here"', 'out = "none"')
+    settings = read(given).settings
+    assert (settings["metrics"], settings["out"]) == (None, None)
+
+
 def test_tables_of_strategies_are_as_good_as_a_list(read):
     text = GOOD[GOOD.index("[dataset]") :]
     study = read(text + '[[strategies]]\nclass = "Random"\n[[strategies]]\nclass = "Margin"\n')
@@ -200,7 +219,7 @@ MISTAKES = [
         "counts = {1 = 301}",
         r"toml: dataset\.counts\[1\] must be an int from 0 to 300",
     ),
-    ("pool = 500", "path = 'x'", r'toml: dataset\.path must be "none" where subset="4k", which'),
+    ("pool = 500", "path = 'x'", r'toml: dataset\.path must be "none" where dataset\.name = "f'),
     (
         "seed = 3",
         "seed = -3",

@@ -17,7 +17,7 @@ from skactive._batches import as_tensor, check_finite, map_batches, n_rows
 from skactive._device import module_device, resolve_device, same_device, unwrap
 from skactive._pool import Pool, pools_of
 from skactive._scoring import scoring
-from skactive._validation import invalid, owner_name
+from skactive._validation import Phrase, invalid, owner_name
 from skactive.gradients import head_inputs
 from skactive.strategies.base._given import as_rows
 from skactive.strategies.base._networks import PoolNetwork
@@ -49,7 +49,7 @@ class EmbeddingStrategy(QueryStrategy):
             raise invalid(
                 "embeddings",
                 self,
-                "a callable, a fitted transformer, a torch module or None",
+                Phrase("a callable, a fitted transformer, a torch module or {None}"),
                 self.embeddings,
                 "Pass an array that is aligned with one pool to select.",
             )

@@ -14,7 +14,14 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._batches import n_rows
 from skactive._pool import Pool
-from skactive._validation import as_numbers, check_count, check_positions, describe, invalid
+from skactive._validation import (
+    DeclaredParameters,
+    as_numbers,
+    check_count,
+    check_positions,
+    describe,
+    invalid,
+)
 from skactive.exceptions import SelectionError
 from skactive.selection import Picks
 from skactive.strategies.base._given import given_rows
@@ -70,7 +77,7 @@ class Selection:
         return Selection(here[self.indices], utilities, self.gains)
 
 
-class QueryStrategy(BaseEstimator, ABC):
+class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
     """Base class of the query strategies: configured at construction, then called by a learner.
 
     A subclass stores its parameters, among them `random_state`, and may declare them in
