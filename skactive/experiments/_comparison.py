@@ -80,7 +80,8 @@ def check_measured(frame: pd.DataFrame, metric: str, owner: str) -> None:
             gaps = sorted(known.all().index[~known.all()])
             warnings.warn(
                 f"{owner}: on {dataset!r} {metric!r} is missing in some rounds of "
-                f"{', '.join(gaps)}. Means are taken where all seeds have it; tests pair those that do.",
+                f"{', '.join(gaps)}. Means are there where all seeds have it; tests pair those "
+                "that do.",
                 UnfinishedRunsWarning,
                 stacklevel=4,
             )

@@ -146,8 +146,8 @@ class Results(StrategyTests):
         pandas.DataFrame
             A row for each data set and strategy, with the columns
 
-            - `n_seeds`: number of its seeds that count: those that got to the last number of labels;
-              where none did, those that keep most rounds if each is to have all of them;
+            - `n_seeds`: number of its seeds that count: those that got to the last number of
+              labels; where none did, those that keep most rounds if each is to have all of them;
             - `n_seeds_most`: number of seeds that any strategy has on the data set;
             - `left_out`: its other seeds, a list;
             - `n_labelled`, `n_labelled_most`: as far as its seeds that count go, and any run on

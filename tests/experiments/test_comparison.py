@@ -82,9 +82,7 @@ def test_seeds_that_are_cut_short_are_left_out_and_named():
     assert table["n_seeds"].tolist() == [2, 2, 2]
     pd.testing.assert_frame_equal(table, expected.label_efficiency(baseline="B"))
     with pytest.warns(UnfinishedRunsWarning, match=LEFT_OUT):
-        pd.testing.assert_frame_equal(
-            results.wilcoxon(over="seed"), expected.wilcoxon(over="seed")
-        )
+        pd.testing.assert_frame_equal(results.wilcoxon(over="seed"), expected.wilcoxon(over="seed"))
     with pytest.warns(UnfinishedRunsWarning, match=LEFT_OUT):
         pd.testing.assert_frame_equal(results.penalty_matrix(), expected.penalty_matrix())
     # Of seeds 0 and 1, which both have finished: the third weighs for neither.
@@ -104,7 +102,9 @@ def test_seeds_that_are_cut_short_are_left_out_and_named():
 def test_shorter_runs_are_not_compared_with_longer_ones():
     results = Results(rounds("A", A) + rounds("B", [curve[:2] for curve in B]))
     assert results.aubc().query("strategy == 'B'")["aubc"].isna().all()
-    message = r"penalty_matrix .* 2 strategies, and those that got to the last .* labels are: A\. Ru"
+    message = (
+        r"penalty_matrix .* 2 strategies, and those that got to the last .* labels are: A\. Ru"
+    )
     ending = pytest.warns(UnfinishedRunsWarning, match=r"Ending before 40 labels: B at 20\.")
     with ending, pytest.raises(InvalidParameterError, match=message):
         results.penalty_matrix()
@@ -135,7 +135,9 @@ def test_measurements_that_are_missing_in_some_rounds():
     assert table["mean"].isna().to_dict() == {
         (s, n): (s, n) == ("A", 20) for s in "AB" for n in BUDGETS
     }
-    message = r"penalty_matrix: on 'data' 'log_loss' is missing in some rounds of A\. Means are taken"
+    message = (
+        r"penalty_matrix: on 'data' 'log_loss' is missing in some rounds of A\. Means are taken"
+    )
     with pytest.warns(UnfinishedRunsWarning, match=message):
         matrix = results.penalty_matrix("log_loss")
     np.testing.assert_allclose(matrix, RESULTS.penalty_matrix())

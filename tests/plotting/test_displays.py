@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from skactive._validation import InvalidParameterError
+from skactive.exceptions import UnfinishedRunsWarning
 from skactive.experiments import Results
 from skactive.plotting import LearningCurvesDisplay, QueriedImagesDisplay
 from skactive.plotting._style import style
@@ -55,30 +56,57 @@ X = np.arange(10 * 4 * 6, dtype=np.uint8).reshape(10, 4, 6)
 y = np.arange(10) % 3
 
 
+EVEN = Results(
+    record("margin", seed, i, score, [] if i == 2 else [4, 2, 9])
+    for seed, curve in [(3, [0.5, 0.6, 0.8]), (4, [0.7, 0.8, 0.8])]
+    for i, score in enumerate(curve)
+)
+
+
 def test_curves_are_means_with_a_band_of_one_sd(tmp_path):
-    display = LearningCurvesDisplay.from_results(RESULTS)
-    margin, random = display.lines_
+    display = LearningCurvesDisplay.from_results(EVEN)
+    (margin,) = display.lines_
     np.testing.assert_array_equal(margin.get_xdata(), [10, 20, 30])
     np.testing.assert_allclose(margin.get_ydata(), [0.6, 0.7, 0.8])
-    np.testing.assert_allclose(random.get_ydata(), [0.4, 0.6])
     band = display.ax_.collections[0].get_paths()[0].vertices
     sd = np.std([0.5, 0.7], ddof=1)
     np.testing.assert_allclose(band[band[:, 0] == 10][:, 1].max(), 0.6 + sd)
     np.testing.assert_allclose(band[band[:, 0] == 10][:, 1].min(), 0.6 - sd)
-    np.testing.assert_allclose(band[band[:, 0] == 30][:, 1], 0.8)  # one seed has come this far
+    np.testing.assert_allclose(band[band[:, 0] == 30][:, 1], 0.8)
     assert display.ax_.get_xlabel() == "labelled images"
     assert display.ax_.get_ylabel() == "test accuracy"
     legend = display.ax_.get_legend()
     assert legend.get_title().get_text() == "mean ± sd over 2 seeds"
-    assert [text.get_text() for text in legend.get_texts()] == ["margin", "random"]
+    assert [text.get_text() for text in legend.get_texts()] == ["margin"]
     assert display.figure_ is display.ax_.figure
     display.figure_.savefig(tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_seed_that_is_cut_short_does_not_count_at_the_start_only():
+    with pytest.warns(UnfinishedRunsWarning, match="left out: seed 4 of margin"):
+        display = LearningCurvesDisplay.from_results(RESULTS, interval="bootstrap")
+    margin, random = display.lines_
+    np.testing.assert_allclose(margin.get_ydata(), [0.5, 0.6, 0.8])  # not 0.6, 0.7, 0.8
+    np.testing.assert_array_equal(random.get_xdata(), [10, 20])
+    legend = display.ax_.get_legend()
+    assert legend.get_title().get_text() == "one seed"
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert shown == ["margin (1 of 2 seeds)", "random (1 of 2 seeds, to 20 labels)"]
+    assert list(display.scores) == ["margin", "random"]
+
+
+def test_curves_have_a_gap_where_a_seed_has_no_value():
+    scores = np.array([[0.5, 0.6, np.nan], [0.7, 0.8, 0.9]])
+    display = LearningCurvesDisplay(
+        n_labelled={"A": np.array([10, 20, 30])}, scores={"A": scores}, score_name="accuracy"
+    ).plot()
+    np.testing.assert_allclose(display.lines_[0].get_ydata(), [0.6, 0.7, np.nan])
+
+
 def test_other_metrics_and_one_seed():
     ax = Figure().subplots()
-    one = Results(record for record in RESULTS.frame.to_dict("records") if record["seed"] == 3)
+    one = Results(record for record in EVEN.frame.to_dict("records") if record["seed"] == 3)
     display = LearningCurvesDisplay.from_results(one, metric="log_loss", ax=ax)
     assert display.ax_ is ax
     np.testing.assert_allclose(display.lines_[0].get_ydata(), [0.5, 0.4, 0.2])
@@ -178,10 +206,10 @@ def test_wrong_arguments(changes, message):
 
 def test_axes_that_are_given_leave_pyplot_alone():
     ax = Figure().subplots()
-    LearningCurvesDisplay.from_results(RESULTS, ax=ax)
+    LearningCurvesDisplay.from_results(EVEN, ax=ax)
     QueriedImagesDisplay.from_results(RESULTS, X, ax=Figure().subplots())
     assert plt.get_fignums() == []
     settings = dict(mpl.rcParams)
-    LearningCurvesDisplay.from_results(RESULTS).plot()
+    LearningCurvesDisplay.from_results(EVEN).plot()
     QueriedImagesDisplay.from_results(RESULTS, X)
     assert dict(mpl.rcParams) == settings
