@@ -122,6 +122,7 @@ class FisherMaskDisplay(Display):
         total, P = int(np.sum(self.kept)), int(np.sum(self.sizes))
         label_axes(ax, f"share of the tensor that is kept ({total:,} of {P:,} in all)")
         ax.xaxis.set_major_formatter(_percent)
+        ax.xaxis.set_minor_formatter(lambda *_: "")
         ax.grid(axis="x", color="0.9", linewidth=0.8)
         ax.set_axisbelow(True)
         ax.tick_params(axis="y", length=0)

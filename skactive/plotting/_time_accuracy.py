@@ -143,12 +143,12 @@ class TimeAccuracyDisplay(Display):
 
 def _log_scale(ax: Axes) -> None:
     """Make seconds logarithmic, with as many plain numbers as have room beside each other."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator
 
     ax.set_xscale("log")
     low, high = ax.get_xlim()
     decades = np.log10(high / low)
     digits = range(1, 10) if decades < 0.6 else (1, 2, 5) if decades < 2.5 else (1,)
     ax.xaxis.set_major_locator(LogLocator(subs=digits))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+    ax.xaxis.set_minor_formatter(lambda *_: "")
