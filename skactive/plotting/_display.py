@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 LITERAL: dict[str, Any] = {"parse_math": False, "usetex": False}
 
 _MOST_IN_ONE_COLUMN = 7  # more go beside the axes
-_LEGEND_LINE = 0.18  # inches
+_LEGEND_FONT = 6.0, 8.5  # the smallest and the largest, beside the axes, in points
+_LEGEND_LINE = 1.45  # times its font
 _MARGIN = 0.15  # inches around the axes and what belongs to them, both sides together
 
 
@@ -75,7 +76,8 @@ class Display:
 def fit_figure(display: Display, figure: Figure) -> None:
     """Give a figure the size at which the axes of its only display have theirs."""
     parameters, (width, height) = figure.subplotpars, display._axes_size()
-    # The axes first, since long titles may be wider than they are.
+    # Layouts have no eye to titles that are wider than their axes.
+    width = max(width, display.ax_.title.get_window_extent().width / figure.dpi)
     figure.set_size_inches(
         width / (parameters.right - parameters.left), height / (parameters.top - parameters.bottom)
     )
@@ -109,16 +111,26 @@ def legend(ax: Axes, artists: Sequence[Any], names: Sequence[str], title: str = 
     """
     options: dict[str, Any] = {"framealpha": 0.8}
     if len(artists) > _MOST_IN_ONE_COLUMN:
-        height = ax.get_window_extent().height / ax.figure.dpi
-        n_lines = max(int(height / _LEGEND_LINE), 1)
-        options = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5), "fontsize": "small"}
-        options |= {"ncols": math.ceil(len(artists) / n_lines), "borderaxespad": 0}
+        options = _beside(len(artists), 72 * ax.get_window_extent().height / ax.figure.dpi)
     made = ax.legend(
         artists, ["–"] * len(artists), title=title, alignment="left", edgecolor="none", **options
     )
     made.get_title().set(**LITERAL)
     for text, name in zip(made.get_texts(), names, strict=True):
         text.set(text=name, **LITERAL)
+
+
+def _beside(n: int, height: float) -> dict[str, Any]:
+    """Return the options of a legend beside axes of a height in points, which it does not exceed.
+
+    Small print comes before a second column, which takes room from the axes.
+    """
+    smallest, largest = _LEGEND_FONT
+    columns = math.ceil((n + 1) * _LEGEND_LINE * smallest / height)  # its title is a line
+    lines = math.ceil(n / columns) + 1
+    font = min(max(height / (_LEGEND_LINE * lines), smallest), largest)
+    place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5), "borderaxespad": 0}
+    return {**place, "ncols": columns, "fontsize": font, "labelspacing": 0.25}
 
 
 def tidy(ax: Axes) -> None:

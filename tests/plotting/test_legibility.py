@@ -153,6 +153,8 @@ def test_nothing_is_cut_off(kind, n):
     display, renderer = drawn(kind, n)
     box = display.figure_.bbox
     around = display.ax_.get_tightbbox(renderer)
+    title = display.ax_.title.get_window_extent(renderer)
+    assert title.width <= display.ax_.get_window_extent(renderer).width + 1
     legend = display.ax_.get_legend()
     boxes = [around] if legend is None else [around, legend.get_window_extent(renderer)]
     for of in boxes:
@@ -206,17 +208,24 @@ def test_a_legend_covers_no_axes_and_its_entries_differ(kind):
         assert not overlap(one.corners()[[0, 1, 3, 2]], other.corners()[[0, 1, 3, 2]])
 
 
-def test_a_legend_fits_beside_axes_that_are_given():
-    for n in (8, 25, 40):
-        figure = Figure(figsize=(12, 4.4), layout="constrained")
-        FigureCanvasAgg(figure)
-        display = LearningCurvesDisplay.from_results(results(n), ax=figure.subplots())
-        figure.canvas.draw()
-        box = display.ax_.get_legend().get_window_extent()
-        assert box.y0 >= 0
-        assert box.y1 <= figure.bbox.height
-        assert box.x1 <= figure.bbox.width
-        assert tuple(figure.get_size_inches()) == (12, 4.4)  # it is not ours
+@pytest.mark.parametrize("n", [8, 25, 40])
+@pytest.mark.parametrize(
+    ("longest", "share"), [("ExpectedGradientLength", 0.4), (NAMES[1], 0.1)], ids=["usual", "long"]
+)
+def test_a_legend_fits_beside_axes_that_are_given(n, longest, share):
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    renamed = results(n)
+    renamed.frame["strategy"] = renamed.frame["strategy"].replace(NAMES[1], longest)
+    display = LearningCurvesDisplay.from_results(renamed, ax=figure.subplots())
+    figure.canvas.draw()
+    box = display.ax_.get_legend().get_window_extent()
+    assert box.y0 >= 0
+    assert box.y1 <= figure.bbox.height
+    assert box.x1 <= figure.bbox.width
+    assert display.ax_.get_position().width >= share
+    assert display.ax_.get_legend().get_texts()[0].get_fontsize() >= 6
+    assert tuple(figure.get_size_inches()) == (6.4, 4.4)  # it is not ours
 
 
 @pytest.mark.parametrize("span", [1.01, 3, 30, 1e4, 1e9])
