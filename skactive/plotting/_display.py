@@ -128,7 +128,7 @@ def _beside(n: int, height: float) -> dict[str, Any]:
     smallest, largest = _LEGEND_FONT
     columns = math.ceil((n + 1) * _LEGEND_LINE * smallest / height)  # its title is a line
     lines = math.ceil(n / columns) + 1
-    font = min(max(height / (_LEGEND_LINE * lines), smallest), largest)
+    font = min(max(height / (_LEGEND_LINE * lines), smallest), 7.0 if columns > 1 else largest)
     place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5), "borderaxespad": 0}
     return {**place, "ncols": columns, "fontsize": font, "labelspacing": 0.25}
 
