@@ -81,8 +81,8 @@ def fit_figure(display: Display, figure: Figure) -> None:
     figure.set_size_inches(
         width / (parameters.right - parameters.left), height / (parameters.top - parameters.bottom)
     )
-    outer, inner = display.ax_.get_tightbbox(), display.ax_.get_window_extent()
-    assert outer is not None
+    outer: Any = display.ax_.get_tightbbox()  # None only where nothing is visible
+    inner = display.ax_.get_window_extent()
     figure.set_size_inches(
         width + (outer.width - inner.width) / figure.dpi + _MARGIN,
         height + (outer.height - inner.height) / figure.dpi + _MARGIN,
@@ -98,10 +98,13 @@ def line_options(ours: Mapping[str, Any], kwargs: Mapping[str, Any]) -> dict[str
 
 
 def label_axes(ax: Axes, x: str = "", y: str = "", title: str = "", size: float = 9) -> None:
-    """Write what the axes are, letter by letter."""
-    ax.set_xlabel(x, **LITERAL)
-    ax.set_ylabel(y, **LITERAL)
-    ax.set_title(title, fontsize=size, **LITERAL)
+    """Write what the axes are, letter by letter; what is not given stays as it is."""
+    if x:
+        ax.set_xlabel(x, **LITERAL)
+    if y:
+        ax.set_ylabel(y, **LITERAL)
+    if title:
+        ax.set_title(title, fontsize=size, **LITERAL)
 
 
 def legend(ax: Axes, artists: Sequence[Any], names: Sequence[str], title: str = "") -> None:
