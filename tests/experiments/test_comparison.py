@@ -136,7 +136,7 @@ def test_measurements_that_are_missing_in_some_rounds():
         (s, n): (s, n) == ("A", 20) for s in "AB" for n in BUDGETS
     }
     message = (
-        r"penalty_matrix: on 'data' 'log_loss' is missing in some rounds of A\. Means are taken"
+        r"penalty_matrix: on 'data' 'log_loss' is missing in some rounds of A\. Means are there"
     )
     with pytest.warns(UnfinishedRunsWarning, match=message):
         matrix = results.penalty_matrix("log_loss")
