@@ -16,6 +16,7 @@ __all__ = [
     "ResultsMismatchError",
     "SelectionError",
     "TwoStageWarning",
+    "UnfinishedRunsWarning",
     "UnreadableFileError",
     "UnreadableFileWarning",
     "UnsupportedEstimatorError",
@@ -62,3 +63,7 @@ class BatchSizeWarning(UserWarning):
 
 class TwoStageWarning(UserWarning):
     """A selection did not fit in memory, and was made in two stages: the picks may differ."""
+
+
+class UnfinishedRunsWarning(UserWarning):
+    """Runs are cut short, and are left out; or strategies are compared that have other seeds."""

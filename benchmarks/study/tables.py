@@ -50,7 +50,9 @@ def main() -> None:
     for dataset in dict.fromkeys(results.frame["dataset"]):
         on = results.on(dataset)
         print(f"\n# {dataset}: accuracy by labels\n")
-        accuracy = on.frame.pivot_table(index="strategy", columns="n_labelled", values="accuracy")
+        accuracy = on.comparable().frame.pivot_table(
+            index="strategy", columns="n_labelled", values="accuracy"
+        )
         accuracy.columns = [f"{n} labels" for n in accuracy.columns]
         print(results.to_markdown(accuracy.reset_index()))
         print(f"\n# {dataset}: BADGE's pairwise penalties\n")

@@ -11,6 +11,7 @@ import numpy as np
 
 from skactive._rng import generator
 from skactive._validation import InvalidParameterError, check_count, invalid
+from skactive.exceptions import UnfinishedRunsWarning
 from skactive.experiments import _statistics
 from skactive.experiments._records import Record
 
@@ -66,20 +67,22 @@ def curves(frame: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, pd.Data
 
 
 def check_measured(frame: pd.DataFrame, metric: str, owner: str) -> None:
-    """Raise if some strategy has no such measurement; warn if they do not share all seeds."""
+    """Raise if some strategy has no such measurement; warn if it is missing in some rounds."""
     for dataset, of_dataset in frame.groupby("dataset", sort=False):
-        measured = of_dataset.dropna(subset=[metric])
-        without = set(of_dataset["strategy"]) - set(measured["strategy"])
-        if without:
+        known = of_dataset[metric].notna().groupby(of_dataset["strategy"])
+        if not known.any().all():
+            without = sorted(known.any().index[~known.any()])
             raise InvalidParameterError(
-                f"{owner}: {metric!r} was not measured for {', '.join(sorted(without))} on "
+                f"{owner}: {metric!r} was not measured for {', '.join(without)} on "
                 f"{dataset!r}. Compare another measurement, or leave these out of the frame."
             )
-        seeds = measured.groupby(["strategy", "n_labelled"])["seed"].agg(frozenset).unstack()  # noqa: PD010
-        if len(set(seeds.to_numpy().ravel())) > 1:
+        if not known.all().all():
+            gaps = sorted(known.all().index[~known.all()])
             warnings.warn(
-                f"{owner}: on {dataset!r} some runs are not finished, or have other seeds than the "
-                "rest. What is compared is what there is; Results.summary() counts the seeds.",
+                f"{owner}: on {dataset!r} {metric!r} is missing in some rounds of "
+                f"{', '.join(gaps)}. Means are there where all seeds have it; tests pair those "
+                "that do.",
+                UnfinishedRunsWarning,
                 stacklevel=4,
             )
 
@@ -105,21 +108,31 @@ def efficiency(frame: pd.DataFrame, metric: str, baseline: Any, owner: str) -> p
     if baseline not in names:
         raise invalid("baseline", owner, f"one of {', '.join(names)}", baseline)
     check_measured(frame, metric, owner)
-    sign = -1 if metric in LOWER_IS_BETTER else 1
     tables = {(d, s): table for d, s, table in curves(frame, metric)}
-    rows = []
-    for (dataset, strategy), table in tables.items():
-        if strategy == baseline or (dataset, baseline) not in tables:
-            continue
-        base = tables[dataset, baseline].mean()
-        for n in map(int, table.columns):
-            score = table[n].mean()
-            needed = _statistics.labels_needed(
-                base.index.to_numpy(), sign * base.to_numpy(), sign * score
-            )
-            rows.append((dataset, strategy, n, table[n].count(), score, needed, needed / n))
+    rows = [
+        (dataset, strategy, *of_budget)
+        for (dataset, strategy), table in tables.items()
+        if strategy != baseline and (dataset, baseline) in tables
+        for of_budget in _labels_needed(table, tables[dataset, baseline], metric)
+    ]
     columns = ["dataset", "strategy", "n_labelled", "n_seeds", metric, "baseline_labels", "ratio"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _labels_needed(
+    table: pd.DataFrame, base: pd.DataFrame, metric: str
+) -> Iterator[tuple[int, int, float, float, float]]:
+    """Yield number of labels, of seeds, mean, labels that the baseline needs, and their ratio."""
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    shared = table.index.intersection(base.index)
+    table = table.loc[shared]
+    mean = base.loc[shared].mean(skipna=False)
+    for n in map(int, table.columns):
+        score = table[n].mean(skipna=False)
+        needed = _statistics.labels_needed(
+            mean.index.to_numpy(), sign * mean.to_numpy(), sign * score
+        )
+        yield n, int(table[n].count()), score, needed, needed / n
 
 
 def penalties(
@@ -132,6 +145,11 @@ def penalties(
         raise invalid("budgets", owner, "'all' or 'doubling'", budgets)
     check_measured(frame, metric, owner)
     names = strategy_names(frame)
+    if len(names) < 2:
+        raise InvalidParameterError(
+            f"{owner} compares at least 2 strategies, and those that got to the last number of "
+            f"labels are: {', '.join(names) or 'none'}. Run more of them to the end."
+        )
     sign = -1 if metric in LOWER_IS_BETTER else 1
     matrix = np.zeros((len(names), len(names)))
     for dataset, of_dataset in frame.groupby("dataset", sort=False):
@@ -258,11 +276,11 @@ def intervals(
     rows = []
     for dataset, strategy, table in curves(frame, metric):
         for n in table:
-            values = table[n].dropna().to_numpy()
+            values = table[n].to_numpy() if table[n].notna().all() else np.empty(0)
             low, high = _statistics.bootstrap_mean(values, level, n_resamples, rng)
             sd = values.std(ddof=1) if len(values) > 1 else np.nan
             mean = values.mean() if len(values) else np.nan
-            rows.append((dataset, strategy, n, len(values), mean, sd, low, high))
+            rows.append((dataset, strategy, n, len(table), mean, sd, low, high))
     columns = ["dataset", "strategy", "n_labelled", "n_seeds", "mean", "sd", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from skactive.experiments import _comparison, _tables
+from skactive.experiments import _comparison, _seeds, _tables
 from skactive.experiments._load import load_records
 from skactive.experiments._records import Record
+from skactive.experiments._strategy_tests import StrategyTests
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Results:
+class Results(StrategyTests):
     """The rounds of experiments, as a tidy data frame, and comparisons of their strategies.
 
     Parameters
@@ -50,6 +50,11 @@ class Results:
     -----
     A comparison takes one measurement, `metric`. For `log_loss` and `ece` lower values are
     better, for all others higher ones.
+
+    Whatever averages over seeds averages at all numbers of labels over the same: those that got to
+    the last number of labels of the data set. Runs that are cut short are left out, with an
+    `UnfinishedRunsWarning` that names them. A strategy that has no finished run is averaged as far
+    as it got, and left out of tests. `coverage` lists all of it.
 
     Examples
     --------
@@ -131,8 +136,45 @@ class Results:
         InvalidParameterError
             If there is no such data set, or more than one to choose from.
         """
+        return self._part(_comparison.pick_dataset(self.frame, dataset, "Results.on"))
+
+    def coverage(self) -> pd.DataFrame:
+        """Return which seeds of each strategy are averaged over, and how far they go.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each data set and strategy, with the columns
+
+            - `n_seeds`: number of its seeds that count: those that got to the last number of
+              labels; where none did, those that keep most rounds if each is to have all of them;
+            - `n_seeds_most`: number of seeds that any strategy has on the data set;
+            - `left_out`: its other seeds, a list;
+            - `n_labelled`, `n_labelled_most`: as far as its seeds that count go, and any run on
+              the data set;
+            - `finished`: whether these two are the same.
+        """
+        return _seeds.coverage(_seeds.arms(self.frame))
+
+    def comparable(self) -> Results:
+        """Return the rounds that are averaged over: without the seeds that `coverage` leaves out.
+
+        Returns
+        -------
+        Results
+            Of each strategy, the same seeds at all numbers of labels.
+
+        Warns
+        -----
+        UnfinishedRunsWarning
+            If some runs are not finished, or strategies have other seeds than the rest.
+        """
+        return self._part(self._compared(_seeds.comparable))
+
+    @staticmethod
+    def _part(frame: pd.DataFrame) -> Results:
         part = Results([])
-        part.frame = _comparison.pick_dataset(self.frame, dataset, "Results.on")
+        part.frame = frame
         return part
 
     def summary(self) -> pd.DataFrame:
@@ -144,11 +186,17 @@ class Results:
             A row for each data set, number of labels and strategy, with the columns `dataset`,
             `n_labelled`, `strategy`, `n_seeds`, `accuracy_mean`, `accuracy_sd` (with n - 1; NaN
             for one seed), `query_seconds` and `train_seconds` (means per round).
+
+        Warns
+        -----
+        UnfinishedRunsWarning
+            If some runs are not finished, or strategies have other seeds than the rest.
         """
-        strategies = _comparison.strategy_names(self.frame)
-        datasets = list(dict.fromkeys(self.frame["dataset"]))
+        frame = self._compared(_seeds.comparable)
+        strategies = _comparison.strategy_names(frame)
+        datasets = list(dict.fromkeys(frame["dataset"]))
         table = (
-            self.frame.groupby(["dataset", "n_labelled", "strategy"], sort=False)
+            frame.groupby(["dataset", "n_labelled", "strategy"], sort=False)
             .agg(
                 n_seeds=("seed", "nunique"),
                 accuracy_mean=("accuracy", "mean"),
@@ -194,12 +242,18 @@ class Results:
         pandas.DataFrame
             With the columns `dataset`, `strategy`, `n_labelled`, `n_seeds`, `mean`, `sd` (with
             n - 1), `low` and `high`, the ends of the interval; the last three are NaN for one
-            seed.
+            seed, and all four where some seed has no such measurement.
+
+        Warns
+        -----
+        UnfinishedRunsWarning
+            If some runs are not finished, or strategies have other seeds than the rest.
         """
         owner = "Results.intervals"
         metric = _comparison.check_metric(metric, self.frame, owner)
         level = _comparison.check_share("level", level, owner)
-        return _comparison.intervals(self.frame, metric, level, n_resamples, random_state, owner)
+        frame = self._compared(_seeds.comparable)
+        return _comparison.intervals(frame, metric, level, n_resamples, random_state, owner)
 
     def aubc(self, metric: str = "accuracy") -> pd.DataFrame:
         """Return the area under the budget curve of each run, divided by the range of budgets.
@@ -218,166 +272,6 @@ class Results:
         """
         metric = _comparison.check_metric(metric, self.frame, "Results.aubc")
         return _comparison.areas(self.frame, metric)
-
-    def label_efficiency(
-        self, metric: str = "accuracy", *, baseline: str = "Random"
-    ) -> pd.DataFrame:
-        """Return the number of labels that the baseline needs to match each strategy.
-
-        Parameters
-        ----------
-        metric : str, default="accuracy"
-            The measurement, averaged over the seeds.
-        baseline : str, default="Random"
-            The strategy to compare with.
-
-        Returns
-        -------
-        pandas.DataFrame
-            With the columns `dataset`, `strategy`, `n_labelled`, `n_seeds` (the number that the
-            mean is over), the measurement, and `baseline_labels`: where the baseline's curve,
-            joined by straight lines, first gets there; infinite where it never does. `ratio` is
-            `baseline_labels / n_labelled`.
-
-        Raises
-        ------
-        InvalidParameterError
-            If an argument is wrong, or a strategy lacks the measurement.
-
-        Warns
-        -----
-        UserWarning
-            If some runs are not finished, or have other seeds than the rest.
-        """
-        owner = "Results.label_efficiency"
-        metric = _comparison.check_metric(metric, self.frame, owner)
-        return _comparison.efficiency(self.frame, metric, baseline, owner)
-
-    def penalty_matrix(
-        self, metric: str = "accuracy", *, alpha: float = 0.05, budgets: str = "all"
-    ) -> pd.DataFrame:
-        """Return how often each strategy beats each other one: BADGE's pairwise penalties.
-
-        On each data set, at each number of labels after the first query, a two-sided paired
-        t-test over the seeds compares two strategies. Where one is better at the level `alpha`,
-        its row gets 1 / (number of budgets) in the column of the other, so that each data set
-        weighs at most 1. Tests of many pairs at many budgets are not corrected for their number.
-
-        Parameters
-        ----------
-        metric : str, default="accuracy"
-            The measurement.
-        alpha : float, default=0.05
-            The level of each test; with five seeds, t > 2.776 or t < −2.776.
-        budgets : {"all", "doubling"}, default="all"
-            At which budgets to compare: after every query, or after queries 1, 2, 4, 8, ..., where
-            the many late budgets, which are much alike, weigh less.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Strategies by strategies: rows beat columns. The sum of a column says how often a
-            strategy was beaten; lower is better.
-
-        Raises
-        ------
-        InvalidParameterError
-            If an argument is wrong, a strategy lacks the measurement, nothing was queried, or two
-            strategies share fewer than two seeds at a budget.
-
-        Warns
-        -----
-        UserWarning
-            If some runs are not finished, or have other seeds than the rest.
-
-        References
-        ----------
-        J. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. "Deep Batch Active Learning by
-        Diverse, Uncertain Gradient Lower Bounds". arXiv:1906.03671, 2020, its pairwise comparisons.
-        """
-        owner = "Results.penalty_matrix"
-        metric = _comparison.check_metric(metric, self.frame, owner)
-        alpha = _comparison.check_share("alpha", alpha, owner)
-        return _comparison.penalties(self.frame, metric, alpha, budgets, owner)
-
-    def wilcoxon(self, metric: str = "accuracy", *, over: str = "dataset") -> pd.DataFrame:
-        """Compare all pairs of strategies by Wilcoxon's signed-rank test, with Holm's correction.
-
-        Parameters
-        ----------
-        metric : str, default="accuracy"
-            The measurement, of which the areas under the budget curves are compared.
-        over : {"dataset", "seed"}, default="dataset"
-            What is paired: data sets, averaged over the seeds that all strategies have finished; or
-            these seeds of all data sets, which speaks for these data sets only. With n pairs, p is
-            at least 2 / 2ⁿ. Areas that differ by 1e-12 of the largest or less count as equal.
-
-        Returns
-        -------
-        pandas.DataFrame
-            With the columns `a`, `b`, `n_blocks`, `mean_difference` (positive where `a` is
-            better), `p`, and `p_holm`, corrected for the number of pairs.
-
-        Raises
-        ------
-        InvalidParameterError
-            If an argument is wrong, a strategy lacks the measurement, or there are fewer than two
-            pairs.
-
-        Warns
-        -----
-        UserWarning
-            If some runs are not finished, or have other seeds than the rest.
-
-        References
-        ----------
-        J. Demšar. "Statistical Comparisons of Classifiers over Multiple Data Sets". JMLR 7, 2006.
-        """
-        owner = "Results.wilcoxon"
-        metric = _comparison.check_metric(metric, self.frame, owner)
-        return _comparison.wilcoxon_tests(_comparison.blocks(self.frame, metric, over, owner))
-
-    def critical_differences(
-        self, metric: str = "accuracy", *, over: str = "dataset", alpha: float = 0.05
-    ) -> _comparison.CriticalDifferences:
-        """Rank the strategies, and say which mean ranks differ, by Nemenyi's test.
-
-        Parameters
-        ----------
-        metric : str, default="accuracy"
-            The measurement, by whose areas under the budget curves strategies are ranked.
-        over : {"dataset", "seed"}, default="dataset"
-            On what they are ranked, and which areas are equal, as for `wilcoxon`.
-        alpha : float, default=0.05
-            The level.
-
-        Returns
-        -------
-        CriticalDifferences
-            A named tuple of `ranks`, `p`, `critical_difference`, `friedman_p`, `n_blocks` and
-            `alpha`.
-
-        Raises
-        ------
-        InvalidParameterError
-            If an argument is wrong, a strategy lacks the measurement, or there are fewer than two
-            blocks.
-
-        Warns
-        -----
-        UserWarning
-            If some runs are not finished, or have other seeds than the rest.
-
-        References
-        ----------
-        J. Demšar. "Statistical Comparisons of Classifiers over Multiple Data Sets". JMLR 7, 2006,
-        section 3.2.2.
-        """
-        owner = "Results.critical_differences"
-        metric = _comparison.check_metric(metric, self.frame, owner)
-        alpha = _comparison.check_share("alpha", alpha, owner)
-        table = _comparison.blocks(self.frame, metric, over, owner)
-        return _comparison.critical_differences(table, alpha)
 
     def to_text(self, table: pd.DataFrame | None = None) -> str:
         """Return a table as plain text.
@@ -427,17 +321,4 @@ class Results:
     def _cells(self, table: pd.DataFrame | None) -> list[list[str]]:
         if table is not None:
             return _tables.cells(table)
-        summary = self.summary()
-        several = len(set(self.frame["dataset"])) > 1
-        gaps = len(set(summary["n_seeds"])) > 1  # then means are not over the same seeds: say so
-        head = ["labels", "strategy", *["seeds"] * gaps]
-        head += ["accuracy (mean ± sd)", "query (s)", "training (s)"]
-        rows = [["data"] * several + head]
-        for row in summary.to_dict("records"):
-            spread = f" ± {row['accuracy_sd']:.3f}" if row["n_seeds"] > 1 else ""
-            query = "–" if math.isnan(row["query_seconds"]) else f"{row['query_seconds']:.2f}"
-            accuracy, train = f"{row['accuracy_mean']:.3f}{spread}", f"{row['train_seconds']:.2f}"
-            seeds = [str(row["n_seeds"])] * gaps
-            cells = [str(row["n_labelled"]), row["strategy"], *seeds, accuracy, query, train]
-            rows.append([row["dataset"]] * several + cells)
-        return rows
+        return _tables.summary_cells(self.summary(), self.coverage())

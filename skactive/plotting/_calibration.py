@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skactive._validation import invalid
-from skactive.plotting._style import axes_or_new, legend, strategy_names, style, tidy
+from skactive.plotting._display import Display, label_axes, legend, line_options, tidy
+from skactive.plotting._style import comparable_on, noted, strategy_names, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from skactive.experiments import Results
 
 
-class CalibrationCurvesDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class CalibrationCurvesDisplay(Display):
     """Accuracy over confidence on the test data, a line per strategy.
 
-    Make it with `from_results`.
+    Make it with `from_results`. The keyword arguments of `plot` go to its lines.
 
     Parameters
     ----------
@@ -27,13 +32,8 @@ class CalibrationCurvesDisplay:
         The share of right predictions in each bin.
     title : str
         The title.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes with the lines.
-    figure_ : matplotlib Figure
-        The figure with the axes.
+    notes : dict of str to str, default=None
+        What to write behind the names of strategies, such as "2 of 3 seeds".
 
     Examples
     --------
@@ -47,16 +47,10 @@ class CalibrationCurvesDisplay:
     2
     """
 
-    def __init__(
-        self,
-        *,
-        confidence: Mapping[str, np.ndarray],
-        accuracy: Mapping[str, np.ndarray],
-        title: str,
-    ) -> None:
-        self.confidence = confidence
-        self.accuracy = accuracy
-        self.title = title
+    confidence: Mapping[str, np.ndarray]
+    accuracy: Mapping[str, np.ndarray]
+    title: str
+    notes: Mapping[str, str] | None = None
 
     @classmethod
     def from_results(
@@ -66,6 +60,7 @@ class CalibrationCurvesDisplay:
         dataset: str | None = None,
         n_labelled: int | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> CalibrationCurvesDisplay:
         """Draw the calibration at one number of labels, all seeds together.
 
@@ -79,6 +74,8 @@ class CalibrationCurvesDisplay:
             The number of labels to draw at; None means the largest.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
+        **kwargs : dict
+            As for `plot`.
 
         Returns
         -------
@@ -91,7 +88,7 @@ class CalibrationCurvesDisplay:
             If nothing was measured there, or the estimator has no probabilities.
         """
         owner = "CalibrationCurvesDisplay"
-        results = results.on(dataset)
+        results, notes = comparable_on(results, dataset)
         budgets = sorted(set(results.frame["n_labelled"].tolist()))
         n_labelled = budgets[-1] if n_labelled is None and budgets else n_labelled
         if n_labelled not in budgets:
@@ -104,6 +101,8 @@ class CalibrationCurvesDisplay:
         accuracy: dict[str, np.ndarray] = {}
         for name in strategy_names(results):
             bins = frame.loc[frame["strategy"] == name, "calibration"]
+            if bins.empty:
+                continue  # it did not get this far
             # Shape (n_seeds, n_bins); the seeds have the same number of test images.
             count = np.array([of["count"] for of in bins], dtype=float)
             for values, key in [(confidence, "confidence"), (accuracy, "accuracy")]:
@@ -111,42 +110,35 @@ class CalibrationCurvesDisplay:
                 total = count.sum(axis=0)
                 sums = np.nansum(means * count, axis=0)
                 values[name] = np.where(total > 0, sums / np.maximum(total, 1), np.nan)
-        return cls(confidence=confidence, accuracy=accuracy, title=f"at {n_labelled} labels").plot(
-            ax=ax
+        display = cls(
+            confidence=confidence,
+            accuracy=accuracy,
+            title=f"at {n_labelled} labels",
+            notes=notes,
         )
+        return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None) -> CalibrationCurvesDisplay:
-        """Draw the lines, and the diagonal of perfect calibration.
+    def _axes_size(self) -> tuple[float, float]:
+        return 4.4, 4.0
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        CalibrationCurvesDisplay
-            The display itself.
-        """
-        self.ax_, self.figure_ = axes_or_new(ax, (5.2, 4.6))
-        self.ax_.plot([0, 1], [0, 1], color="0.5", linewidth=1, zorder=0)
+    def _draw(self, ax: Axes, **kwargs: Any) -> None:
+        ax.plot([0, 1], [0, 1], color="0.5", linewidth=1, zorder=0)  # perfect calibration
+        lines = []
         for i, name in enumerate(self.confidence):
-            colour, marker, line = style(i)
             known = ~np.isnan(self.confidence[name])
-            self.ax_.plot(
+            ours = {**style(i)._asdict(), "markersize": 4, "label": name}
+            lines += ax.plot(
                 self.confidence[name][known],
                 self.accuracy[name][known],
-                color=colour,
-                marker=marker,
-                markersize=4,
-                linestyle=line,
-                label=name,
+                **line_options(ours, kwargs),
             )
-        self.ax_.set_xlim(0, 1)
-        self.ax_.set_ylim(0, 1)
-        self.ax_.set_xlabel("confidence")
-        self.ax_.set_ylabel("share of right predictions")
-        self.ax_.set_title(f"calibration {self.title}; below the diagonal: too sure", fontsize=9)
-        legend(self.ax_, "", len(self.confidence))
-        tidy(self.ax_)
-        return self
+        ax.set_xlim(0, 1)
+        ax.set_ylim(0, 1)
+        label_axes(
+            ax,
+            "confidence",
+            "share of right predictions",
+            f"calibration {self.title}; below the diagonal: too sure",
+        )
+        legend(ax, lines, noted(self.confidence, self.notes))
+        tidy(ax)

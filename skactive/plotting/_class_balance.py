@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skactive.plotting._style import (
-    axes_or_new,
-    check_queried,
-    class_name,
-    heat_map,
-    strategy_names,
-)
+from skactive.plotting._display import Display, label_axes
+from skactive.plotting._heat_map import heat_map, heat_map_size
+from skactive.plotting._style import check_queried, class_name, comparable_on, noted, strategy_names
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from skactive.experiments import Results
 
 
-class ClassBalanceDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClassBalanceDisplay(Display):
     """The shares of the classes among the images that were asked for, a row per strategy.
 
-    Make it with `from_results`.
+    Make it with `from_results`. The keyword arguments of `plot` go to `imshow`.
 
     Parameters
     ----------
@@ -32,13 +32,8 @@ class ClassBalanceDisplay:
         The strategies.
     classes : list of str
         The classes.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes with the heat map.
-    figure_ : matplotlib Figure
-        The figure with the axes.
+    notes : dict of str to str, default=None
+        What to write behind the names of strategies, such as "2 of 3 seeds".
 
     Examples
     --------
@@ -51,12 +46,10 @@ class ClassBalanceDisplay:
     ['0.20', '0.80']
     """
 
-    def __init__(
-        self, *, shares: np.ndarray, strategies: Sequence[str], classes: Sequence[str]
-    ) -> None:
-        self.shares = shares
-        self.strategies = strategies
-        self.classes = classes
+    shares: np.ndarray
+    strategies: Sequence[str]
+    classes: Sequence[str]
+    notes: Mapping[str, str] | None = None
 
     @classmethod
     def from_results(
@@ -66,6 +59,7 @@ class ClassBalanceDisplay:
         dataset: str | None = None,
         class_names: Sequence[str] | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> ClassBalanceDisplay:
         """Draw what was asked for in all rounds, averaged over the seeds.
 
@@ -80,6 +74,8 @@ class ClassBalanceDisplay:
             written as they are.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
+        **kwargs : dict
+            As for `plot`.
 
         Returns
         -------
@@ -91,7 +87,8 @@ class ClassBalanceDisplay:
         InvalidParameterError
             If nothing was asked for.
         """
-        results = check_queried(results.on(dataset), "ClassBalanceDisplay")
+        results, notes = comparable_on(results, dataset)
+        check_queried(results, "ClassBalanceDisplay")
         names = strategy_names(results)
         # Recall is known of every class of the test data, asked for or not.
         known = {
@@ -109,24 +106,13 @@ class ClassBalanceDisplay:
                 counts[names.index(name), classes.index(c)] += n
         shown = [class_name(c, class_names) for c in classes]
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        return cls(shares=shares, strategies=names, classes=shown).plot(ax=ax)
+        display = cls(shares=shares, strategies=names, classes=shown, notes=notes)
+        return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None) -> ClassBalanceDisplay:
-        """Draw the shares.
+    def _axes_size(self) -> tuple[float, float]:
+        return heat_map_size(*self.shares.shape)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        ClassBalanceDisplay
-            The display itself.
-        """
-        n_rows, n_columns = self.shares.shape
-        self.ax_, self.figure_ = axes_or_new(ax, (2 + 0.55 * n_columns, 1.4 + 0.32 * n_rows))
-        rows, columns = list(self.strategies), list(self.classes)
-        heat_map(self.ax_, self.shares, rows, columns, top=float(self.shares.max()))
-        self.ax_.set_title("classes of the images that were asked for, shares", fontsize=9)
-        return self
+    def _draw(self, ax: Axes, **kwargs: Any) -> None:
+        rows, top = noted(self.strategies, self.notes), float(self.shares.max())
+        heat_map(ax, self.shares, rows, list(self.classes), top, kwargs)
+        label_axes(ax, title="classes of the images that were asked for, shares")

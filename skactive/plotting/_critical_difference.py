@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skactive._optional import import_optional
-from skactive.plotting._style import axes_or_new, style
+from skactive.plotting._display import LITERAL, Display, label_axes
+from skactive.plotting._style import style
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from skactive.experiments import Results
 
 
-class CriticalDifferenceDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class CriticalDifferenceDisplay(Display):
     """Demšar's critical-difference diagram, drawn by scikit-posthocs (the extra `stats`).
 
-    Make it with `from_results`.
+    Make it with `from_results`. The keyword arguments of `plot` go to scikit-posthocs's
+    `critical_difference_diagram`.
 
     Parameters
     ----------
@@ -31,32 +36,16 @@ class CriticalDifferenceDisplay:
     alpha : float, default=0.05
         The level.
 
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes with the diagram.
-    figure_ : matplotlib Figure
-        The figure with the axes.
-
     References
     ----------
     J. Demšar. "Statistical Comparisons of Classifiers over Multiple Data Sets". JMLR 7, 2006.
     """
 
-    def __init__(
-        self,
-        *,
-        ranks: pd.Series,
-        p: pd.DataFrame,
-        critical_difference: float,
-        n_blocks: int,
-        alpha: float = 0.05,
-    ) -> None:
-        self.ranks = ranks
-        self.p = p
-        self.critical_difference = critical_difference
-        self.n_blocks = n_blocks
-        self.alpha = alpha
+    ranks: pd.Series
+    p: pd.DataFrame
+    critical_difference: float
+    n_blocks: int
+    alpha: float = 0.05
 
     @classmethod
     def from_results(
@@ -67,6 +56,7 @@ class CriticalDifferenceDisplay:
         over: str = "dataset",
         alpha: float = 0.05,
         ax: Any = None,
+        **kwargs: Any,
     ) -> CriticalDifferenceDisplay:
         """Draw the mean ranks of the strategies of an experiment.
 
@@ -78,11 +68,18 @@ class CriticalDifferenceDisplay:
             As for `Results.critical_differences`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
+        **kwargs : dict
+            As for `plot`.
 
         Returns
         -------
         CriticalDifferenceDisplay
             The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If scikit-posthocs is not installed.
         """
         found = results.critical_differences(metric, over=over, alpha=alpha)
         return cls(
@@ -91,42 +88,24 @@ class CriticalDifferenceDisplay:
             critical_difference=found.critical_difference,
             n_blocks=found.n_blocks,
             alpha=alpha,
-        ).plot(ax=ax)
+        ).plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None) -> CriticalDifferenceDisplay:
-        """Draw the diagram.
+    def _axes_size(self) -> tuple[float, float]:
+        return 6.0, 0.8 + 0.22 * len(self.ranks)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        CriticalDifferenceDisplay
-            The display itself.
-
-        Raises
-        ------
-        ImportError
-            If scikit-posthocs is not installed.
-        """
+    def _draw(self, ax: Axes, **kwargs: Any) -> None:
         posthocs = import_optional("scikit_posthocs", "stats", "CriticalDifferenceDisplay")
-        self.ax_, self.figure_ = axes_or_new(ax, (6.4, 1.2 + 0.22 * len(self.ranks)))
-        colours = {name: style(i).color for i, name in enumerate(self.ranks.index)}
-        posthocs.critical_difference_diagram(
-            self.ranks,
-            self.p,
-            ax=self.ax_,
-            alpha=self.alpha,
-            color_palette=colours,
-            label_fmt_left="{label} ({rank:.2f})  ",
-            label_fmt_right="  ({rank:.2f}) {label}",
-            crossbar_props={"color": "black", "linewidth": 3},
+        options = {
+            "alpha": self.alpha,
+            "color_palette": {name: style(i).color for i, name in enumerate(self.ranks.index)},
+            "label_fmt_left": "{label} ({rank:.2f})  ",
+            "label_fmt_right": "  ({rank:.2f}) {label}",
+            "label_props": LITERAL,
+            "crossbar_props": {"color": "black", "linewidth": 3},
+        }
+        posthocs.critical_difference_diagram(self.ranks, self.p, ax=ax, **{**options, **kwargs})
+        label_axes(
+            ax,
+            title=f"mean rank on {self.n_blocks} blocks; 1 is best; bars join what differs by less "
+            f"than {self.critical_difference:.2f}",
         )
-        self.ax_.set_title(
-            f"mean rank on {self.n_blocks} blocks; 1 is best; bars join what differs by less than "
-            f"{self.critical_difference:.2f}",
-            fontsize=9,
-        )
-        return self

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skactive._device import unwrap
 from skactive._validation import invalid
-from skactive.plotting._style import axes_or_new, style
+from skactive.plotting._display import LITERAL, Display, label_axes
+from skactive.plotting._style import style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from torch import nn
 
 _OWNER = "FisherMaskDisplay.from_mask"
@@ -19,10 +22,15 @@ _OWNER = "FisherMaskDisplay.from_mask"
 _MOST_NAMES = 80
 
 
-class FisherMaskDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class FisherMaskDisplay(Display):
     """How much of each parameter tensor a mask keeps.
 
-    Make it with `from_mask`.
+    Make it with `from_mask`. The keyword arguments of `plot` go to `barh`.
+
+    A bar per tensor, from the input to the output, has the share of it that is kept, on a
+    logarithmic scale, since the last layer is often kept whole, and a thousandth of others. Beside
+    each bar stands the number of parameters.
 
     Parameters
     ----------
@@ -35,10 +43,6 @@ class FisherMaskDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes with the bars.
-    figure_ : matplotlib Figure
-        The figure with the axes.
     bars_ : matplotlib BarContainer
         The bars, one per tensor.
 
@@ -54,13 +58,14 @@ class FisherMaskDisplay:
     {'0.weight': 2, '0.bias': 0, '1.weight': 2}
     """
 
-    def __init__(self, *, names: Sequence[str], kept: np.ndarray, sizes: np.ndarray) -> None:
-        self.names = names
-        self.kept = kept
-        self.sizes = sizes
+    names: Sequence[str]
+    kept: np.ndarray
+    sizes: np.ndarray
 
     @classmethod
-    def from_mask(cls, mask: Any, module: nn.Module, *, ax: Any = None) -> FisherMaskDisplay:
+    def from_mask(
+        cls, mask: Any, module: nn.Module, *, ax: Any = None, **kwargs: Any
+    ) -> FisherMaskDisplay:
         """Draw how much of each tensor of a network a mask keeps.
 
         Parameters
@@ -72,6 +77,8 @@ class FisherMaskDisplay:
             The network, such as the `module_` of a fitted `CNNClassifier`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
+        **kwargs : dict
+            As for `plot`.
 
         Returns
         -------
@@ -98,57 +105,49 @@ class FisherMaskDisplay:
             )
         bounds = np.concatenate([[0], sizes.cumsum()])
         kept = np.histogram(positions, bounds)[0]
-        return cls(names=list(trainable), kept=kept, sizes=sizes).plot(ax=ax)
+        return cls(names=list(trainable), kept=kept, sizes=sizes).plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None) -> FisherMaskDisplay:
-        """Draw a bar per tensor, from the input to the output: the share of it that is kept.
+    def _axes_size(self) -> tuple[float, float]:
+        return 5.2, 0.4 + 0.19 * min(len(self.names), _MOST_NAMES)
 
-        The share is on a logarithmic scale, since the last layer is often kept whole, and a
-        thousandth of others. Beside each bar stands the number of parameters.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        FisherMaskDisplay
-            The display itself.
-        """
+    def _draw(self, ax: Axes, **kwargs: Any) -> None:
         n = len(self.names)
-        self.ax_, self.figure_ = axes_or_new(ax, (7.5, 1.0 + 0.19 * min(n, _MOST_NAMES)))
+        at = np.arange(n)
+        self._draw_bars(ax, at, kwargs)
+        if n <= _MOST_NAMES:
+            self._write_counts(ax)
+        step = -(-n // _MOST_NAMES)
+        ax.set_yticks(at[::step], list(self.names)[::step], fontsize=7, **LITERAL)
+        ax.set_ylim(n - 0.4, -0.6)  # the input is at the top
+        total, P = int(np.sum(self.kept)), int(np.sum(self.sizes))
+        label_axes(ax, f"share of the tensor that is kept ({total:,} of {P:,} in all)")
+        ax.xaxis.set_major_formatter(_percent)
+        ax.xaxis.set_minor_formatter(lambda *_: "")
+        ax.grid(axis="x", color="0.9", linewidth=0.8)
+        ax.set_axisbelow(True)
+        ax.tick_params(axis="y", length=0)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+
+    def _draw_bars(self, ax: Axes, at: np.ndarray, kwargs: Mapping[str, Any]) -> None:
         share = np.asarray(self.kept) / np.asarray(self.sizes)
         lowest = 10.0 ** np.floor(np.log10(share[share > 0].min() / 1.5)) if share.any() else 0.1
-        at = np.arange(n)
-        self.bars_ = self.ax_.barh(
-            at, np.maximum(share - lowest, 0), left=lowest, height=0.7, color=style(0).color
-        )
-        self.ax_.set_xscale("log")
-        self.ax_.set_xlim(lowest, 1)
-        if n <= _MOST_NAMES:
-            for i, (kept, size) in enumerate(zip(self.kept, self.sizes, strict=True)):
-                self.ax_.annotate(
-                    f"{kept:,} of {size:,}",
-                    (1, i),
-                    xytext=(5, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=7,
-                    color="black" if kept else "0.6",
-                    annotation_clip=False,
-                )
-        step = -(-n // _MOST_NAMES)
-        self.ax_.set_yticks(at[::step], list(self.names)[::step], fontsize=7)
-        self.ax_.set_ylim(n - 0.4, -0.6)  # the input is at the top
-        total, P = int(np.sum(self.kept)), int(np.sum(self.sizes))
-        self.ax_.set_xlabel(f"share of the tensor that is kept ({total:,} of {P:,} in all)")
-        self.ax_.xaxis.set_major_formatter(_percent)
-        self.ax_.grid(axis="x", color="0.9", linewidth=0.8)
-        self.ax_.set_axisbelow(True)
-        self.ax_.tick_params(axis="y", length=0)
-        self.ax_.spines[["top", "right", "left"]].set_visible(False)
-        return self
+        options = {"height": 0.7, "color": style(0).color, **kwargs}
+        self.bars_ = ax.barh(at, np.maximum(share - lowest, 0), left=lowest, **options)
+        ax.set_xscale("log")
+        ax.set_xlim(lowest, 1)
+
+    def _write_counts(self, ax: Axes) -> None:
+        for i, (kept, size) in enumerate(zip(self.kept, self.sizes, strict=True)):
+            ax.annotate(
+                f"{kept:,} of {size:,}",
+                (1, i),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=7,
+                color="black" if kept else "0.6",
+                annotation_clip=False,
+            )
 
 
 def _percent(share: float, _: float) -> str:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skactive.plotting._style import axes_or_new, heat_map
+from skactive.plotting._display import Display, label_axes
+from skactive.plotting._heat_map import heat_map, heat_map_size
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from skactive.experiments import Results
 
 
-class PenaltyMatrixDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class PenaltyMatrixDisplay(Display):
     """How often each strategy beats each other one.
 
-    Make it with `from_results`.
+    Make it with `from_results`. The keyword arguments of `plot` go to `imshow`.
 
     Parameters
     ----------
@@ -25,13 +29,6 @@ class PenaltyMatrixDisplay:
         Strategies by strategies, as `Results.penalty_matrix` returns it: rows beat columns.
     n_datasets : int, default=1
         Number of data sets it was summed over: the most that an entry can be.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes with the heat map.
-    figure_ : matplotlib Figure
-        The figure with the axes.
 
     Examples
     --------
@@ -45,9 +42,8 @@ class PenaltyMatrixDisplay:
     ['Margin', 'Random', 'mean']
     """
 
-    def __init__(self, *, matrix: pd.DataFrame, n_datasets: int = 1) -> None:
-        self.matrix = matrix
-        self.n_datasets = n_datasets
+    matrix: pd.DataFrame
+    n_datasets: int = 1
 
     @classmethod
     def from_results(
@@ -58,6 +54,7 @@ class PenaltyMatrixDisplay:
         alpha: float = 0.05,
         budgets: str = "all",
         ax: Any = None,
+        **kwargs: Any,
     ) -> PenaltyMatrixDisplay:
         """Draw the penalty matrix of all data sets of an experiment.
 
@@ -69,6 +66,8 @@ class PenaltyMatrixDisplay:
             As for `Results.penalty_matrix`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
+        **kwargs : dict
+            As for `plot`.
 
         Returns
         -------
@@ -76,32 +75,23 @@ class PenaltyMatrixDisplay:
             The display, drawn.
         """
         matrix = results.penalty_matrix(metric, alpha=alpha, budgets=budgets)
-        return cls(matrix=matrix, n_datasets=len(set(results.frame["dataset"]))).plot(ax=ax)
+        display = cls(matrix=matrix, n_datasets=len(set(results.frame["dataset"])))
+        return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None) -> PenaltyMatrixDisplay:
-        """Draw the matrix, with the means of its columns below: how often each was beaten.
+    def _axes_size(self) -> tuple[float, float]:
+        n = len(self.matrix.columns)
+        return heat_map_size(n + 1, n)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        PenaltyMatrixDisplay
-            The display itself.
-        """
+    def _draw(self, ax: Axes, **kwargs: Any) -> None:
         names = [str(name) for name in self.matrix.columns]
-        side = 1.8 + 0.42 * len(names)
-        self.ax_, self.figure_ = axes_or_new(ax, (side + 0.6, side + 0.4))
         values = self.matrix.to_numpy(dtype=float)
         shown = np.where(np.eye(len(names), dtype=bool), np.nan, values)
         means = np.nansum(shown, axis=0) / max(len(names) - 1, 1)
-        rows = [*names, "mean"]
-        heat_map(self.ax_, np.vstack([shown, means]), rows, names, top=self.n_datasets)
-        self.ax_.axhline(len(names) - 0.5, color="black", linewidth=1.2)
-        self.ax_.set_title(
-            "row beats column, share of budgets\n(last line: how often beaten; less is better)",
-            fontsize=9,
+        values = np.vstack([shown, means])
+        heat_map(ax, values, [*names, "mean"], names, self.n_datasets, kwargs)
+        ax.axhline(len(names) - 0.5, color="black", linewidth=1.2)
+        label_axes(
+            ax,
+            title="row beats column, share of budgets\n"
+            "(last line: how often beaten; less is better)",
         )
-        return self

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skactive._batches import take_rows
 from skactive._validation import check_count, invalid
-from skactive.plotting._style import axes_or_new, check_queried, class_name
+from skactive.plotting._display import LITERAL, Display, label_axes
+from skactive.plotting._style import check_queried, class_name
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from skactive.experiments import Results
 
 _OWNER = "QueriedImagesDisplay"
@@ -19,10 +23,11 @@ _GAP = 0.12  # between images, as a share of their width
 _CAPTION = 0.32  # above an image, as a share of its height
 
 
-class QueriedImagesDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class QueriedImagesDisplay(Display):
     """The images that a strategy asked for, a row per round, in the order of its picks.
 
-    Make it with `from_results`.
+    Make it with `from_results`. The keyword arguments of `plot` go to `imshow`.
 
     Parameters
     ----------
@@ -34,13 +39,6 @@ class QueriedImagesDisplay:
         What to write before each row.
     title : str
         The title.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes with the images.
-    figure_ : matplotlib Figure
-        The figure with the axes.
 
     Examples
     --------
@@ -55,18 +53,10 @@ class QueriedImagesDisplay:
     6
     """
 
-    def __init__(
-        self,
-        *,
-        images: Sequence[np.ndarray],
-        captions: Sequence[Sequence[str]],
-        row_names: Sequence[str],
-        title: str,
-    ) -> None:
-        self.images = images
-        self.captions = captions
-        self.row_names = row_names
-        self.title = title
+    images: Sequence[np.ndarray]
+    captions: Sequence[Sequence[str]]
+    row_names: Sequence[str]
+    title: str
 
     @classmethod
     def from_results(
@@ -83,6 +73,7 @@ class QueriedImagesDisplay:
         n_rounds: int | None = None,
         channels: str = "auto",
         ax: Any = None,
+        **kwargs: Any,
     ) -> QueriedImagesDisplay:
         """Draw what one strategy asked for with one seed.
 
@@ -112,6 +103,8 @@ class QueriedImagesDisplay:
             Where the axis of the colours is, if X has four axes.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
+        **kwargs : dict
+            As for `plot`.
 
         Returns
         -------
@@ -146,53 +139,44 @@ class QueriedImagesDisplay:
             captions=[_names(of_round, labels, class_names) for of_round in picks],
             row_names=[f"at {n} labels" for n in frame["n_labelled"]],
             title=f"What {strategy} asked for first (seed {seed})",
-        ).plot(ax=ax)
+        ).plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None) -> QueriedImagesDisplay:
-        """Draw the images.
+    def _axes_size(self) -> tuple[float, float]:
+        step_x, step_y = self._steps()
+        longest = max((len(text) for captions in self.captions for text in captions), default=0)
+        width = max(0.75, 0.065 * longest)  # inches per image, so that captions have room
+        return width * step_x * self._n_columns(), width * step_y * len(self.images)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+    def _n_columns(self) -> int:
+        return max(len(images) for images in self.images)
 
-        Returns
-        -------
-        QueriedImagesDisplay
-            The display itself.
-        """
-        n_columns = max(len(images) for images in self.images)
+    def _aspect(self) -> float:
         height, width = self.images[0].shape[1:3]
-        aspect = height / width
+        return height / width
+
+    def _steps(self) -> tuple[float, float]:
+        """Return the distances of images, to the right and down, in units of their width."""
         captioned = any(any(captions) for captions in self.captions)
-        # In units of an image's width; y points down.
-        step_x, step_y = 1 + _GAP, aspect * (1 + (_CAPTION if captioned else _GAP))
-        size = (1.1 + 0.75 * step_x * n_columns, 0.5 + 0.75 * step_y * len(self.images))
-        self.ax_, self.figure_ = axes_or_new(ax, size)
+        return 1 + _GAP, self._aspect() * (1 + (_CAPTION if captioned else _GAP))
+
+    def _draw(self, ax: Axes, **kwargs: Any) -> None:
+        (step_x, step_y), aspect = self._steps(), self._aspect()
+        above: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 6.5, **LITERAL}
+        options = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest", **kwargs}
         for row, (images, captions) in enumerate(zip(self.images, self.captions, strict=True)):
-            top = row * step_y
+            top = row * step_y  # y points down
             for column, image in enumerate(images):
                 left = column * step_x
-                self.ax_.imshow(
-                    image,
-                    extent=(left, left + 1, top + aspect, top),
-                    cmap="gray",
-                    vmin=0,
-                    vmax=1,
-                    interpolation="nearest",
-                )
-                self.ax_.text(
-                    left + 0.5, top - 0.03, captions[column], ha="center", va="bottom", fontsize=6.5
-                )
-        self.ax_.set_xlim(-_GAP, n_columns * step_x)
-        self.ax_.set_ylim(len(self.images) * step_y - (step_y - aspect), aspect - step_y)
-        self.ax_.set_xticks([])
+                ax.imshow(image, **{"extent": (left, left + 1, top + aspect, top), **options})
+                ax.text(left + 0.5, top - 0.03, captions[column], **above)
+        ax.set_xlim(-_GAP, self._n_columns() * step_x)
+        ax.set_ylim(len(self.images) * step_y - (step_y - aspect), aspect - step_y)
+        ax.set_xticks([])
         middles = [row * step_y + aspect / 2 for row in range(len(self.images))]
-        self.ax_.set_yticks(middles, self.row_names, fontsize=8)
-        self.ax_.tick_params(length=0)
-        self.ax_.spines[:].set_visible(False)
-        self.ax_.set_title(self.title, fontsize=10)
-        return self
+        ax.set_yticks(middles, self.row_names, fontsize=8, **LITERAL)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        label_axes(ax, title=self.title, size=10)
 
 
 def _one_run(results: Results, strategy: str | None, seed: int | None) -> tuple[Any, str, int]:

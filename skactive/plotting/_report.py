@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skactive._validation import InvalidParameterError, invalid
+from skactive.exceptions import UnfinishedRunsWarning
 from skactive.plotting._calibration import CalibrationCurvesDisplay
 from skactive.plotting._class_balance import ClassBalanceDisplay
 from skactive.plotting._critical_difference import CriticalDifferenceDisplay
+from skactive.plotting._display import Display, fit_figure
 from skactive.plotting._learning_curves import LearningCurvesDisplay
 from skactive.plotting._penalty_matrix import PenaltyMatrixDisplay
 from skactive.plotting._queried_images import QueriedImagesDisplay
@@ -26,17 +28,19 @@ if TYPE_CHECKING:
 
     from skactive.experiments import Results
 
+_DPI = 130
+_CSS_DPI = 96  # what a browser takes for an inch
 _CSS = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem;
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-h3 { margin: 1.6rem 0 .4rem; } figure { margin: 1rem 0; } img { max-width: 100%; }
+h3 { margin: 1.6rem 0 .4rem; } figure { margin: 1rem 0; }
 figcaption, .note { color: #555; font-size: .9rem; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #e4e4e4; }
 th { border-bottom: 2px solid #888; } td:first-child, th:first-child { text-align: left; }
-@media print { body { max-width: none; } h2 { break-before: page; } figure, table { break-inside:
-avoid; } }
+@media print { body { max-width: none; } img { max-width: 100%; } h2 { break-before: page; }
+figure, table { break-inside: avoid; } }
 """
 
 
@@ -90,7 +94,7 @@ def write_report(
     head, parts = [*_head(results)], []
     datasets = list(dict.fromkeys(results.frame["dataset"]))
     with warnings.catch_warnings(record=True) as caught:
-        warnings.filterwarnings("always", r"Results\.")  # of runs that are not finished
+        warnings.simplefilter("always", UnfinishedRunsWarning)
         for name in datasets:
             parts += [f"<h2>{escape(name)}</h2>"]
             parts += _of_dataset(results.on(name), (images or {}).get(name), baseline)
@@ -128,7 +132,6 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
     for metric, interval in [("accuracy", "bootstrap"), ("balanced_accuracy", "sd")]:
         if results.frame[metric].notna().any():
             yield _figure(
-                _size(results, 6.8, 4.4),
                 LearningCurvesDisplay.from_results,
                 results,
                 metric=metric,
@@ -141,13 +144,11 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
         yield _table(_efficiency(results, baseline))
         yield '<p class="note">∞: its curve never gets there.</p>'
     yield "<h3>Time</h3>"
-    yield _figure(_size(results, 6.8, 4.0), TimeAccuracyDisplay.from_results, results)
+    yield _figure(TimeAccuracyDisplay.from_results, results)
     yield "<h3>Calibration</h3>"
-    yield _figure(_size(results, 6.2, 4.6), CalibrationCurvesDisplay.from_results, results)
+    yield _figure(CalibrationCurvesDisplay.from_results, results)
     yield "<h3>What was asked for</h3>"
-    n_strategies = len(strategy_names(results))
     yield _figure(
-        (8.4, 1.6 + 0.34 * n_strategies),
         ClassBalanceDisplay.from_results,
         results,
         class_names=classes,
@@ -155,7 +156,6 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
     if data is not None:
         for name in strategy_names(results):
             yield _figure(
-                (8.4, 0.6 + 0.95 * min(results.frame["round"].max(), 8)),
                 QueriedImagesDisplay.from_results,
                 results,
                 data.X_train,
@@ -165,12 +165,6 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
                 n_images=8,
                 n_rounds=8,
             )
-
-
-def _size(results: Results, width: float, height: float) -> tuple[float, float]:
-    """Make room for the legend beside the axes that many strategies get."""
-    many = len(strategy_names(results)) > 7
-    return (width + 2.0, height + 0.6) if many else (width, height)
 
 
 def _last(results: Results) -> pd.DataFrame:
@@ -201,16 +195,14 @@ def _efficiency(results: Results, baseline: str) -> pd.DataFrame:
 def _comparisons(results: Results, n_datasets: int) -> Iterator[str]:
     over = "dataset" if n_datasets > 1 else "seed"
     blocks = "data sets" if n_datasets > 1 else "seeds of the one data set"
-    side = 2.4 + 0.42 * len(strategy_names(results))
     yield "<h3>Paired t-tests at each number of labels</h3>"
-    yield _figure((side + 0.6, side), PenaltyMatrixDisplay.from_results, results)
+    yield _figure(PenaltyMatrixDisplay.from_results, results)
     yield (
         '<p class="note">At the level 0.05 each, not corrected for their number: of two equal '
         "strategies each beats the other at 2.5 % of the budgets by chance.</p>"
     )
     yield f"<h3>Mean ranks over the {blocks}</h3>"
     yield _figure(
-        (7.4, 1.4 + 0.22 * len(strategy_names(results))),
         CriticalDifferenceDisplay.from_results,
         results,
         over=over,
@@ -258,19 +250,23 @@ def _provenance(results: Results) -> Iterator[str]:
     yield f"<table>{cells}</table>"
 
 
-def _figure(size: tuple[float, float], draw: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+def _figure(draw: Callable[..., Display], *args: Any, **kwargs: Any) -> str:
     """Draw a Display into the page; say why where it cannot be drawn."""
     # A figure that pyplot does not know needs no display and no closing.
     from matplotlib.figure import Figure
 
     def drawn() -> str:
-        figure = Figure(figsize=size, layout="constrained")
-        draw(*args, **kwargs, ax=figure.subplots())
+        figure = Figure(layout="constrained")
+        display = draw(*args, **kwargs, ax=figure.subplots())
+        fit_figure(display, figure)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
+        figure.savefig(buffer, format="png", dpi=_DPI)
         encoded = base64.b64encode(buffer.getvalue()).decode()
-        title = draw.__self__.__name__.removesuffix("Display")  # type: ignore[attr-defined]
-        return f'<figure><img alt="{title}" src="data:image/png;base64,{encoded}"></figure>'
+        title = type(display).__name__.removesuffix("Display")
+        # As large as on paper; the page scrolls sideways below what is wider than it.
+        width = round(figure.get_figwidth() * _CSS_DPI)
+        image = f'<img alt="{title}" src="data:image/png;base64,{encoded}" width="{width}">'
+        return f'<figure class="wide">{image}</figure>'
 
     return _try(drawn)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skactive._validation import invalid
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
-
     from skactive.experiments import Results
 
 _TITLES = {
@@ -20,7 +17,6 @@ _TITLES = {
     "log_loss": "test log-loss (nats)",
     "ece": "expected calibration error",
 }
-_MOST_IN_ONE_COLUMN = 7
 
 # The palette of M. Okabe and K. Ito (2008), without its yellow, which is faint on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -39,15 +35,6 @@ class Style(NamedTuple):
 def style(i: int) -> Style:
     """Return the style of the i-th strategy; the marker tells it where the colour does not."""
     return Style(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)], _LINES[i % len(_LINES)])
-
-
-def axes_or_new(ax: Any, size: tuple[float, float]) -> tuple[Axes, Figure | SubFigure]:
-    """Return the axes to draw on and their figure; None makes a new one, as scikit-learn does."""
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        _, ax = plt.subplots(figsize=size, layout="constrained")
-    return ax, ax.figure
 
 
 def check_metric(metric: Any, results: Results, owner: str) -> str:
@@ -82,44 +69,22 @@ def strategy_names(results: Results) -> list[str]:
     return [str(name) for name in dict.fromkeys(results.frame["strategy"])]
 
 
-def legend(ax: Axes, title: str, n_entries: int) -> None:
-    """Put a legend inside the axes, or beside them where it is long."""
-    if n_entries <= _MOST_IN_ONE_COLUMN:
-        ax.legend(title=title, alignment="left", edgecolor="none", framealpha=0.8)
-    else:
-        ax.legend(
-            title=title,
-            alignment="left",
-            edgecolor="none",
-            loc="center left",
-            bbox_to_anchor=(1, 0.5),
-            fontsize="small",
-        )
+def comparable_on(results: Results, dataset: str | None) -> tuple[Results, dict[str, str]]:
+    """Return the rounds on a data set that are averaged over, and what to say of strategies.
 
-
-def tidy(ax: Axes) -> None:
-    """Draw a faint grid behind the data, and no frame above and to the right."""
-    ax.grid(color="0.9", linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def heat_map(
-    ax: Axes, values: Any, rows: list[str], columns: list[str], digits: int = 2, top: float = 1
-) -> Any:
-    """Draw a matrix in shades of one colour, with its numbers, which need no colour in print.
-
-    Returns the image. `top` is the value of the darkest shade.
+    That is said of those that lack seeds or numbers of labels of the others.
     """
-    image = ax.imshow(values, cmap="Blues", vmin=0, vmax=top, aspect="auto")
-    for i, row in enumerate(values):
-        for j, value in enumerate(row):
-            if value == value:  # not NaN
-                shade = "white" if value > 0.6 * top else "black"
-                text = "0" if value == 0 else f"{value:.{digits}f}"
-                ax.text(j, i, text, ha="center", va="center", color=shade, fontsize=8)
-    ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(rows)), rows)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return image
+    results = results.on(dataset)
+    notes = {}
+    for arm in results.coverage().to_dict("records"):
+        lacks = arm["n_seeds"] < arm["n_seeds_most"]
+        said = [f"{arm['n_seeds']} of {arm['n_seeds_most']} seeds"] * lacks
+        said += [f"to {arm['n_labelled']} labels"] * (not arm["finished"])
+        if said:
+            notes[arm["strategy"]] = ", ".join(said)
+    return results.comparable(), notes
+
+
+def noted(names: Iterable[str], notes: Mapping[str, str] | None) -> list[str]:
+    """Return names with what is to be said of them."""
+    return [f"{name} ({notes[name]})" if notes and name in notes else str(name) for name in names]

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skactive._validation import invalid
+from skactive.plotting._display import Display, label_axes, legend, line_options, tidy
 from skactive.plotting._style import (
-    axes_or_new,
     check_metric,
     check_queried,
-    legend,
+    comparable_on,
     metric_title,
+    noted,
     strategy_names,
     style,
-    tidy,
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from skactive.experiments import Results
 
 
-class TimeAccuracyDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class TimeAccuracyDisplay(Display):
     """Seconds per query against the mean height of the learning curve, a mark per strategy.
 
-    Make it with `from_results`.
+    Make it with `from_results`. The keyword arguments of `plot` go to `errorbar`.
 
     Parameters
     ----------
@@ -39,13 +44,8 @@ class TimeAccuracyDisplay:
         Their standard deviations.
     score_name : str
         What the scores are; the label of the vertical axis.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes with the marks.
-    figure_ : matplotlib Figure
-        The figure with the axes.
+    notes : dict of str to str, default=None
+        What to write behind the names of strategies, such as "2 of 3 seeds".
 
     Examples
     --------
@@ -59,20 +59,12 @@ class TimeAccuracyDisplay:
     'log'
     """
 
-    def __init__(
-        self,
-        *,
-        strategies: Sequence[str],
-        seconds: np.ndarray,
-        scores: np.ndarray,
-        spreads: np.ndarray,
-        score_name: str,
-    ) -> None:
-        self.strategies = strategies
-        self.seconds = seconds
-        self.scores = scores
-        self.spreads = spreads
-        self.score_name = score_name
+    strategies: Sequence[str]
+    seconds: np.ndarray
+    scores: np.ndarray
+    spreads: np.ndarray
+    score_name: str
+    notes: Mapping[str, str] | None = None
 
     @classmethod
     def from_results(
@@ -82,6 +74,7 @@ class TimeAccuracyDisplay:
         metric: str = "accuracy",
         dataset: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> TimeAccuracyDisplay:
         """Draw the strategies of an experiment.
 
@@ -95,6 +88,8 @@ class TimeAccuracyDisplay:
             The data set; None means the only one there is.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
+        **kwargs : dict
+            As for `plot`.
 
         Returns
         -------
@@ -104,52 +99,56 @@ class TimeAccuracyDisplay:
         Raises
         ------
         InvalidParameterError
-            If nothing was asked for.
+            If nothing was asked for, or the measurement is missing.
         """
-        metric = check_metric(metric, results, "TimeAccuracyDisplay.from_results")
-        results = check_queried(results.on(dataset), "TimeAccuracyDisplay")
-        names = strategy_names(results)
-        areas = results.aubc(metric).groupby("strategy")["aubc"]
+        owner = "TimeAccuracyDisplay"
+        metric = check_metric(metric, results, f"{owner}.from_results")
+        results, notes = comparable_on(results, dataset)
+        check_queried(results, owner)
+        areas = results.aubc(metric).dropna().groupby("strategy")["aubc"]
+        scores, spreads = areas.mean(), areas.std().fillna(0)
+        # One that has not got to the last number of labels has no area to compare.
+        names = [name for name in strategy_names(results) if name in scores.index]
+        if not names:
+            raise invalid(
+                "results", owner, f"results with {metric!r} in all rounds of a run", results
+            )
         seconds = results.frame.groupby("strategy")["query_seconds"].mean()
-        return cls(
+        display = cls(
             strategies=names,
             seconds=seconds[names].to_numpy(),
-            scores=areas.mean()[names].to_numpy(),
-            spreads=areas.std()[names].fillna(0).to_numpy(),
+            scores=scores[names].to_numpy(),
+            spreads=spreads[names].to_numpy(),
             score_name=f"{metric_title(metric)}, mean over the budgets",
-        ).plot(ax=ax)
+            notes=notes,
+        )
+        return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None) -> TimeAccuracyDisplay:
-        """Draw a mark and one standard deviation over the seeds for each strategy.
+    def _axes_size(self) -> tuple[float, float]:
+        return 5.6, 3.6
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        TimeAccuracyDisplay
-            The display itself.
-        """
-        self.ax_, self.figure_ = axes_or_new(ax, (6.4, 4.0))
-        marks = zip(self.strategies, self.seconds, self.scores, self.spreads, strict=True)
-        for i, (name, seconds, score, spread) in enumerate(marks):
+    def _draw(self, ax: Axes, **kwargs: Any) -> None:
+        marks = []
+        for i, name in enumerate(self.strategies):
             colour, marker, _ = style(i)
-            self.ax_.errorbar(
-                seconds,
-                score,
-                spread,
-                color=colour,
-                marker=marker,
-                markersize=7,
-                capsize=3,
-                linestyle="none",
-                label=name,
-            )
-        self.ax_.set_xscale("log")
-        self.ax_.set_xlabel("seconds per query")
-        self.ax_.set_ylabel(self.score_name)
-        legend(self.ax_, "mean ± sd of the seeds", len(self.strategies))
-        tidy(self.ax_)
-        return self
+            ours = {"color": colour, "marker": marker, "markersize": 7, "linestyle": "none"}
+            options = line_options({**ours, "label": name}, {"capsize": 3, **kwargs})
+            mark = ax.errorbar(self.seconds[i], self.scores[i], self.spreads[i], **options)
+            marks.append(mark)
+        _log_scale(ax)
+        label_axes(ax, "seconds per query", self.score_name)
+        legend(ax, marks, noted(self.strategies, self.notes), "mean ± sd of the seeds")
+        tidy(ax)
+
+
+def _log_scale(ax: Axes) -> None:
+    """Make seconds logarithmic, with as many plain numbers as have room beside each other."""
+    from matplotlib.ticker import LogLocator
+
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    decades = np.log10(high / low)
+    digits = range(1, 10) if decades < 0.6 else (1, 2, 5) if decades < 2.5 else (1,)
+    ax.xaxis.set_major_locator(LogLocator(subs=digits))
+    ax.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+    ax.xaxis.set_minor_formatter(lambda *_: "")

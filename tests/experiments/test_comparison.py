@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from skactive._validation import InvalidParameterError
+from skactive.exceptions import UnfinishedRunsWarning
 from skactive.experiments import Results
 
 BUDGETS = [10, 20, 40]
@@ -65,23 +66,31 @@ def without(records, strategy, seed, round_):
     ]
 
 
-def test_seeds_that_are_missing_are_counted_and_warned_of():
+LEFT_OUT = (
+    r"^On 'data' not all can be compared\. Unfinished, and left out: seed 2 of A\. "
+    r"Not the same seeds; of 3: A 2; B 3\. Results\.coverage\(\) lists all\.$"
+)
+
+
+def test_seeds_that_are_cut_short_are_left_out_and_named():
     records = without(rounds("A", A) + rounds("B", B), "A", 2, 2)
     results = Results(records)
-    with pytest.warns(UserWarning, match=r"label_efficiency: on 'data' some runs are not finished"):
+    # As if the third seed of A had never begun; of B, only what A has is compared with it.
+    expected = Results(rounds("A", A[:2]) + rounds("B", B[:2]))
+    with pytest.warns(UnfinishedRunsWarning, match=LEFT_OUT):
         table = results.label_efficiency(baseline="B")
-    assert table["n_seeds"].tolist() == [3, 3, 2]
-    assert RESULTS.label_efficiency(baseline="B")["n_seeds"].tolist() == [3, 3, 3]
-    with pytest.warns(UserWarning, match=r"Results\.wilcoxon: on 'data' some runs"):
-        assert results.wilcoxon(over="seed")["n_blocks"].tolist() == [2]
-    with pytest.warns(UserWarning, match=r"Results\.penalty_matrix: on 'data' some runs"):
-        results.penalty_matrix()
+    assert table["n_seeds"].tolist() == [2, 2, 2]
+    pd.testing.assert_frame_equal(table, expected.label_efficiency(baseline="B"))
+    with pytest.warns(UnfinishedRunsWarning, match=LEFT_OUT):
+        pd.testing.assert_frame_equal(results.wilcoxon(over="seed"), expected.wilcoxon(over="seed"))
+    with pytest.warns(UnfinishedRunsWarning, match=LEFT_OUT):
+        pd.testing.assert_frame_equal(results.penalty_matrix(), expected.penalty_matrix())
     # Of seeds 0 and 1, which both have finished: the third weighs for neither.
     other = with_areas([[0.6, 0.5]])
     merged = Results(records + other.frame.to_dict("records"))
-    with pytest.warns(UserWarning, match=r"critical_differences: on 'data'"):
+    with pytest.warns(UnfinishedRunsWarning, match=LEFT_OUT):
         merged.critical_differences()
-    with pytest.warns(UserWarning, match="some runs are not finished"):
+    with pytest.warns(UnfinishedRunsWarning, match=LEFT_OUT):
         difference = merged.wilcoxon()["mean_difference"][0]
     area = {
         s: np.mean([(10 * (c[0] + c[1]) / 2 + 20 * (c[1] + c[2]) / 2) / 30 for c in of[:2]])
@@ -93,11 +102,48 @@ def test_seeds_that_are_missing_are_counted_and_warned_of():
 def test_shorter_runs_are_not_compared_with_longer_ones():
     results = Results(rounds("A", A) + rounds("B", [curve[:2] for curve in B]))
     assert results.aubc().query("strategy == 'B'")["aubc"].isna().all()
-    message = r"at 40 labels A and B have 0 in common\. Run at least two seeds of each to the end"
-    with pytest.warns(UserWarning, match="not fin"), pytest.raises(ValueError, match=message):
+    message = (
+        r"penalty_matrix .* 2 strategies, and those that got to the last .* labels are: A\. Ru"
+    )
+    ending = pytest.warns(UnfinishedRunsWarning, match=r"Ending before 40 labels: B at 20\.")
+    with ending, pytest.raises(InvalidParameterError, match=message):
         results.penalty_matrix()
-    with pytest.warns(UserWarning, match="not fin"), pytest.raises(ValueError, match="0 blocks"):
+    with ending, pytest.raises(InvalidParameterError, match="there are 1 strategies and 3 blocks"):
         results.wilcoxon(over="seed")
+
+
+def test_a_strategy_that_never_finished_does_not_keep_others_from_being_compared():
+    records = rounds("A", A) + rounds("B", B)
+    results = Results(rounds("failing", [curve[:1] for curve in A]) + records)
+    for name, arguments in [
+        ("penalty_matrix", {}),
+        ("wilcoxon", {"over": "seed"}),
+    ]:
+        with pytest.warns(UnfinishedRunsWarning, match=r"Ending .*: failing at 10\. Results\.cov"):
+            found = getattr(results, name)(**arguments)
+        pd.testing.assert_frame_equal(found, getattr(RESULTS, name)(**arguments))
+    with pytest.warns(UnfinishedRunsWarning, match="failing at 10"):
+        ranks = results.critical_differences(over="seed").ranks
+    pd.testing.assert_series_equal(ranks, RESULTS.critical_differences(over="seed").ranks)
+
+
+def test_measurements_that_are_missing_in_some_rounds():
+    records = rounds("A", A) + rounds("B", B)
+    records[1]["log_loss"] = None  # of A, seed 0, at 20 labels
+    results = Results(records)
+    table = results.intervals("log_loss").set_index(["strategy", "n_labelled"])
+    assert table["mean"].isna().to_dict() == {
+        (s, n): (s, n) == ("A", 20) for s in "AB" for n in BUDGETS
+    }
+    message = (
+        r"penalty_matrix: on 'data' 'log_loss' is missing in some rounds of A\. Means are there"
+    )
+    with pytest.warns(UnfinishedRunsWarning, match=message):
+        matrix = results.penalty_matrix("log_loss")
+    np.testing.assert_allclose(matrix, RESULTS.penalty_matrix())
+    with pytest.warns(UnfinishedRunsWarning, match="label_efficiency: on"):
+        needed = results.label_efficiency("log_loss", baseline="B")["baseline_labels"]
+    assert needed.isna().tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("name", ["penalty_matrix", "wilcoxon", "critical_differences"])

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from skactive._validation import InvalidParameterError
+from skactive.exceptions import UnfinishedRunsWarning
 from skactive.experiments import Results
 from skactive.plotting import (
     CalibrationCurvesDisplay,
@@ -19,6 +20,7 @@ from skactive.plotting import (
     PenaltyMatrixDisplay,
     QueriedImagesDisplay,
     TimeAccuracyDisplay,
+    write_report,
 )
 
 
@@ -105,10 +107,11 @@ def test_without_scikit_posthocs_the_extra_is_named(monkeypatch):
 
 
 def test_class_balance_counts_all_rounds_and_seeds():
-    results = Results([*RECORDS, record("margin", 3, 0, 0.5, queried_classes={"10": 3})])
+    last = {**RECORDS[8], "queried_classes": {"10": 3}}
+    results = Results([*RECORDS[:8], last, *RECORDS[9:]])
     display = ClassBalanceDisplay.from_results(results)
     assert display.classes == ["0", "1", "10"]  # by number, and those that nobody asked for, too
-    np.testing.assert_allclose(display.shares, [[9 / 30, 18 / 30, 3 / 30], [1 / 3, 2 / 3, 0]])
+    np.testing.assert_allclose(display.shares, [[8 / 27, 16 / 27, 3 / 27], [1 / 3, 2 / 3, 0]])
     named = ClassBalanceDisplay.from_results(RESULTS, class_names=list("abcdefghijk"))
     assert named.classes == ["a", "b", "k"]
     assert len(named.ax_.texts) == 6
@@ -143,6 +146,7 @@ def test_calibration_pools_the_seeds():
     results = Results(
         [
             record("margin", 0, 0, 0.5, calibration=second),
+            record("margin", 1, 0, 0.5, calibration=second),
             record("margin", 0, 1, 0.5, calibration=first),
             record("margin", 1, 1, 0.5, calibration=second),
         ]
@@ -172,6 +176,45 @@ def test_many_strategies_get_a_legend_beside_the_curves():
     display = LearningCurvesDisplay.from_results(Results(records))
     assert len(display.ax_.get_legend().get_texts()) == 15
     assert len({(line.get_color(), line.get_marker()) for line in display.lines_}) == 15
+
+
+# Seed 2 of "margin" ends after the first round, and so do all seeds of "random".
+CUT = Results(
+    {**of, "calibration": bins([10], [0.5], [0.1 * of["seed"]])}
+    for of in RECORDS
+    if of["round"] == 0 or (of["strategy"] == "margin" and of["seed"] < 2)
+)
+
+
+def test_other_pictures_leave_out_what_is_cut_short_too():
+    warned = pytest.warns(UnfinishedRunsWarning, match="left out: seed 2 of margin.*random at 10")
+    with warned:
+        calibration = CalibrationCurvesDisplay.from_results(CUT)
+    assert list(calibration.accuracy) == ["margin"]  # the other has not got there
+    np.testing.assert_allclose(calibration.accuracy["margin"], [0.05])
+    with warned:
+        early = CalibrationCurvesDisplay.from_results(CUT, n_labelled=10)
+    np.testing.assert_allclose(early.accuracy["margin"], [0.05])
+    np.testing.assert_allclose(early.accuracy["random"], [0.1])
+    with warned:
+        balance = ClassBalanceDisplay.from_results(CUT)
+    shown = [label.get_text() for label in balance.ax_.get_yticklabels()]
+    assert shown == ["margin (2 of 3 seeds)", "random (to 10 labels)"]
+    with warned:
+        time = TimeAccuracyDisplay.from_results(CUT)
+    assert time.strategies == ["margin"]
+    np.testing.assert_allclose(time.scores, CUT.aubc().dropna()["aubc"].mean())
+    shown = [text.get_text() for text in time.ax_.get_legend().get_texts()]
+    assert shown == ["margin (2 of 3 seeds)"]
+
+
+def test_the_report_names_what_is_left_out(tmp_path):
+    more = [{**of, "strategy": f"other {of['strategy']}"} for of in RECORDS]
+    write_report(Results([*CUT.frame.to_dict("records"), *more]), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("Unfinished, and left out: seed 2 of margin.") == 1
+    assert page.count("Ending before 30 labels: random at 10.") == 1
+    assert 'alt="PenaltyMatrix"' in page  # the strategies that are finished are compared
 
 
 DRAWN = [
@@ -232,6 +275,10 @@ def test_images_of_some_rounds_of_one_of_several_data_sets():
         (
             lambda: TimeAccuracyDisplay.from_results(Results([{**RECORDS[0], "queried": []}])),
             r"'results' parameter of TimeAccuracyDisplay .* with at least one query\. Got <Results",
+        ),
+        (
+            lambda: TimeAccuracyDisplay.from_results(RESULTS, metric="ece"),
+            r"'results' .* results with 'ece' in all rounds of a run\. Got <Results",
         ),
         (
             lambda: CriticalDifferenceDisplay.from_results(RESULTS),
