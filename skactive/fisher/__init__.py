@@ -4,7 +4,8 @@ from skactive.fisher._dense import DenseFactors
 from skactive.fisher._diagonal import diagonal_fisher
 from skactive.fisher._factors import FisherFactors
 from skactive.fisher._fisher_factors import fisher_factors
-from skactive.fisher._greedy_fisher import FisherPicks, greedy_fisher
+from skactive.fisher._fisher_picks import FisherPicks
+from skactive.fisher._greedy_fisher import greedy_fisher
 from skactive.fisher._head_factors import head_factors
 from skactive.fisher._in_blocks import greedy_fisher_in_blocks
 from skactive.fisher._kronecker import KroneckerFactors

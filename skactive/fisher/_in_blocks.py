@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ from torch import Tensor
 
 from skactive._rng import generator
 from skactive._validation import Description, check_count, exact_share, invalid
+from skactive.fisher._curvature import Curvature
 from skactive.fisher._factors import FisherFactors
-from skactive.fisher._greedy_fisher import FisherPicks, check_apart, check_at_least, pick, positions
-from skactive.fisher._information import Information
+from skactive.fisher._fisher_picks import FisherPicks
+from skactive.fisher._full import FullCurvature
+from skactive.fisher._pick import pick
+from skactive.fisher._positions import check_apart, check_at_least, positions
 
 _OWNER = "greedy_fisher_in_blocks"
 
@@ -107,8 +111,18 @@ def greedy_fisher_in_blocks(
     check_at_least("regularization", regularization, 0.0, _OWNER)
     check_at_least("oversample", oversample, 1.0, _OWNER)
     n_picks = min(len(pool), exact_share(oversample, n, up=True))
-    size = len(pool) if block_size is None else check_count("block_size", _OWNER, block_size)
-    if size < min(n_picks, len(pool)):
+    size = _check_size(block_size, len(pool), n_picks)
+    task = _Task(factors_of, pool, labels, n, n_picks, size, float(regularization))
+    if len(pool) <= size:
+        return task.in_one(_counted(progress, n_picks))
+    return task.in_two(
+        generator(random_state, _OWNER), _counted(progress, task.n_survivors + n_picks)
+    )
+
+
+def _check_size(block_size: int | None, n_pool: int, n_picks: int) -> int:
+    size = n_pool if block_size is None else check_count("block_size", _OWNER, block_size)
+    if size < n_picks:
         raise invalid(
             "block_size",
             _OWNER,
@@ -116,48 +130,84 @@ def greedy_fisher_in_blocks(
             block_size,
             "Ask for fewer samples, or make room for more.",
         )
-    n_blocks = -(-len(pool) // size)
-    n_survivors = min(size, len(pool), _SURVIVORS * n_picks)
-    n_steps = n_picks if n_blocks == 1 else n_survivors + n_picks
-    steps = iter(range(1, n_steps + 1))
+    return size
 
-    def after_pick() -> None:
-        if progress is not None:
-            progress(next(steps), n_steps)
 
-    of_labels = _total(factors_of(some) for some in _cut(labels, size)) if len(labels) else None
+def _counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[], None]:
+    """Return what is to be called after each pick."""
+    done = iter(range(1, total + 1))
+    return lambda: None if progress is None else progress(next(done), total)
 
-    def start(factors: Iterable[FisherFactors]) -> Information:
-        of_all = _total(factors)
-        if of_labels is not None:
-            of_all += of_labels
-        I_U = of_all.div_(len(pool) + len(labels))
-        return Information(I_U, of_labels, len(labels), n, float(regularization))
 
-    if n_blocks == 1:
-        V = factors_of(pool)
-        information = start([V])
-    else:
-        shuffled = generator(random_state, _OWNER).permutation(pool)
+@dataclass(frozen=True)
+class _Task:
+    """What is to be picked, and how much may be held at once."""
+
+    factors_of: Callable[[np.ndarray], FisherFactors]
+    pool: np.ndarray
+    labels: np.ndarray
+    n: int
+    n_picks: int
+    size: int
+    regularization: float
+
+    @property
+    def n_survivors(self) -> int:
+        """Number of samples that pass the first of two stages."""
+        return min(self.size, len(self.pool), _SURVIVORS * self.n_picks)
+
+    def in_one(self, after_pick: Callable[[], None]) -> FisherPicks:
+        """Pick from all samples at once."""
+        of_labels = self._of_labels()
+        V = self.factors_of(self.pool)
+        return self._batch(self.pool, V, self._start([V], of_labels), after_pick)
+
+    def in_two(self, draw: np.random.Generator, after_pick: Callable[[], None]) -> FisherPicks:
+        """Pick some from random blocks, and the batch from these."""
+        of_labels = self._of_labels()
+        shuffled = draw.permutation(self.pool)
+        n_blocks = -(-len(self.pool) // self.size)
         blocks = [np.sort(block) for block in np.array_split(shuffled, n_blocks)]
-        information = start(factors_of(block) for block in blocks)
-        shares = np.diff(np.linspace(0, n_survivors, n_blocks + 1).round().astype(int))
+        curvature = self._start((self.factors_of(block) for block in blocks), of_labels)
+        shares = np.diff(np.linspace(0, self.n_survivors, n_blocks + 1).round().astype(int))
         survivors = [
-            block[_picked(factors_of(block), information.copy(), share, after_pick)]
+            block[_picked(self.factors_of(block), curvature.copy(), share, after_pick)]
             for block, share in zip(blocks, shares.tolist(), strict=True)
             if share
         ]
         pool = np.sort(np.concatenate(survivors))
-        V = factors_of(pool)
-    found = pick(V, torch.arange(len(V), device=V.device), information, n_picks, n, after_pick)
-    return FisherPicks(pool[found.indices], found.gains, pool[found.removed], found.n_refreshes)
+        return self._batch(pool, self.factors_of(pool), curvature, after_pick)
+
+    def _of_labels(self) -> Tensor | None:
+        """Σ V(x)ᵀ V(x) over the labelled samples."""
+        parts = (self.factors_of(some) for some in _cut(self.labels, self.size))
+        return _total(parts) if len(self.labels) else None
+
+    def _start(self, factors: Iterable[FisherFactors], of_labels: Tensor | None) -> Curvature:
+        """Begin with no pick, given the factors of all candidates."""
+        of_all = _total(factors)
+        if of_labels is not None:
+            of_all += of_labels
+        I_U = of_all.div_(len(self.pool) + len(self.labels))
+        return FullCurvature(I_U, of_labels, len(self.labels), self.n, self.regularization)
+
+    def _batch(
+        self,
+        pool: np.ndarray,
+        V: FisherFactors,
+        curvature: Curvature,
+        after_pick: Callable[[], None],
+    ) -> FisherPicks:
+        every = torch.arange(len(V), device=V.device)
+        found = pick(V, every, curvature, self.n_picks, self.n, after_pick)
+        return FisherPicks(pool[found.indices], found.gains, pool[found.removed], found.n_refreshes)
 
 
 def _picked(
-    V: FisherFactors, information: Information, n: int, after_pick: Callable[[], None]
+    V: FisherFactors, curvature: Curvature, n: int, after_pick: Callable[[], None]
 ) -> np.ndarray:
     every = torch.arange(len(V), device=V.device)
-    return pick(V, every, information, n, n, after_pick).indices
+    return pick(V, every, curvature, n, n, after_pick).indices
 
 
 def _cut(positions: np.ndarray, size: int) -> Iterator[np.ndarray]:

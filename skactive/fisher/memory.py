@@ -1,7 +1,16 @@
-"""Memory that a greedy selection by Fisher information takes."""
+"""Memory that a greedy selection by Fisher information takes, and what fits in it."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from skactive._memory import free_memory
+from skactive._validation import Description, invalid, owner_name
+from skactive.exceptions import TwoStageWarning
 from skactive.fisher._factors import FisherFactors
 
 # C × C matrices per sample that a greedy selection by Fisher information holds at once, at most:
@@ -10,6 +19,8 @@ _MATRICES_EACH = 4
 # k × k matrices in float64 that it holds at once, at most: in the set-up, I_U, the labelled
 # samples' information, W, Q, and two intermediate results.
 _MATRICES = 6
+# The part of the free memory that is used where no bound is given.
+_OF_FREE_MEMORY = 0.8
 
 
 def matrix_bytes(k: int) -> int:
@@ -24,3 +35,104 @@ def sample_bytes(factors: FisherFactors) -> int:
     """
     _, C, _ = factors.shape
     return (factors.numbers_each + _MATRICES_EACH * C**2) * factors.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory for a selection: how many samples' factors may be held at once.
+
+    Parameters
+    ----------
+    owner : object
+        Who has the parameters `max_memory`, `fraction`, `n_parameters` and `subset`, for messages.
+    max_memory : float or None
+        Bytes that the selection may take; None is most of what is free.
+    device : torch.device
+        Where the factors are.
+    """
+
+    owner: object
+    max_memory: float | None
+    device: torch.device
+
+    def block_size(
+        self, k: int, n_classes: int, n: int, n_picks: int, of_one: Callable[[], FisherFactors]
+    ) -> int:
+        """Return the number of samples whose factors may be held at once.
+
+        Parameters
+        ----------
+        k, n_classes, n, n_picks : int
+            Sizes: parameters in the mask, classes, samples to pick from, samples to pick.
+        of_one : callable
+            Returns the factors of one sample. Called only where memory might not do.
+
+        Returns
+        -------
+        int
+            From n_picks to n.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no room for the samples that are picked.
+
+        Warns
+        -----
+        TwoStageWarning
+            If there is no room for all.
+        """
+        memory, given = self._given()
+        left = memory - matrix_bytes(k)
+        if left <= 0:
+            raise self._too_little_for_matrices(k, given)
+        if n * 8 * (n_classes * k + k + 5 * n_classes**2) <= left:
+            return n  # enough even if nothing is structured
+        each = sample_bytes(of_one())
+        size = int(left // each)
+        if size < n_picks:
+            raise self._too_little_for_picks(k, n_picks, matrix_bytes(k) + n_picks * each, given)
+        if size < n:
+            self._warn(f"{n} samples", k, matrix_bytes(k) + n * each, given, -(-n // size))
+        return min(size, n)
+
+    def _given(self) -> tuple[float, str]:
+        if self.max_memory is not None:
+            return self.max_memory, f"max_memory={self.max_memory!r}"
+        memory = _OF_FREE_MEMORY * free_memory(self.device)
+        return memory, f"{_gigabytes(memory)}, {_OF_FREE_MEMORY:.0%} of what is free"
+
+    def _too_little_for_matrices(self, k: int, given: str) -> ValueError:
+        return invalid(
+            "max_memory",
+            self.owner,
+            f"more than {_gigabytes(matrix_bytes(k))}, which the k×k matrices of a mask of "
+            f"k = {k} parameters take",
+            Description(given),
+            "Lower fraction or n_parameters, or raise max_memory.",
+        )
+
+    def _too_little_for_picks(self, k: int, n_picks: int, needed: int, given: str) -> ValueError:
+        return invalid(
+            "max_memory",
+            self.owner,
+            f"at least {_gigabytes(needed)}, for the k×k matrices of a mask of k = {k} parameters "
+            f"and the factors of the {n_picks} samples that are picked",
+            Description(given),
+            "Lower n_instances, fraction or n_parameters, or raise max_memory.",
+        )
+
+    def _warn(self, samples: str, k: int, needed: int, given: str, n_blocks: int) -> None:
+        warnings.warn(
+            f"{owner_name(self.owner)}: {samples} on a mask of k = {k} parameters take "
+            f"{_gigabytes(needed)}, and there is {given}. The batch is chosen in two stages, from "
+            f"{n_blocks} random blocks and then from what they gave, which takes longer and may "
+            "pick other samples. Raise max_memory, or lower subset, fraction or n_parameters, for "
+            "a choice in one.",
+            TwoStageWarning,
+            stacklevel=5,  # from here by block_size, choose and select
+        )
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.3g} GB"

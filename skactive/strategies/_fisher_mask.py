@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -11,11 +9,9 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skactive._memory import free_memory
 from skactive._pool import Pool, pools_of
 from skactive._rng import seed_sequence
-from skactive._validation import Description, check_count, exact_share, invalid, on_behalf_of
-from skactive.exceptions import TwoStageWarning
+from skactive._validation import check_count, exact_share, on_behalf_of
 from skactive.fisher import (
     FisherFactors,
     diagonal_fisher,
@@ -23,15 +19,12 @@ from skactive.fisher import (
     greedy_fisher_in_blocks,
     parameter_mask,
 )
-from skactive.fisher.memory import matrix_bytes, sample_bytes
+from skactive.fisher.memory import Room
 from skactive.gradients import find_head
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._progress import counted, progress_bar
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies.base._subset import some_positions
-
-# The part of the free memory that is used where no bound is given.
-_OF_FREE_MEMORY = 0.8
 
 
 class FisherMask(QueryStrategy):
@@ -251,7 +244,13 @@ class FisherMask(QueryStrategy):
                     batch_size=self.batch_size,
                 )
 
-        block_size = self._block_size(network, n_pool, n_instances, len(mask), factors_of)
+        block_size = Room(self, self.max_memory, network.device).block_size(
+            len(mask),
+            len(network.classes),
+            n_pool,
+            min(n_pool, exact_share(self.oversample, n_instances, up=True)),
+            lambda: factors_of(np.arange(1)),
+        )
         with progress_bar("FisherMask: picks", "pick", n_instances, self.progress) as bar:
 
             def picked(done: int, total: int) -> None:
@@ -298,59 +297,3 @@ class FisherMask(QueryStrategy):
                 n_parameters=self.n_parameters,
                 random_state=int(draws[2].integers(2**31)),
             )
-
-    def _block_size(
-        self,
-        network: PoolNetwork,
-        n_pool: int,
-        n_instances: int,
-        k: int,
-        factors_of: Callable[[np.ndarray], FisherFactors],
-    ) -> int:
-        """Return the number of samples whose factors may be held at once."""
-        memory = self.max_memory
-        given = f"max_memory={memory!r}"
-        if memory is None:
-            memory = _OF_FREE_MEMORY * free_memory(network.device)
-            given = f"{_gigabytes(memory)}, {_OF_FREE_MEMORY:.0%} of what is free"
-        left = memory - matrix_bytes(k)
-        if left <= 0:
-            raise invalid(
-                "max_memory",
-                self,
-                f"more than {_gigabytes(matrix_bytes(k))}, which the k×k matrices of a mask of "
-                f"k = {k} parameters take",
-                Description(given),
-                "Lower fraction or n_parameters, or raise max_memory.",
-            )
-        C = len(network.classes)
-        if n_pool * 8 * (C * k + k + 5 * C**2) <= left:  # enough even if nothing is structured
-            return n_pool
-        each = sample_bytes(factors_of(np.arange(1)))
-        size = int(left // each)
-        n_picks = min(n_pool, exact_share(self.oversample, n_instances, up=True))
-        if size < n_picks:
-            raise invalid(
-                "max_memory",
-                self,
-                f"at least {_gigabytes(matrix_bytes(k) + n_picks * each)}, for the k×k matrices of "
-                f"a mask of k = {k} parameters and the factors of the {n_picks} samples that are "
-                "picked",
-                Description(given),
-                "Lower n_instances, fraction or n_parameters, or raise max_memory.",
-            )
-        if size < n_pool:
-            warnings.warn(
-                f"FisherMask: {n_pool} samples on a mask of k = {k} parameters take "
-                f"{_gigabytes(matrix_bytes(k) + n_pool * each)}, and there is {given}. The batch "
-                f"is chosen in two stages, from {-(-n_pool // size)} random blocks and then from "
-                "what they gave, which takes longer and may pick other samples. Raise max_memory, "
-                "or lower subset, fraction or n_parameters, for a choice in one.",
-                TwoStageWarning,
-                stacklevel=4,
-            )
-        return min(size, n_pool)
-
-
-def _gigabytes(size: float) -> str:
-    return f"{size / 1e9:.3g} GB"

@@ -226,15 +226,13 @@ def test_two_stages_where_the_factors_do_not_fit(fitted, monkeypatch):
 
 
 def test_free_memory_is_the_default_bound(fitted, monkeypatch):
-    from skactive.strategies import _fisher_mask
+    from skactive.fisher import memory
 
     clf, X, _ = fitted
-    monkeypatch.setattr(
-        _fisher_mask, "free_memory", lambda device: of_memory(clf, X, 25, 60) / 0.8 + 9
-    )
+    monkeypatch.setattr(memory, "free_memory", lambda device: of_memory(clf, X, 25, 60) / 0.8 + 9)
     with pytest.warns(TwoStageWarning, match=r"80% of what is free"):
         FisherMask(n_parameters=60).select(clf, X, 6)
-    monkeypatch.setattr(_fisher_mask, "free_memory", lambda device: 1e5)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 1e5)
     with pytest.raises(ValueError, match=r"'max_memory' .*\. Got 8e-05 GB, 80% of what is free"):
         FisherMask(n_parameters=60).select(clf, X, 6)
 
