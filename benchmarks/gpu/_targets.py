@@ -59,7 +59,7 @@ def ceilings(settings: Settings) -> Rows:
 
 def query(settings: Settings) -> Rows:
     """A whole FisherMask query on the narrow ResNet-18; the authors' log has 2,247 to 2,283 s."""
-    N, n, n_labelled = settings.size((25_000, 2_000, 1_000), (80, 4, 10))
+    N, n, n_labelled = settings.size((25_000, 2_000, 1_000), (54, 3, 10))
     yield from fisher_query(N, n, n_labelled, settings.device, settings.target(10.0))
 
 

@@ -61,7 +61,9 @@ def _run(name: str, settings: Settings, arguments: list[str]) -> Iterator[dict[s
     broken = sorted(test for test, outcome in found.items() if outcome in _BROKEN)
     errors = len(re.findall(r"^_+ ERROR collecting", text, re.MULTILINE))
     if broken and workers:
-        _, alone = _pytest(broken[:20], settings, 0, log.with_suffix(".again"), end)
+        second = log.with_suffix(".again")
+        _, alone = _pytest(broken[:20], settings, 0, second, end)
+        second.unlink()  # the first has both: a machine may give back few files
         with log.open("a", encoding="utf-8") as both:
             both.write(f"\n\nWhat failed, again, by itself:\n\n{alone}")
         again = outcomes(alone)
