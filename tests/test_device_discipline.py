@@ -17,13 +17,8 @@ from torch import nn
 from skactive import CNNClassifier, LPLClassifier
 from skactive._scoring import scoring
 from skactive.estimators import _make_net
-from skactive.gradients import (
-    diagonal_fisher,
-    fisher_factors,
-    gradient_norms,
-    head_factors,
-    head_inputs,
-)
+from skactive.fisher import diagonal_fisher, fisher_factors, head_factors
+from skactive.gradients import gradient_norms, head_inputs
 from tests.pretended import META, There, pretended
 from tests.test_common import (
     IGNORES_THE_ESTIMATOR,

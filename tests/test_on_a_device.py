@@ -16,14 +16,8 @@ from torch import nn
 
 from skactive import CNNClassifier, Entropy, LPLClassifier
 from skactive.exceptions import BatchSizeWarning
-from skactive.gradients import (
-    diagonal_fisher,
-    fisher_factors,
-    gradient_norms,
-    head_inputs,
-    parameter_mask,
-)
-from skactive.selection import greedy_fisher
+from skactive.fisher import diagonal_fisher, fisher_factors, greedy_fisher, parameter_mask
+from skactive.gradients import gradient_norms, head_inputs
 from tests.cases import all_cases
 from tests.device import DEVICE
 from tests.gradients.test_golden import golden_network, load

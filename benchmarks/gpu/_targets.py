@@ -21,9 +21,9 @@ from benchmarks.query import query as fisher_query
 from benchmarks.training import Case
 from benchmarks.training import training as against_others
 from skactive import BADGE, BAIT, CNNClassifier, CoreSet, Entropy, FisherMask, LPLGrad
-from skactive.gradients import gradient_norms, head_factors
+from skactive.fisher import greedy_fisher, head_factors
+from skactive.gradients import gradient_norms
 from skactive.selection import (
-    greedy_fisher,
     kmeans_plusplus,
     max_coverage,
     other_group_distances,
