@@ -8,6 +8,7 @@
 # make study-smoke  the same at a small scale, a minute or two
 # make docs    the site, in docs/_build/html; gallery and notebooks compute less than they could
 # make docs-full   the same with both as readers should see them, four to ten minutes
+# make gpu-tiny    what is prepared for a GPU, on the CPU at small sizes: a minute
 # make matrix  the modAL tests on 0.4.1 and 0.4.2.1, with skactive's mends and without
 # make oldest  the core tests on the oldest versions that pyproject.toml allows, torch and Python too
 # make other   the core tests on another Python, 3.13 or OTHER=3.12
@@ -22,7 +23,7 @@ OUT ?= skactive-demo
 # Tests are shared out among processes, of one torch thread each.
 SHARED := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo quick test lint doctest docs docs-full study study-smoke matrix oldest other wheel release
+.PHONY: gpu-tiny demo quick test lint doctest docs docs-full study study-smoke matrix oldest other wheel release
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -48,6 +49,9 @@ study: $(VENV)/.installed-stats
 	$(BIN)/skactive run benchmarks/study/imbalanced.toml --out $(STUDY)/imbalanced
 	$(BIN)/skactive report $(STUDY)/balanced $(STUDY)/imbalanced --output $(STUDY)/report.html
 	$(BIN)/python benchmarks/study/tables.py $(STUDY)/balanced $(STUDY)/imbalanced > $(STUDY)/tables.md
+
+gpu-tiny: $(VENV)/.installed-test
+	PYTHON=$(BIN)/python bash benchmarks/gpu/run.sh . --tiny --until 1200 --out $(STUDY)/gpu
 
 study-smoke: $(VENV)/.installed-stats
 	$(BIN)/skactive run benchmarks/study/smoke.toml --out $(STUDY)/smoke

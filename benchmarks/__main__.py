@@ -26,7 +26,7 @@ from benchmarks._report import write
 def names() -> list[str]:
     """Return the names of all benchmarks: the modules that do not begin with an underscore."""
     found = pkgutil.iter_modules(benchmarks.__path__)
-    return [module.name for module in found if not module.name.startswith("_")]
+    return [module.name for module in found if not (module.ispkg or module.name.startswith("_"))]
 
 
 def main(argv: list[str] | None = None) -> int:

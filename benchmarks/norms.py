@@ -141,12 +141,20 @@ def on_cpu(name: str, quick: bool) -> list[dict[str, Any]]:
 
 def on_cuda(quick: bool) -> list[dict[str, Any]]:
     n, few = (256, 8) if quick else (10_000, 100)
-    net, X = prepared("ResNet-18", n, "cuda")
+    return against_one_at_a_time("ResNet-18", n, few, quick, "cuda")
+
+
+def against_one_at_a_time(
+    network: str, n: int, few: int, quick: bool, device: str
+) -> list[dict[str, Any]]:
+    """Norms of a pool on a device, and of a few images one at a time."""
+    net, X = prepared(network, n, device)
 
     def waiting(function: Callable[[], Any]) -> Callable[[], None]:
         def run() -> None:
             function()
-            torch.cuda.synchronize()
+            if device == "cuda":
+                torch.cuda.synchronize()
 
         return run
 
@@ -156,12 +164,11 @@ def on_cuda(quick: bool) -> list[dict[str, Any]]:
         "published": waiting(lambda: published(net, X[:few])),
     }
     interleaved(ways, 1)  # algorithms are chosen and memory is reserved
-    peak_memory_gpu()
-    ways["norms"]()
-    peak = peak_memory_gpu()
+    peak = peak_on(device, ways["norms"])
     times = interleaved(ways, 1 if quick else 5)
     ratio = median(times["published"]) / few / (median(times["norms"]) / n)
-    name = f"ResNet-18 on {torch.cuda.get_device_name()}, {n} images"
+    where = torch.cuda.get_device_name() if device == "cuda" else "the CPU"
+    name = f"{network} on {where}, {n} images"
     return [
         row(f"{name}: a pass", "s", times["plain"], None, "lower"),
         row(f"{name}: gradient_norms", "s", times["norms"], None if quick else 2.0, "lower"),
@@ -174,6 +181,16 @@ def on_cuda(quick: bool) -> list[dict[str, Any]]:
         ),
         row(f"{name}: peak memory of gradient_norms", "MB", peak, None, "lower"),
     ]
+
+
+def peak_on(device: str, function: Callable[[], Any]) -> float:
+    """Call a function; return the most memory in MB that tensors took meanwhile on a GPU."""
+    if device != "cuda":
+        function()
+        return peak_memory()
+    peak_memory_gpu()
+    function()
+    return peak_memory_gpu()
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:

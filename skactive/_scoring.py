@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skactive._allocator import memory_kept
 from skactive._device import module_device
@@ -123,8 +123,19 @@ def scoring(*modules: nn.Module, seed: int | None = None) -> Iterator[None]:
             for parameter, requires_grad, grad in parameters:
                 parameter.requires_grad_(requires_grad)
                 parameter.grad = grad
-            with torch.no_grad():
-                for submodule, name, buffer, value in buffers:
-                    submodule._buffers[name] = buffer  # forward may have put another one there
-                    if not torch.equal(buffer, value):
-                        buffer.copy_(value)
+            for submodule, name, buffer, _ in buffers:
+                submodule._buffers[name] = buffer  # forward may have put another one there
+            _restore([(buffer, value) for *_, buffer, value in buffers])
+
+
+@torch.no_grad()
+def _restore(buffers: list[tuple[Tensor, Tensor]]) -> None:
+    """Give buffers their former values where they have others; a GPU is waited for once."""
+    by_device: dict[torch.device, list[tuple[Tensor, Tensor]]] = {}
+    for buffer, value in buffers:
+        by_device.setdefault(buffer.device, []).append((buffer, value))
+    for pairs in by_device.values():
+        differ = torch.stack([(buffer != value).any() for buffer, value in pairs])
+        for (buffer, value), differs in zip(pairs, differ.tolist(), strict=True):
+            if differs:
+                buffer.copy_(value)

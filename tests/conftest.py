@@ -1,9 +1,25 @@
-"""One thread: the networks here are tiny, and threads that wait for a busy core cost tenfold."""
+"""One thread, and no test of a device that is not there.
+
+The networks here are tiny, and threads that wait for a busy core cost tenfold.
+"""
 
 import os
+
+import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 
 import torch
 
+from tests.device import DEVICE
+
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items):
+    there = {"cuda": torch.cuda.is_available()}
+    there["device"] = there.get(DEVICE, DEVICE == "cpu")
+    for item in items:
+        for mark, found in there.items():
+            if not found and item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason="needs CUDA"))

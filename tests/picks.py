@@ -27,6 +27,7 @@ from skactive import CNNClassifier, LPLClassifier, fisher, selection
 from skactive.exceptions import TwoStageWarning
 from skactive.fisher import DenseFactors
 from skactive.strategies.base._monte_carlo import MonteCarloStrategy
+from tests.device import BATTERY_DEVICE
 from tests.test_common import NEEDS_PREDICT_LOSS, STRATEGIES, takes_committees
 
 FILE = Path(__file__).with_name("picks.json")
@@ -239,7 +240,7 @@ def skactive_net(kind, classifier=CNNClassifier, n_classes=10, seed=0, jitter=0.
         max_epochs=1,
         normalize=None,
         module_params={"width": 8, "dropout": 0.3},
-        device="cpu",
+        device=BATTERY_DEVICE,
         random_state=0,
     ).fit(X[:N_LABELLED], y[:N_LABELLED] % n_classes)
     overwrite(clf.module_.network, seed, jitter)
@@ -251,7 +252,12 @@ def skactive_net(kind, classifier=CNNClassifier, n_classes=10, seed=0, jitter=0.
 def plain_net(jitter=0.0):
     X, y = digits("rows")
     net = NeuralNetClassifier(
-        Rows, criterion=nn.CrossEntropyLoss, max_epochs=1, train_split=None, verbose=0
+        Rows,
+        criterion=nn.CrossEntropyLoss,
+        max_epochs=1,
+        train_split=None,
+        verbose=0,
+        device=BATTERY_DEVICE,
     ).fit(X[:N_LABELLED], y[:N_LABELLED])
     overwrite(net.module_, 5, jitter)
     return net

@@ -49,6 +49,7 @@ from skactive.exceptions import UnreadableFileWarning, UnsupportedEstimatorError
 from skactive.strategies import QueryStrategy
 from skactive.strategies.base._monte_carlo import MonteCarloStrategy
 from skactive.strategies.base._probabilities import ProbabilityStrategy
+from tests.device import BATTERY_DEVICE
 
 ROOT = Path(__file__).parent.parent
 
@@ -181,13 +182,19 @@ def fitted(request):
 
 @cache
 def fitted_once(kind):
-    return kind(Tiny, max_epochs=4, random_state=0, device="cpu").fit(X_TRAIN, Y_TRAIN)
+    return kind(Tiny, max_epochs=4, random_state=0, device=BATTERY_DEVICE).fit(X_TRAIN, Y_TRAIN)
 
 
 def skorch_net(module=Tiny, criterion=nn.CrossEntropyLoss):
     torch.manual_seed(0)
     net = NeuralNetClassifier(
-        module, criterion=criterion, max_epochs=2, train_split=None, verbose=0, lr=0.1
+        module,
+        criterion=criterion,
+        max_epochs=2,
+        train_split=None,
+        verbose=0,
+        lr=0.1,
+        device=BATTERY_DEVICE,
     )
     return net.fit(X_TRAIN.astype(np.float32) / 255, Y_TRAIN)
 
@@ -655,7 +662,7 @@ def test_a_device_of_its_own(cls, fitted):
         select(cls, fitted, device="gpu")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @strategies_with_a_device
 def test_cuda_agrees_with_the_cpu(cls, fitted):
     before = snapshot(fitted.module_)

@@ -6,13 +6,8 @@ from torch import nn
 
 from skactive._device import resolve_device, same_device, to_device, unwrap
 
-CUDA = torch.cuda.is_available()
 
-
-@pytest.mark.parametrize(
-    "device",
-    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not CUDA, reason="needs CUDA"))],
-)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 def test_to_device(device):
     device = torch.device(device)
     values = torch.arange(6.0).reshape(2, 3).T

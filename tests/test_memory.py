@@ -31,7 +31,7 @@ def test_a_container_bounds_it(tmp_path, monkeypatch, bound, used, free):
     assert found == free if free is not None else found > 3000
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_on_cuda_what_torch_holds_unused_is_free():
     device = torch.device("cuda")
     before = free_memory(device)

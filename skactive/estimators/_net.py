@@ -15,6 +15,7 @@ from skorch.dataset import Dataset
 from torch import Tensor
 
 from skactive._allocator import memory_kept
+from skactive._device import to_device
 from skactive._scoring import isolated_rng
 from skactive.estimators._callbacks import StopTraining
 
@@ -100,7 +101,7 @@ class ArrayBatches:
             self.seed += 1
         for start, stop in pairwise(self.edges):
             X, y = self.data[slice(start, stop) if order is None else order[start:stop]]
-            yield X.to(self.device), _to(y, self.device)
+            yield to_device(X, self.device), _to(y, self.device)
 
 
 def _looks_at_batches(callback: Callback) -> bool:
@@ -114,7 +115,7 @@ def _looks_at_batches(callback: Callback) -> bool:
 
 
 def _to(y: Any, device: torch.device) -> Any:
-    return tuple(part.to(device) for part in y) if isinstance(y, tuple) else y.to(device)
+    return tuple(_to(part, device) for part in y) if isinstance(y, tuple) else to_device(y, device)
 
 
 @contextmanager

@@ -28,8 +28,11 @@ from skactive.gradients.engine import (
     trainable_parameters,
 )
 
-# A chunk of samples is so small that the patches of all layers hold about this many numbers.
-_PATCHES = 2**25
+# A chunk of samples is so small that the patches of all layers hold about this many numbers; a GPU
+# has the memory for more, and is idle between small chunks.
+_PATCHES_CPU, _PATCHES_GPU = 2**25, 2**29
+# Samples of the first chunk, which shows how many numbers there are to one.
+_FIRST = 4
 
 
 def diagonal_fisher(
@@ -93,19 +96,22 @@ def diagonal_fisher(
     names = {name: p.numel() for name, p in trainable_parameters(unwrap(module), owner).items()}
     with lend_network(module, X, device, owner) as network:
         every = isinstance(labels, str) and labels == "all"
-        draws = None if every else _draws(labels, n_rows(X), random_state)
+        draws = None if every else _draws(labels, n_rows(X), random_state).to(network.device)
         plan = make_plan(network, X, names, _square_taker, _squares)
         precise = torch.float32 if network.device.type == "mps" else torch.float64
         sums = {
             name: torch.zeros(size, dtype=precise, device=network.device)
             for name, size in names.items()
         }
+        step = _FIRST
         with Tape(network, plan.takers, plan.head) as tape:
 
             def add(block: Any, start: int) -> dict[str, Tensor]:
+                nonlocal step
                 X = network.inputs(block)
-                drawn = None if draws is None else draws[start : start + len(X)].to(X.device)
-                return _block_sums(network, plan, tape, X, drawn)
+                drawn = None if draws is None else draws[start : start + len(X)]
+                sums, step = _block_sums(network, plan, tape, X, drawn, step)
+                return sums
 
             for _, block_sums in map_batches(add, X, batch_size):
                 for name, squares in block_sums.items():
@@ -140,22 +146,24 @@ def _drawn_rows(logits: Tensor, draws: Tensor) -> Tensor:
 
 
 def _block_sums(
-    network: Network, plan: Plan, tape: Tape, X: Tensor, draws: Tensor | None
-) -> dict[str, Tensor]:
-    """Σ over a batch of Σ_c p_c (∂_j log p_c)², by parameter."""
+    network: Network, plan: Plan, tape: Tape, X: Tensor, draws: Tensor | None, step: int
+) -> tuple[dict[str, Tensor], int]:
+    """Σ over a batch of Σ_c p_c (∂_j log p_c)², by parameter; and the size of the next chunk."""
     sums: dict[str, Tensor] = {}
 
     def add(name: str, squares: Tensor) -> None:
         sums[name] = sums[name] + squares if name in sums else squares
 
-    first, start, step = X[:1], 0, min(4, len(X))
+    first, start = X[:1], 0
+    patches = _PATCHES_CPU if network.device.type == "cpu" else _PATCHES_GPU
     while start < len(X):
         some = X[start : start + step]
         try:
             logits = tape.forward(some)
-            network.check_finite(logits)
             if start == 0:
                 network.check_alone(first, logits)
+            else:
+                network.check_finite(logits)
             rows = (
                 reduced_rows(logits)
                 if draws is None
@@ -175,5 +183,5 @@ def _block_sums(
         for name, _, squares in general_gradients(network, plan.paths, some, rows, _squares):
             add(name, squares.sum((0, 1)))
         start += len(some)
-        step = max(1, _PATCHES // max(1, held))
-    return sums
+        step = max(1, patches // max(1, held))
+    return sums, step

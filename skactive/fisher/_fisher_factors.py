@@ -106,13 +106,14 @@ def fisher_factors(
         raise invalid("weighting", owner, "'probability', 'uniform' or 'reduced'", weighting)
     wanted, columns = split_mask(mask, trainable_parameters(unwrap(module), owner), owner)
     with lend_network(module, X, device, owner) as network:
+        wanted = {name: positions.to(network.device) for name, positions in wanted.items()}
 
         def taker(geometry: Geometry, names: dict[str, str], seen: Seen) -> Taker:
             own = {name: wanted[full] for name, full in names.items()}
             return _taker(geometry, own, seen.on_rows)
 
         def entries(name: str, gradient: Tensor) -> Tensor:
-            return gradient[wanted[name].to(gradient.device)]
+            return gradient[wanted[name]]
 
         plan = make_plan(network, X, wanted, taker, entries)
         layout = _lay_out(plan, columns)
@@ -197,7 +198,6 @@ def _batch(
     """Compute what is stored of a batch: "dense" (n, C, k'), and a left and right per layer."""
     try:
         logits = tape.forward(X)
-        network.check_finite(logits)
         network.check_alone(X[:1], logits)
         rows = reduced_rows(logits) if weighting == "reduced" else class_rows(logits, weighting)
         n, C, _ = rows.shape

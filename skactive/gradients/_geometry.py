@@ -13,7 +13,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -160,14 +159,8 @@ class Conv2dGeometry(Geometry):
 
     def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
         height, width = self.layer.kernel_size
-        windows = self._windows(self._pad(a))
-        rows = a.new_empty(n, len(index), *windows.shape[4:])
-        offset = index % (height * width)
-        for at in offset.unique().tolist():  # one slice per offset (u, v) of the kernel
-            here = torch.nonzero(offset == at).flatten()
-            moved = windows[:, :, at // width, at % width]
-            rows[:, here] = moved[:, index[here] // (height * width)]
-        return rows.flatten(2)
+        channel, v, u = index // (height * width), index // width % height, index % width
+        return self._windows(self._pad(a))[:, channel, v, u].flatten(2)
 
     def product_cost(self, a: Tensor, positions: int) -> int:
         return min(super().product_cost(a, positions), self._input_product_cost(a, positions))

@@ -140,9 +140,10 @@ def _block_norms(
     for start, some in enumerate(X.split(step)):
         try:
             logits = tape.forward(some)
-            network.check_finite(logits)
             if start == 0:
                 network.check_alone(X[:1], logits)
+            else:
+                network.check_finite(logits)
             rows = _rows(logits, score)
             norms.append(_part_norms(network, plan, tape, some, rows, norm).sum(1))
         finally:

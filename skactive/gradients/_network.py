@@ -72,15 +72,20 @@ class Network:
             raise invalid("X", self.owner, must, logits.detach(), remedy)
 
     def check_alone(self, first: Tensor, logits: Tensor) -> None:
-        """Raise if the first sample's logits differ between its batch and on its own."""
+        """Raise if a logit is not finite, or the first sample's differ from those on its own."""
         with torch.no_grad():
             self.check_alike(self.run(first), logits)
 
     def check_alike(self, alone: Tensor, logits: Tensor) -> None:
-        """Raise if the first sample's logits on its own, (1, C), are not those in its batch."""
+        """Raise if a logit is not finite, or the first sample's are not those on its own, (1, C).
+
+        For both a GPU is waited for once.
+        """
         difference = (alone[0] - logits[0]).abs().max()
         tolerance = 1e-8 if self.dtype == torch.float64 else 1e-2
-        if bool(difference > tolerance * logits[0].abs().max().clamp(min=1e-6)):
+        differ = difference > tolerance * logits[0].abs().max().clamp(min=1e-6)
+        if bool(differ | ~torch.isfinite(logits).all()):
+            self.check_finite(logits)
             must = "a network that scores each sample by itself"
             remedy = (
                 "The first sample's logits change with the batch that it is in; look for "

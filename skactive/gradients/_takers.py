@@ -10,8 +10,10 @@ from torch import Tensor
 
 from skactive.gradients._geometry import Geometry
 
-# Intermediate results are made in blocks of about this many numbers.
-_BLOCK = 2**22
+
+def _block(device: torch.device) -> int:
+    """Return of about how many numbers the blocks are in which intermediate results are made."""
+    return 2**22 if device.type == "cpu" else 2**26
 
 
 def _cached(device: torch.device) -> int:
@@ -62,7 +64,8 @@ class EntryTaker(Taker):
     geometry : Geometry
         The layer.
     positions : mapping of str to torch.Tensor
-        For "weight" and "bias", if wanted, the flat positions in it that are.
+        For "weight" and "bias", if wanted, the flat positions in it that are; on the network's
+        device, which would be waited for if they had to be brought there for each batch.
     """
 
     def __init__(self, geometry: Geometry, positions: Mapping[str, Tensor]) -> None:
@@ -82,7 +85,7 @@ class EntryTaker(Taker):
         self.n = n
         if not len(self.row):
             return
-        rows = self.geometry.patch_rows(a, n, self.unique_rows.to(a.device))
+        rows = self.geometry.patch_rows(a, n, self.unique_rows)
         if self.whole:
             self.patches = rows.mT.contiguous()
         else:
@@ -90,18 +93,17 @@ class EntryTaker(Taker):
 
     def take(self, delta: Tensor) -> None:
         outputs = self.geometry.outputs(delta, self.n)
-        device = outputs.device
         parts = []
         if self.patches is not None and self.whole:
-            products = outputs[:, self.unique_channels.to(device)] @ self.patches
-            parts.append(products[:, self.channel_of.to(device), self.row.to(device)])
+            products = outputs[:, self.unique_channels] @ self.patches
+            parts.append(products[:, self.channel_of, self.row])
         elif self.patches is not None:
-            step = max(1, _BLOCK // max(1, self.n * outputs.shape[2]))
+            step = max(1, _block(outputs.device) // max(1, self.n * outputs.shape[2]))
             for channel, row in zip(self.channel.split(step), self.row.split(step), strict=True):
-                chosen = outputs[:, channel.to(device)]
-                parts.append((chosen * self.patches[:, row.to(device)]).sum(2))
+                chosen = outputs[:, channel]
+                parts.append((chosen * self.patches[:, row]).sum(2))
         if len(self.bias):
-            parts.append(outputs[:, self.bias.to(device)].sum(2))
+            parts.append(outputs[:, self.bias].sum(2))
         self.entries = torch.cat(parts, 1)
 
     def taken(self, name: str) -> Tensor:
@@ -165,7 +167,7 @@ class SquareTaker(Taker):
                 )
             else:
                 squares = outputs.new_zeros(G, grouped.shape[2], d)
-                step = max(1, _BLOCK // squares.numel())
+                step = max(1, _block(outputs.device) // squares.numel())
                 for some, patches in zip(
                     grouped.split(step), self.patches.split(step), strict=True
                 ):

@@ -111,7 +111,7 @@ def _filled(megabytes):
     return peak_memory()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_peak_memory_of_the_gpu_is_since_it_was_last_asked_for():
     _report.peak_memory_gpu()
     torch.zeros(2**26, dtype=torch.uint8, device="cuda")

@@ -617,7 +617,7 @@ def test_compiled(data):
     np.testing.assert_array_equal(again.predict(data[0]), compiled.predict(data[0]))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_model_agrees_and_loads_on_a_cpu(data, tmp_path):
     import subprocess
     import sys

@@ -541,7 +541,7 @@ def test_in_scikit_learns_tools(data):
     assert repr(LPLClassifier(loss_weight=2.0)) == "LPLClassifier(loss_weight=2.0)"
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_agrees_and_follows_the_network(data):
     on_cpu, on_cuda = make().fit(*data), make(device="cuda", deterministic=True).fit(*data)
     assert next(on_cuda.loss_module_.parameters()).device.type == "cuda"

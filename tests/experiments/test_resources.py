@@ -71,7 +71,7 @@ def test_devices():
     assert PeakMemory().on(torch.device("cpu")) is None
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_peak_memory_of_a_cuda_device():
     torch.zeros(1, device="cuda")
     memory = PeakMemory()

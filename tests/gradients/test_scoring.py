@@ -335,7 +335,7 @@ def test_message_for_weighting():
 
 
 @EACH
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_on_cuda(score):
     module, X = network(), images()
     got = score(module, X, device="cuda")

@@ -149,7 +149,7 @@ def test_errors(change, match):
         batch_bald(log_probs, n, **arguments)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_picks_as_the_cpu():
     log_p = torch.as_tensor(problem(200, 10, 4))
     for n_configurations in (20, 10_000):

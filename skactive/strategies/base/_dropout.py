@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from skactive._device import to_device
 from skactive._scoring import isolated_rng
 from skactive._validation import owner_name
 from skactive.exceptions import UnsupportedEstimatorError
@@ -131,7 +132,7 @@ class _Masked(TorchFunctionMode):
             _drawn(func, torch.full(shape, value, dtype=torch.float64), kwargs["p"], seed)
             for value in (0.0, 1.0)
         )
-        scale, shift = (part.to(x.dtype).to(x.device) for part in (one - shift, shift))
+        scale, shift = (to_device(part.to(x.dtype), x.device) for part in (one - shift, shift))
         if kwargs.get("inplace", False):
             return x.mul_(scale).add_(shift)
         return torch.addcmul(shift, x, scale)

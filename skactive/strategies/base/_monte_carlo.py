@@ -112,9 +112,10 @@ class MonteCarloStrategy(QueryStrategy):
             batches = map_batches(forward, pool, self.batch_size)
             for block, (where, draws) in one_behind(batches):
                 log_p = np.empty((len(draws), len(where), len(network.classes)))
-                for own, logits in zip(log_p, draws, strict=True):
+                # All at once, so that a GPU is waited for once.
+                for own, logits in zip(log_p, torch.stack(draws).cpu().double(), strict=True):
                     network.check_logits(logits, where)
-                    own[:] = torch.log_softmax(logits.to("cpu", torch.float64), 1).numpy()
+                    own[:] = torch.log_softmax(logits, 1).numpy()
                 use(block, log_p)
 
 

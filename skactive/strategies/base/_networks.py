@@ -117,8 +117,9 @@ class PoolNetwork:
         out = np.empty((len(pool), len(self.classes)))
         with counted(self.owner, pool) as pool, scoring(self.scored), torch.inference_mode():
             for block, (where, logits) in one_behind(map_batches(forward, pool, batch_size)):
+                logits = logits.to("cpu", torch.float64)  # first: a GPU is waited for once
                 self.check_logits(logits, where)
-                out[block] = torch.log_softmax(logits.to("cpu", torch.float64), 1).numpy()
+                out[block] = torch.log_softmax(logits, 1).numpy()
         return out
 
     def check(self, pool: Pool) -> None:

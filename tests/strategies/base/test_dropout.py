@@ -234,7 +234,7 @@ def test_masks_that_do_not_fit():
         draw(Varying(), torch.ones(5, 4))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_same_masks_on_cuda(name):
     make, ndim = LAYERS[name]

@@ -69,7 +69,7 @@ def test_picks_keep_their_gains():
     assert found.utilities is None
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_positions_on_a_device():
     chosen = torch.tensor([3, 9, 0], device="cuda")
     assert Own(chosen).select(None, P, 3).indices.tolist() == [3, 9, 0]
