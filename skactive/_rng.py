@@ -16,7 +16,7 @@ _WHERE_NONE: ContextVar[np.random.SeedSequence | None] = ContextVar("_WHERE_NONE
 
 @contextmanager
 def seeds_where_none(seed: int) -> Iterator[None]:
-    """Inside the block, have `random_state=None` draw from a seed, anew at each use, in this thread.
+    """Have `random_state=None` draw from a seed, anew at each use, in this thread.
 
     Parameters
     ----------

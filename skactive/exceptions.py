@@ -3,6 +3,7 @@
 __all__ = [
     "BatchSizeWarning",
     "DatasetError",
+    "FailedRunWarning",
     "ResultsMismatchError",
     "SelectionError",
     "TwoStageWarning",
@@ -30,6 +31,10 @@ class SelectionError(ValueError):
 
 class UnreadableFileError(OSError):
     """An image file cannot be read; the message names it."""
+
+
+class FailedRunWarning(UserWarning):
+    """A strategy of an experiment failed with some seed; the others go on."""
 
 
 class UnreadableFileWarning(UserWarning):

@@ -25,8 +25,8 @@ def interrupts_come_out() -> Iterator[None]:
     estimators: it does not matter what swallows the exception, nor how deep it sits. What else is
     raised after such a signal, of a network that is trained by half, say, is not the reason.
 
-    Outside of the main thread, which alone gets signals, nothing is watched; nor is a signal that is
-    ignored, or that ends the process.
+    Outside of the main thread, which alone gets signals, nothing is watched; nor is a signal that
+    is ignored, or that ends the process.
 
     Yields
     ------

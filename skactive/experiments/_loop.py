@@ -30,6 +30,7 @@ from skactive.experiments._seeds import (
     seeded_clone,
 )
 
+
 @dataclass(frozen=True)
 class Data:
     """The pool with the labels that an oracle would give, and the test data."""

@@ -55,7 +55,12 @@ def run(estimator, out=None, strategies=None, **changes):
     budget = {"n_initial": 20, "n_instances": 10, "n_rounds": 2, "seeds": 1, "progress": False}
     data = digits()
     return run_experiment(
-        estimator, strategies or [Shuffled()], *data, **budget | changes, initial="balanced", out=out
+        estimator,
+        strategies or [Shuffled()],
+        *data,
+        **budget | changes,
+        initial="balanced",
+        out=out,
     )
 
 
@@ -139,7 +144,9 @@ class Stops(Callback):
         raise KeyboardInterrupt  # as skorch's own callbacks do
 
 
-@pytest.mark.parametrize("callback", [Stops(), EarlyStopping("train_loss", patience=1, threshold=9)])
+@pytest.mark.parametrize(
+    "callback", [Stops(), EarlyStopping("train_loss", patience=1, threshold=9)]
+)
 def test_callbacks_still_stop_training(callback, monkeypatch):
     press_at(monkeypatch, 0)
     assert len(run(net(callbacks=[callback])).frame) == 3

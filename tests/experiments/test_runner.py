@@ -117,7 +117,7 @@ def test_an_error_keeps_the_finished_rounds(tmp_path, uninterrupted):
     Fails.__module__, Fails.__qualname__ = FlatSGD.__module__, FlatSGD.__qualname__
     with pytest.raises(RuntimeError, match="no more"):
         run(tmp_path, estimator=Fails())
-    assert len(Results.load(tmp_path).frame) == 2
+    assert len(Results.load(tmp_path).frame) == 4 * 2
     pd.testing.assert_frame_equal(numbers(run(tmp_path)), uninterrupted, check_exact=True)
 
 
