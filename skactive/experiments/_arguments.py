@@ -14,9 +14,9 @@ import torch
 from sklearn.base import clone
 
 from skactive._batches import n_rows
+from skactive._parts import parts, unnamed_parts
 from skactive._validation import Description, check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, Plan
-from skactive.experiments._parts import parts, unnamed_parts
 from skactive.experiments._protocol import Protocol
 
 OWNER = "run_experiment"

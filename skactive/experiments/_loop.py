@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from skactive._batches import n_rows, take_rows
+from skactive._parts import parts
 from skactive._sub_pool import SubPool
 from skactive._validation import check_positions
 from skactive.exceptions import SelectionError
 from skactive.experiments._metrics import measure
-from skactive.experiments._parts import parts
 from skactive.experiments._protocol import Protocol
 from skactive.experiments._records import Record
 from skactive.experiments._resources import PeakMemory, fitted_device, fixed_threads, versions

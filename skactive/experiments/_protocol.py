@@ -8,8 +8,8 @@ from typing import Any
 
 from skorch.callbacks import Callback, EarlyStopping
 
+from skactive._parts import parts
 from skactive._validation import InvalidParameterError, invalid
-from skactive.experiments._parts import parts
 
 _PROTOCOL = "Protocol"
 

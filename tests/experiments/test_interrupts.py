@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
 import torch
@@ -152,12 +153,15 @@ def test_callbacks_still_stop_training(callback, monkeypatch):
     assert len(run(net(callbacks=[callback])).frame) == 3
 
 
+def swallow_and_fail():
+    with suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    raise ValueError("of a network that is not there")
+
+
 def test_what_fails_after_a_swallowed_ctrl_c_is_a_ctrl_c():
     with pytest.raises(KeyboardInterrupt) as caught, interrupts_come_out():
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:
-            raise ValueError("of a network that is not there") from None
+        swallow_and_fail()
     assert isinstance(caught.value.__cause__, ValueError)
     with pytest.raises(ValueError, match="another"), interrupts_come_out():
         raise ValueError("another")
