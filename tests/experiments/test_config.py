@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skactive._validation import InvalidParameterError
 from skactive.exceptions import FailedRunWarning, ResultsMismatchError
 from skactive.experiments import Results, run_experiment
-from skactive.experiments._config import fingerprint, plain
+from skactive.experiments._plain import fingerprint, plain
 from skactive.experiments._records import RecordFile
 from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, Shuffled, Unsure, digits
 
