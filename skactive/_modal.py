@@ -10,6 +10,7 @@ and pandas stay as they are. `_modal_hook` calls it when modAL is imported. What
 - `bootstrap_init`, which learners never stored, so that `repr` and `clone` raised;
 - committees, which did not accept lists;
 - `score`, for labels that are a tensor;
+- `teach`, `fit` and `rebag`, which left a learner with half of what they do where they failed;
 - `np.bool` in `modAL.batch`, a name that NumPy 1.24 to 1.26 lack.
 
 Strategies use `query_result` only, and only where a learner calls them.
@@ -29,6 +30,8 @@ import pandas as pd
 import scipy.sparse as sp
 import sklearn.utils
 import torch
+
+from skactive._modal_teach import make_whole
 
 __all__ = ["mend", "query_result"]
 
@@ -347,8 +350,8 @@ def mend() -> None:
     """Apply every mend to the modAL that is imported, unless that has been done."""
     # Imported here, so that importing skactive does not import it.
     from modAL import batch, disagreement
-    from modAL.models import Committee, base
-    from modAL.models.base import BaseLearner
+    from modAL.models import Committee, base, learners
+    from modAL.models.base import BaseCommittee, BaseLearner
     from modAL.models.learners import ActiveLearner
     from modAL.utils import data
 
@@ -379,6 +382,8 @@ def mend() -> None:
 
     Committee.vote = _accept_lists(Committee.vote)
     Committee.vote_proba = _accept_lists(Committee.vote_proba)
+    own = [kind for kind in vars(learners).values() if inspect.isclass(kind)]
+    make_whole({kind for kind in own if issubclass(kind, (BaseLearner, BaseCommittee))})
     for name in ("vote_entropy", "consensus_entropy", "KL_max_disagreement"):
         stock = getattr(disagreement, name)
         _rebind(stock, _accept_lists(stock))

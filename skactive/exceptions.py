@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchSizeWarning",
     "DatasetError",
+    "FailedRunWarning",
     "InvalidParameterError",
     "ResultsMismatchError",
     "SelectionError",
@@ -51,6 +52,10 @@ class SelectionError(ValueError):
 
 class UnreadableFileError(OSError):
     """An image file cannot be read; the message names it."""
+
+
+class FailedRunWarning(UserWarning):
+    """A strategy of an experiment failed with some seed; the others go on."""
 
 
 class UnreadableFileWarning(UserWarning):

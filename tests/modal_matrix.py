@@ -211,8 +211,9 @@ def run_tests(release, folder, stock):
         report = Path(scratch, "report.xml")
         # No conftest: it might import skactive, and with it mend the stock modAL.
         options = ["--noconftest", "-p", "no:cacheprovider", "-q", f"--junitxml={report}"]
+        tests = ["tests/test_modal.py", *([] if stock else ["tests/test_modal_teach.py"])]
         finished = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, "tests/test_modal.py"],
+            [sys.executable, "-m", "pytest", *options, *tests],
             env=environment,
             cwd=ROOT,
             stdout=subprocess.PIPE,

@@ -19,6 +19,7 @@ SHARED = {
     "_items",
     "_memory",
     "_optional",
+    "_parts",
     "_phrases",
     "_pool",
     "_renamed",
@@ -29,7 +30,8 @@ SHARED = {
 }
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
-    "_modal": {"_validation"},
+    "_modal": {"_modal_teach", "_validation"},
+    "_modal_teach": {"_validation"},
     "_modal_hook": {"_modal"},
     "_validation": {"_faults", "_phrases", "exceptions"},
     "exceptions": {"_faults", "_phrases"},
@@ -42,6 +44,7 @@ ALLOWED = {
     "_rng": {"_validation"},
     "_memory": set(),
     "_optional": set(),
+    "_parts": set(),
     "_renamed": set(),
     "_items": {"_validation"},
     "_pool": {"_batches", "_validation"},

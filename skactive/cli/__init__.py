@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 2 after a user error, or 130 after Ctrl-C.
+        The exit code: 0, or 1 if a strategy failed and others went on, or 2 after a user error, or
+        130 after Ctrl-C.
 
     Examples
     --------
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)  # brings no torch; what runs a command imports it
     try:
         _import_torch(arguments)
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except (ValueError, UnsupportedEstimatorError, OSError) as error:
         message = " ".join(told(error, arguments.words, arguments.options).split())
         print(f"skactive {arguments.command}: error: {message}", file=sys.stderr)
@@ -52,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(_stopped(arguments), file=sys.stderr)
         return 130
-    return 0
 
 
 def _import_torch(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from skactive import strategies
 from skactive.cli._arguments import DATASETS, count, load_dataset
+from skactive.cli._failures import exit_code, said_at_the_end
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -207,8 +208,8 @@ def _plain(name: str) -> str:
     return name.strip().lower().replace("-", "").replace("_", "")
 
 
-def run_demo(arguments: argparse.Namespace) -> None:
-    """Run the demo as the arguments say."""
+def run_demo(arguments: argparse.Namespace) -> int:
+    """Run the demo as the arguments say, and return the exit code."""
     # Imported here: they import torch, and --help does not need it.
     from skactive._device import resolve_device
     from skactive._validation import check_count
@@ -245,23 +246,24 @@ def run_demo(arguments: argparse.Namespace) -> None:
         name: (jointly, strategy) if name in _JOINTLY else strategy
         for name, strategy in chosen.items()
     }
-    results = run_experiment(
-        classifier,
-        arms,
-        data.X_train,
-        data.y_train,
-        data.X_test,
-        data.y_test,
-        n_initial=arguments.initial,
-        initial="balanced",
-        n_instances=arguments.n_instances,
-        n_rounds=arguments.rounds,
-        seeds=arguments.seeds,
-        dataset=arguments.dataset,
-        n_threads=arguments.threads,
-        out=arguments.out,
-        progress=not arguments.quiet,
-    )
+    with said_at_the_end():
+        results = run_experiment(
+            classifier,
+            arms,
+            data.X_train,
+            data.y_train,
+            data.X_test,
+            data.y_test,
+            n_initial=arguments.initial,
+            initial="balanced",
+            n_instances=arguments.n_instances,
+            n_rounds=arguments.rounds,
+            seeds=arguments.seeds,
+            dataset=arguments.dataset,
+            n_threads=arguments.threads,
+            out=arguments.out,
+            progress=not arguments.quiet,
+        )
     out = Path(arguments.out)
     _draw(results, data, out)
     print(f"\n{results.to_text()}\n")
@@ -273,6 +275,7 @@ def run_demo(arguments: argparse.Namespace) -> None:
     for name in ["learning_curves.png", "queried_images.png", "results.jsonl"]:
         if (out / name).exists():
             print(f"  {out / name}")
+    return exit_code(results, "demo")
 
 
 def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:

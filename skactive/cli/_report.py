@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from skactive.cli._failures import name_failed
 from skactive.cli._run import STUDY_FILE
 from skactive.cli._words import IN_A_FILE, told
 from skactive.exceptions import DatasetError
@@ -48,6 +49,7 @@ def write(arguments: argparse.Namespace) -> None:
     from skactive.plotting import write_report
 
     results = Results.load(arguments.folders)
+    name_failed(results, "report")
     names = list(dict.fromkeys(results.frame["strategy"]))
     baseline = arguments.baseline or "Random"
     if arguments.baseline not in {None, *names}:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skactive.cli._arguments import count
+from skactive.cli._failures import exit_code, said_at_the_end
 from skactive.cli._words import IN_A_FILE, placed, within
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def add_run(commands: Any) -> None:
     run.set_defaults(run=run_study, words=IN_A_FILE, options={})
 
 
-def run_study(arguments: argparse.Namespace) -> None:
-    """Run the experiment as the arguments say."""
+def run_study(arguments: argparse.Namespace) -> int:
+    """Run the experiment as the arguments say, and return the exit code."""
     # Imported here: they import torch, and --help does not need it.
     from skactive._validation import InvalidParameterError
     from skactive.cli._study import read_study, try_out
@@ -108,12 +109,14 @@ def run_study(arguments: argparse.Namespace) -> None:
     if arguments.check:
         try_out(study, Path(arguments.config))
         print("Each network has been trained, and each strategy has chosen, on a few images.")
-        return
+        return 0
     out = Path(settings["out"])
     out.mkdir(parents=True, exist_ok=True)
     _keep(Path(arguments.config), out / STUDY_FILE)
-    results = run_experiment(*experiment, **settings, progress=not arguments.quiet)
+    with said_at_the_end():
+        results = run_experiment(*experiment, **settings, progress=not arguments.quiet)
     print(f"\n{_final(results)}\n\nskactive report {out} draws it.")
+    return exit_code(results, "run")
 
 
 def _placed(error: InvalidParameterError, arguments: argparse.Namespace) -> InvalidParameterError:

@@ -14,7 +14,8 @@ import torch
 from sklearn.base import clone
 
 from skactive._batches import n_rows
-from skactive._validation import check_count, describe, invalid
+from skactive._parts import parts, unnamed_parts
+from skactive._validation import Description, check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, Plan
 from skactive.experiments._protocol import Protocol
 
@@ -31,6 +32,15 @@ def check_estimator(parameter: str, estimator: Any) -> None:
             "an estimator with fit, predict and get_params",
             estimator,
             "Pass an instance, such as CNNClassifier('small_cnn', classes=range(10)).",
+        )
+    # A modAL learner that has data is trained on them whenever it is cloned.
+    if any(getattr(part, "X_training", None) is not None for part in parts(estimator)):
+        raise invalid(
+            parameter,
+            OWNER,
+            "a learner without training data of its own",
+            Description(f"{type(estimator).__name__} with X_training"),
+            "Leave X_training and y_training out: each round trains on what is labelled in it.",
         )
 
 
@@ -83,14 +93,17 @@ def warn_of_unknown_classes(arms: Mapping[str, Arm], data: Data) -> None:
     estimators = {id(arm.estimator): arm.estimator for arm in arms.values()}
     for estimator in estimators.values():
         params = estimator.get_params()
-        for name in (n for n in params if n == "classes" or n.endswith("__classes")):
-            known = params[name]
+        lists = {n: params[n] for n in params if n == "classes" or n.endswith("__classes")}
+        for place, part in unnamed_parts(estimator):
+            own = part.get_params(deep=False)
+            lists |= {f"{place}.classes": own["classes"]} if "classes" in own else {}
+        for name, known in lists.items():
             missing = np.unique(data.y) if known is None else np.setdiff1d(data.y, known)
             if len(missing):
                 warnings.warn(
                     f"run_experiment: the estimator's {name}={describe(known)} lacks "
                     f"{missing[:10].tolist()}, which it cannot predict in rounds without such "
-                    f"labels. Pass {name}={np.unique(data.y)[:20].tolist()}.",
+                    f"labels. Pass {name.rpartition('.')[2]}={np.unique(data.y)[:20].tolist()}.",
                     stacklevel=4,
                 )
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from skactive._batches import n_rows, take_rows
 from skactive._renamed import RENAMED
-from skactive._validation import InvalidParameterError, Phrase, describe
+from skactive._validation import Phrase, describe
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments._loop import Arm, Data, Terms
+from skactive.experiments._plain import described, fingerprint
 from skactive.experiments._records import Record
 from skactive.experiments._resources import versions
 
-# A round's own seed replaces `random_state`, and `verbose` changes no number.
-_WITHOUT_EFFECT = frozenset({"random_state", "verbose"})
 _ABSENT = object()
+_NAMED = 6
 
 
 def make_config(
@@ -53,7 +45,7 @@ def make_config(
     dict
         Made of what JSON can hold.
     """
-    common, plan = plain(estimator), terms.plan
+    common, plan = described(estimator), terms.plan
     config = {
         "estimator": common,
         "n_initial": plan.n_initial,
@@ -64,76 +56,15 @@ def make_config(
         "dataset": terms.dataset,
         "protocol": asdict(terms.protocol),
         "n_threads": terms.n_threads,
-        "metrics": {name: plain(scorer) for name, scorer in terms.metrics.items()},
+        "metrics": {name: described(scorer) for name, scorer in terms.metrics.items()},
         "versions": [versions()],
     }
     return json.loads(json.dumps(config, allow_nan=False))
 
 
 def _describe_arm(arm: Arm, common: Any) -> Any:
-    own = plain(arm.estimator)
-    return plain(arm.strategy) | ({} if own == common else {"estimator": own})
-
-
-def plain(value: Any) -> Any:
-    """Turn a parameter into what JSON can hold, the same in every process."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no NaN, and NaN differs from itself
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, (list, tuple, range)):
-        return [plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (np.ndarray, Tensor)):
-        return fingerprint(value)
-    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
-        return _named(_path(value))
-    kind = _path(type(value))
-    if hasattr(value, "get_params"):
-        parameters = value.get_params(deep=False)
-        kept = {key: plain(parameters[key]) for key in parameters if key not in _WITHOUT_EFFECT}
-        return {"class": kind, "params": kept}
-    if isinstance(value, torch.nn.Module):
-        weights = {key: plain(tensor) for key, tensor in value.state_dict().items()}
-        return {"class": kind, "layers": repr(value), "weights": weights}
-    # The default repr ends in the object's address, which changes from process to process.
-    return _named(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)))
-
-
-def _named(description: str) -> str:
-    if "<lambda>" in description:
-        raise InvalidParameterError(
-            f"run_experiment cannot tell {description} from another lambda, and results that are "
-            "kept have to say what they come from. Give the function a name with def."
-        )
-    return description
-
-
-def _path(named: Any) -> str:
-    """Return where a class or function is imported from; private files may be renamed."""
-    public = [part for part in str(named.__module__).split(".") if not part.startswith("_")]
-    return ".".join([*public, named.__qualname__])
-
-
-def fingerprint(X: Any) -> dict[str, Any]:
-    """Describe data by shape, dtype and the first 16 hex digits of a SHA-256 of the values."""
-    digest = hashlib.sha256()
-    shape: list[int] = []
-    dtype = ""
-    X = X.reshape(1) if getattr(X, "shape", None) == () else X
-    total, block = n_rows(X), 1024
-    for start in range(0, max(total, 1), block):
-        rows = take_rows(X, slice(start, start + block))
-        rows = np.asarray(rows.detach().cpu() if isinstance(rows, Tensor) else rows)
-        if rows.dtype.kind == "O":
-            digest.update(repr(rows.tolist()).encode())
-        else:
-            digest.update(np.ascontiguousarray(rows).tobytes())
-        shape, dtype = [total, *rows.shape[1:]], rows.dtype.name
-    return {"shape": shape, "dtype": dtype, "checksum": digest.hexdigest()[:16]}
+    own = described(arm.estimator)
+    return described(arm.strategy) | ({} if own == common else {"estimator": own})
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -220,7 +151,7 @@ def merge_config(out: Path, config: dict[str, Any], records: Collection[Record])
     found = list(differences(stored, config, ""))
     if found:
         raise ResultsMismatchError(
-            f"The results in {str(out)!r} come from another configuration: {'; '.join(found)}.",
+            f"The results in {str(out)!r} come from another configuration: {_some(found)}.",
             Phrase("Pass {another out=} to start anew, or the former values to continue."),
         )
     new_versions = [new for new in config["versions"] if new not in stored["versions"]]
@@ -259,6 +190,12 @@ def differences(old: Any, new: Any, place: str) -> Iterator[str]:
             continue
         inner = f"{place}.{key}" if place else key
         yield from differences(old.get(key, _ABSENT), new.get(key, _ABSENT), inner)
+
+
+def _some(found: list[str]) -> str:
+    """Join the first differences; one edited class may differ in a dozen."""
+    more = len(found) - _NAMED
+    return "; ".join(found[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _shown(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from skactive._validation import InvalidParameterError, invalid
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments._config import differences, read_config
+from skactive.experiments._failures import Failure, read_failures
 from skactive.experiments._records import Record, latest, read_records
 
 _OWNER = "Results.load"
@@ -50,6 +51,22 @@ def load_records(paths: Sequence[str | os.PathLike[str]]) -> list[Record]:
             owner[run] = file
         merged += records
     return merged
+
+
+def load_failures(paths: Sequence[str | os.PathLike[str]]) -> list[Failure]:
+    """Read the runs that failed and have not been finished since, from the same folders or files.
+
+    Parameters
+    ----------
+    paths : sequence of str or path-like
+        Folders with `results.jsonl`, or such files.
+
+    Returns
+    -------
+    list of dict
+        The failed runs.
+    """
+    return [failure for path in paths for failure in read_failures(_file(path).parent)]
 
 
 def _file(path: str | os.PathLike[str]) -> Path:

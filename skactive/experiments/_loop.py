@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from skactive._batches import n_rows, take_rows
+from skactive._parts import parts
 from skactive._pool import Pool
-from skactive._scoring import lent_rng
 from skactive._validation import check_positions
 from skactive.exceptions import SelectionError
 from skactive.experiments._metrics import measure
 from skactive.experiments._protocol import Protocol
 from skactive.experiments._records import Record
 from skactive.experiments._resources import PeakMemory, fitted_device, fixed_threads, versions
-
-# What a seed is for. Streams of different purposes are independent of each other.
-_INITIAL, _ESTIMATOR, _STRATEGY, _MEASUREMENTS = range(4)
-# For rounds in threads of one process, which share its generators.
-_TURNS = threading.Lock()
+from skactive.experiments._seeding import (
+    ESTIMATOR,
+    INITIAL,
+    MEASUREMENTS,
+    STRATEGY,
+    derive_seed,
+    seed_parts,
+    seeded,
+    seeded_clone,
+)
 
 
 @dataclass(frozen=True)
@@ -57,36 +59,6 @@ class Plan:
     n_rounds: int
 
 
-def derive_seed(*entropy: int) -> int:
-    """Mix integers into one seed of 31 bits."""
-    return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device | None) -> Iterator[None]:
-    """Seed the process-wide generators for what has no seed of its own; rounds take turns."""
-    with _TURNS, lent_rng(seed, device):
-        yield
-
-
-def seeded_clone(estimator: Any, seed: int) -> Any:
-    """Clone an estimator or a strategy, and seed every `random_state` in it.
-
-    Parts of one estimator get different seeds: members of an ensemble must not be twins.
-    """
-    return seed_parts(clone(estimator), seed)
-
-
-def seed_parts(estimator: Any, seed: int) -> Any:
-    """Seed every `random_state` in an estimator, and return it."""
-    names = sorted(
-        name
-        for name in estimator.get_params(deep=True)
-        if name == "random_state" or name.endswith("__random_state")
-    )
-    return estimator.set_params(**{name: derive_seed(seed, i) for i, name in enumerate(names)})
-
-
 def initial_positions(y: np.ndarray, plan: Plan, seed: int) -> np.ndarray:
     """Draw the images that are labelled before the first round.
 
@@ -104,7 +76,7 @@ def initial_positions(y: np.ndarray, plan: Plan, seed: int) -> np.ndarray:
     ndarray of shape (n_initial,) and dtype int64
         Positions, in random order.
     """
-    rng = np.random.default_rng(derive_seed(seed, 0, _INITIAL))
+    rng = np.random.default_rng(derive_seed(seed, 0, INITIAL))
     shuffled = rng.permutation(len(y))
     if plan.initial == "random":
         return shuffled[: plan.n_initial]
@@ -191,7 +163,7 @@ def play_round(
                 fitted, _ = _train(arm, seed, earlier, labelled[:until], data, terms, fitted)
         fitted, train_seconds = _train(arm, seed, round_, labelled, data, terms, fitted)
         device = fitted_device(fitted)
-        with _seeded(derive_seed(seed, round_, _MEASUREMENTS), device):
+        with seeded(derive_seed(seed, round_, MEASUREMENTS), device):
             metrics, predict_seconds = measure(fitted, data.X_test, data.y_test, terms.metrics)
         queried, query_seconds = np.empty(0, dtype=np.int64), None
         if round_ < plan.n_rounds:
@@ -221,12 +193,12 @@ def _train(
     arm: Arm, seed: int, round_: int, labelled: np.ndarray, data: Data, terms: Terms, fitted: Any
 ) -> tuple[Any, float]:
     """Train on what is labelled, from scratch or continuing, and say how long it took."""
-    round_seed = derive_seed(seed, round_, _ESTIMATOR)
+    round_seed = derive_seed(seed, round_, ESTIMATOR)
     if terms.protocol.warm_start and fitted is not None:
         seed_parts(fitted, round_seed)
     else:
         fitted = terms.protocol.apply(seeded_clone(arm.estimator, round_seed))
-    with _seeded(round_seed, _named_device(fitted)):
+    with seeded(round_seed, _named_device(fitted)):
         start = time.perf_counter()
         fitted.fit(take_rows(data.X, labelled), data.y[labelled])
         return fitted, time.perf_counter() - start
@@ -234,8 +206,8 @@ def _train(
 
 def _named_device(estimator: Any) -> torch.device | None:
     """Return the CUDA device that a parameter of an estimator names, if there is one."""
-    params = estimator.get_params(deep=True) if torch.cuda.is_available() else {}
-    named = [value for name, value in params.items() if name.rpartition("__")[2] == "device"]
+    inside = parts(estimator) if torch.cuda.is_available() else []
+    named = [part.get_params(deep=False).get("device") for part in inside]
     return next((torch.device(value) for value in named if str(value).startswith("cuda")), None)
 
 
@@ -253,10 +225,10 @@ def _query(
     pool = np.setdiff1d(np.arange(n_rows(data.X)), labelled, assume_unique=True)
     X_pool = _unlabelled(data.X, pool)
     X_labelled, y_labelled = take_rows(data.X, labelled), data.y[labelled]
-    strategy_seed = derive_seed(seed, round_, _STRATEGY)
+    strategy_seed = derive_seed(seed, round_, STRATEGY)
     querier = seeded_clone(arm.strategy, strategy_seed)
     try:
-        with _seeded(strategy_seed, fitted_device(fitted)):
+        with seeded(strategy_seed, fitted_device(fitted)):
             start = time.perf_counter()
             selection = querier.select(
                 fitted, X_pool, plan.n_instances, X_labelled=X_labelled, y_labelled=y_labelled

@@ -86,13 +86,20 @@ def measure(
     )
     if hasattr(fitted, "predict_proba"):
         probabilities = np.asarray(fitted.predict_proba(X_test), dtype=np.float64)
-        metrics["log_loss"] = _log_loss(probabilities, np.asarray(fitted.classes_), y_test)
+        metrics["log_loss"] = _log_loss(probabilities, _classes(fitted), y_test)
         metrics["calibration"] = bins = calibration(probabilities.max(axis=1), right)
         metrics["ece"] = expected_calibration_error(bins)
     for name, scorer in (more or {}).items():
         value = float(scorer(fitted, X_test, y_test))
         metrics["metrics"][name] = value if np.isfinite(value) else None
     return metrics, seconds
+
+
+def _classes(fitted: Any) -> np.ndarray:
+    """Return the classes of the columns of `predict_proba`; a modAL learner leaves them inside."""
+    while not hasattr(fitted, "classes_") and hasattr(fitted, "estimator"):
+        fitted = fitted.estimator
+    return np.asarray(fitted.classes_)
 
 
 def _f1(predicted: np.ndarray, true: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from skorch.callbacks import Callback, EarlyStopping
 
+from skactive._parts import parts
 from skactive._validation import InvalidParameterError, Phrase, invalid
 
 _PROTOCOL = "Protocol"
@@ -170,15 +171,7 @@ def _networks(estimator: Any, parameter: str, name: str) -> list[Any]:
 
 def _estimators(estimator: Any) -> list[Any]:
     """Return an estimator, and those inside it."""
-    inside = estimator.get_params(deep=True).values()
-    return [
-        estimator,
-        *(
-            p
-            for p in inside
-            if hasattr(p, "fit") and hasattr(p, "get_params") and not isinstance(p, type)
-        ),
-    ]
+    return [part for part in parts(estimator) if hasattr(part, "fit")]
 
 
 def _lacks(parameter: str, estimator: Any, name: str) -> InvalidParameterError:

@@ -42,6 +42,8 @@ def fixed_threads(n: int) -> Iterator[None]:
 
 def fitted_device(fitted: Any) -> torch.device:
     """Return the device that a fitted estimator computes on."""
+    fitted = fitted.learner_list[0] if hasattr(fitted, "learner_list") else fitted
+    fitted = fitted.estimator if hasattr(fitted, "query_strategy") else fitted
     fitted = fitted[-1] if hasattr(fitted, "steps") else fitted
     fitted = getattr(fitted, "best_estimator_", fitted)
     module = getattr(fitted, "module_", None)

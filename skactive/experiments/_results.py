@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skactive.experiments import _comparison, _seeds, _tables
-from skactive.experiments._load import load_records
+from skactive.experiments._failures import Failure
+from skactive.experiments._load import load_failures, load_records
 from skactive.experiments._records import Record
 from skactive.experiments._strategy_tests import StrategyTests
 
@@ -23,9 +24,15 @@ class Results(StrategyTests):
     records : iterable of dict
         A dict per finished round, as `run_experiment` makes them and `results.jsonl` holds them.
         What is missing becomes NaN; a missing `dataset` is called "data".
+    failures : iterable of dict, default=()
+        The runs that failed.
 
     Attributes
     ----------
+    failures : list of dict
+        A dict for each run that failed and has not been finished since: `dataset`, `strategy`,
+        `seed`, the `round` that it failed in, the `error` and its `traceback`. Its earlier rounds
+        are in `frame`.
     frame : pandas.DataFrame
         A row per round, with the columns
 
@@ -69,8 +76,10 @@ class Results(StrategyTests):
         20    margin         0.550 ± 0.071          –          1.00
     """
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, records: Iterable[Record], failures: Iterable[Failure] = ()) -> None:
         import pandas as pd
+
+        self.failures = list(failures)
 
         rows = [dict(record) for record in records]
         names = [name for name in Record.__annotations__ if name != "metrics"]
@@ -105,7 +114,8 @@ class Results(StrategyTests):
             If two hold results on data of one name that come from different configurations.
         """
         several = not isinstance(paths, (str, os.PathLike))
-        return cls(load_records(list(paths) if several else [paths]))  # type: ignore[arg-type, list-item]
+        every: Any = list(paths) if several else [paths]  # type: ignore[arg-type]
+        return cls(load_records(every), load_failures(every))
 
     def __repr__(self) -> str:
         runs = self.frame[["dataset", "strategy", "seed"]].drop_duplicates()
@@ -171,10 +181,11 @@ class Results(StrategyTests):
         """
         return self._part(self._compared(_seeds.comparable))
 
-    @staticmethod
-    def _part(frame: pd.DataFrame) -> Results:
+    def _part(self, frame: pd.DataFrame) -> Results:
         part = Results([])
         part.frame = frame
+        names = set(part.frame["dataset"])
+        part.failures = [failure for failure in self.failures if failure["dataset"] in names]
         return part
 
     def summary(self) -> pd.DataFrame:

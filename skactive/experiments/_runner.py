@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from skactive.exceptions import FailedRunWarning
 from skactive.experiments._arguments import (
     OWNER,
     check_arms,
@@ -28,6 +30,7 @@ from skactive.experiments._arguments import (
     warn_of_unknown_classes,
 )
 from skactive.experiments._config import make_config, merge_config, store_config
+from skactive.experiments._failures import Failed, FailureFile, announce
 from skactive.experiments._loop import Arm, Data, Terms
 from skactive.experiments._metrics import check_metrics
 from skactive.experiments._protocol import Protocol
@@ -127,7 +130,9 @@ def run_experiment(
     Returns
     -------
     Results
-        The rounds of these strategies and seeds, those read from `out` included.
+        The rounds of these strategies and seeds, those read from `out` included. `failures` holds
+        the runs that failed, a run being a strategy with a seed: the others went on, and the same
+        call with the same `out` tries these again.
 
     Raises
     ------
@@ -135,8 +140,15 @@ def run_experiment(
         If an argument is wrong.
     ResultsMismatchError
         If `out` holds results of another configuration; the message says what differs.
-    SelectionError
-        If a strategy picks an image twice, one that is not in the pool, or too few.
+    Exception
+        If every run fails: the first error, such as a SelectionError of a strategy that picks an
+        image twice. Ctrl-C is no failure; it ends the experiment, also where an estimator
+        swallows it, and the round that it cuts is not kept.
+
+    Warns
+    -----
+    FailedRunWarning
+        At the end, if a run has failed and others have not.
 
     Examples
     --------
@@ -182,6 +194,7 @@ def run_experiment(
     with nullcontext() if folder is None else RecordFile(folder / "results.jsonl") as file:
         if folder is not None and file is not None:
             store_config(folder, setup.config, file.records)
+        known, failures = FailureFile(folder), list[Failed]()
         stored = _by_run([] if file is None else latest(file.records))
         done = {run: _finished(stored.get(run, {}), n_rounds) for run in grid}
         with tqdm(
@@ -192,15 +205,37 @@ def run_experiment(
             file=sys.stderr,
             dynamic_ncols=True,
         ) as bar:
-            for record in play(setup.arms, setup.data, setup.terms, done, setup.n_jobs):
+            for result in play(setup.arms, setup.data, setup.terms, done, setup.n_jobs):
+                if isinstance(result, Failed):
+                    known.add(result.failure)
+                    failures.append(result)
+                    if progress:
+                        bar.write(f"{announce(result.failure)}. The others go on.", sys.stderr)
+                    continue
                 if file is not None:
-                    file.append(record)
-                name, seed = record["strategy"], record["seed"]
-                done[name, seed].append(record)
-                shown = {"strategy": name, "seed": seed, "labels": record["n_labelled"]}
-                bar.set_postfix(shown | {"accuracy": f"{record['accuracy']:.3f}"}, refresh=False)
+                    file.append(result)
+                known.passed(result)
+                name, seed = result["strategy"], result["seed"]
+                done[name, seed].append(result)
+                shown = {"strategy": name, "seed": seed, "labels": result["n_labelled"]}
+                bar.set_postfix(shown | {"accuracy": f"{result['accuracy']:.3f}"}, refresh=False)
                 bar.update()
-    return Results([record for run in grid for record in done[run]])
+    _tell_failures(failures, len(grid))
+    records = [record for run in grid for record in done[run]]
+    return Results(records, [result.failure for result in failures])
+
+
+def _tell_failures(failures: Sequence[Failed], n_runs: int) -> None:
+    """Warn of the runs that failed; if there are no others, raise the first error."""
+    if len(failures) == n_runs:
+        raise failures[0].exception
+    if failures:
+        told = "; ".join(announce(result.failure) for result in failures)
+        warnings.warn(
+            f"{OWNER}: {told}. The other runs are finished; the same call tries the failed again.",
+            FailedRunWarning,
+            stacklevel=3,
+        )
 
 
 def check_experiment(*args: Any, **kwargs: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
+from skactive.experiments._failures import Failed, failed, portable
 from skactive.experiments._loop import Arm, Data, Terms, labelled_at, play_round
 from skactive.experiments._records import Record
 
@@ -20,12 +21,12 @@ def play(
     terms: Terms,
     done: Mapping[Run, Sequence[Record]],
     n_jobs: int,
-) -> Iterator[Record]:
+) -> Iterator[Record | Failed]:
     """Compute what is not done yet.
 
     A round needs the labels that the rounds before it asked for, and runs need nothing of each
     other. What travels to another process and back is one round; the caller, who alone
-    writes, gets each as soon as it ends.
+    writes, gets each as soon as it ends. A run that fails ends there; the others go on.
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ def play(
 
     Yields
     ------
-    Record
-        A finished round.
+    Record or Failed
+        A finished round, or what ended a run.
     """
     if n_jobs == 1:
         yield from _one_by_one(arms, data, terms, done)
@@ -54,15 +55,34 @@ def play(
 
 def _one_by_one(
     arms: Mapping[str, Arm], data: Data, terms: Terms, done: Mapping[Run, Sequence[Record]]
-) -> Iterator[Record]:
+) -> Iterator[Record | Failed]:
     for (name, seed), records in done.items():
         fitted = None
         for round_ in range(len(records), terms.plan.n_rounds + 1):
             labelled = labelled_at(round_, seed, data.y, terms.plan, records)
-            record, fitted = play_round(
+            result, fitted = _try_round(
                 name, arms[name], seed, round_, labelled, data, terms, fitted
             )
-            yield record
+            yield result
+            if isinstance(result, Failed):
+                break
+
+
+def _try_round(
+    name: str,
+    arm: Arm,
+    seed: int,
+    round_: int,
+    labelled: Any,
+    data: Data,
+    terms: Terms,
+    fitted: Any,
+) -> tuple[Record | Failed, Any]:
+    """Play a round; a KeyboardInterrupt is no failure, and comes out."""
+    try:
+        return play_round(name, arm, seed, round_, labelled, data, terms, fitted)
+    except Exception as error:
+        return failed(terms.dataset, name, seed, round_, error), None
 
 
 def _side_by_side(
@@ -71,14 +91,15 @@ def _side_by_side(
     terms: Terms,
     done: Mapping[Run, Sequence[Record]],
     n_jobs: int,
-) -> Iterator[Record]:
+) -> Iterator[Record | Failed]:
     """Take one round of every unfinished run at a time, those that are behind first."""
     fitted: dict[Run, Any] = {}
+    over: set[Run] = set()
     # A batch of one: what is finished is handed over, and written, at once.
     with Parallel(
         n_jobs=n_jobs, return_as="generator_unordered", prefer="processes", batch_size=1
     ) as parallel:
-        while waiting := [run for run in done if len(done[run]) <= terms.plan.n_rounds]:
+        while waiting := [r for r in done if len(done[r]) <= terms.plan.n_rounds and r not in over]:
             waiting.sort(key=lambda run: len(done[run]))
             tasks = []
             for name, seed in waiting:
@@ -102,9 +123,12 @@ def _side_by_side(
                         before,
                     )
                 )
-            for record, after in parallel(tasks):
-                fitted[record["strategy"], record["seed"]] = after
-                yield record
+            for result, after in parallel(tasks):
+                if isinstance(result, Failed):
+                    over.add((result.failure["strategy"], result.failure["seed"]))
+                else:
+                    fitted[result["strategy"], result["seed"]] = after
+                yield result
 
 
 def _elsewhere(
@@ -119,6 +143,7 @@ def _elsewhere(
     y_test: np.ndarray,
     terms: Terms,
     fitted: Any,
-) -> tuple[Record, Any]:
+) -> tuple[Record | Failed, Any]:
     data = Data(X, y, X_test, y_test)
-    return play_round(name, arm, seed, round_, labelled, data, terms, fitted)
+    result, after = _try_round(name, arm, seed, round_, labelled, data, terms, fitted)
+    return portable(result) if isinstance(result, Failed) else result, after

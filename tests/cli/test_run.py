@@ -64,6 +64,31 @@ def test_run_writes_results_and_says_what_came_out(ran):
     assert lines[-1] == "skactive report results draws it."
 
 
+def test_what_failed_is_named_at_the_end_and_in_the_exit_code(tmp_path, monkeypatch, capsys):
+    """One failing strategy does not end an experiment (MetaAutoML#332)."""
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("no\nroom")
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(STUDY.replace("seeds = 2", "seeds = 1"))
+    command = ["run", "small.toml", "--out", "out", "--quiet"]
+    with monkeypatch.context() as patch:
+        patch.setattr("skactive.strategies.Margin.choose", fail)
+        assert cli.main(command) == 1
+    shown = capsys.readouterr()
+    assert shown.err == (
+        "skactive run: Margin with seed 0 failed in round 0: RuntimeError: no room\n"
+        "The other runs are finished. failures.json has the tracebacks; the same command tries the "
+        "failed runs again.\n"
+    )
+    assert "Random" in shown.out
+    assert cli.main(["report", "out"]) == 0
+    assert "report: Margin with seed 0 failed in round 0" in capsys.readouterr().err
+    assert cli.main(command) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_the_same_command_continues(ran, monkeypatch, capsys):
     monkeypatch.chdir(ran)
     before = (ran / "results" / "results.jsonl").read_bytes()

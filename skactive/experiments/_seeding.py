@@ -1,0 +1,63 @@
+"""The seeds of a round, and how they reach whatever draws."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+
+from skactive._parts import unnamed_parts
+from skactive._rng import seeds_where_none
+from skactive._scoring import lent_rng
+from skactive.experiments._interrupts import interrupts_come_out
+
+# What a seed is for. Streams of different purposes are independent of each other.
+INITIAL, ESTIMATOR, STRATEGY, MEASUREMENTS = range(4)
+# For rounds in threads of one process, which share its generators.
+_TURNS = threading.Lock()
+
+
+def derive_seed(*entropy: int) -> int:
+    """Mix integers into one seed of 31 bits."""
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | None) -> Iterator[None]:
+    """Seed what has no seed of its own; rounds take turns, and a Ctrl-C comes out.
+
+    The process-wide generators are lent, and what a strategy or an estimator makes inside itself
+    with `random_state=None` is seeded, where it is of skactive.
+    """
+    with _TURNS, interrupts_come_out(), lent_rng(seed, device), seeds_where_none(seed):
+        yield
+
+
+def seeded_clone(estimator: Any, seed: int) -> Any:
+    """Clone an estimator or a strategy, and seed every `random_state` in it.
+
+    Parts of one estimator get different seeds: members of an ensemble must not be twins.
+    """
+    return seed_parts(clone(estimator), seed)
+
+
+def seed_parts(estimator: Any, seed: int) -> Any:
+    """Seed every `random_state` in an estimator, in lists too, and return it."""
+    names = sorted(
+        name
+        for name in estimator.get_params(deep=True)
+        if name == "random_state" or name.endswith("__random_state")
+    )
+    unnamed = [
+        part
+        for _, part in unnamed_parts(estimator)
+        if "random_state" in part.get_params(deep=False)
+    ]
+    for i, part in enumerate(unnamed, start=len(names)):
+        part.set_params(random_state=derive_seed(seed, i))
+    return estimator.set_params(**{name: derive_seed(seed, i) for i, name in enumerate(names)})
