@@ -31,7 +31,7 @@ SHARED = {
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
     "_modal": {"_modal_teach", "_validation"},
-    "_modal_teach": {"_validation"},
+    "_modal_teach": {"_parts"},
     "_modal_hook": {"_modal"},
     "_validation": {"_faults", "_phrases", "exceptions"},
     "exceptions": {"_faults", "_phrases"},
