@@ -17,6 +17,7 @@ SHARED = {
     "_device",
     "_memory",
     "_optional",
+    "_parts",
     "_renamed",
     "_rng",
     "_scoring",
@@ -26,7 +27,8 @@ SHARED = {
 }
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
-    "_modal": {"_validation"},
+    "_modal": {"_validation", "_modal_teach"},
+    "_modal_teach": {"_parts"},
     "_modal_hook": {"_modal"},
     "_validation": {"exceptions"},
     "exceptions": set(),
@@ -37,6 +39,7 @@ ALLOWED = {
     "_rng": {"_validation"},
     "_memory": set(),
     "_optional": set(),
+    "_parts": set(),
     "_renamed": set(),
     "_sub_pool": {"_batches"},
     "gradients": SHARED,

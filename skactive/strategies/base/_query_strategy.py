@@ -18,6 +18,7 @@ from skactive._sub_pool import SubPool
 from skactive._validation import as_numbers, check_count, check_positions, describe, invalid
 from skactive.exceptions import SelectionError
 from skactive.selection import Picks
+from skactive.strategies.base._labelled import check_labelled
 from skactive.strategies.base._readable import readable_positions
 
 BATCH_CONSTRAINTS: dict[str, list] = {
@@ -138,7 +139,8 @@ class QueryStrategy(BaseEstimator, ABC):
         Raises
         ------
         InvalidParameterError
-            If a parameter is not what it must be, the pool is empty, or `n_instances` exceeds it.
+            If a parameter is not what it must be, the pool is empty, `n_instances` exceeds it, or
+            labelled samples and labels differ in number.
         NotFittedError
             If the estimator is not fitted.
         UnsupportedEstimatorError
@@ -176,6 +178,7 @@ class QueryStrategy(BaseEstimator, ABC):
             high_is="the size of the pool",
             remedy="Ask for fewer, or pass a larger pool.",
         )
+        check_labelled(self, X_labelled, y_labelled)
         # Embeddings may come from a Pipeline of their own.
         sources = (estimator, getattr(self, "embeddings", None))
         positions = readable_positions(sources, X_pool, self)
