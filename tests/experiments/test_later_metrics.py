@@ -44,7 +44,7 @@ def test_what_is_not_recorded_is_named(tmp_path, function, metrics):
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     message = (
         r"^The finished rounds lack roc_auc_ovr, which cannot be computed any more: neither "
-        r"networks nor predictions are kept\. Leave it out of metrics=, or pass another out= to train again"
+        r"networks nor predictions are kept\. Leave it out of metrics=, or pass another out= to tr"
     )
     with pytest.raises(ResultsMismatchError, match=message):
         run(tmp_path, function, **{"metrics": metrics, "progress": False})

@@ -61,6 +61,14 @@ class Nested(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
+class Listed(FlatSGD):
+    """A classifier with a list of classes."""
+
+    def __init__(self, classes=None, random_state=None):
+        super().__init__(random_state=random_state)
+        self.classes = classes
+
+
 ENSEMBLES = {
     "Committee": lambda: Committee([learner(), learner()]),
     "Voting in Committee": lambda: Committee(
