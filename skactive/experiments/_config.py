@@ -12,6 +12,7 @@ from typing import Any
 from skactive._renamed import RENAMED
 from skactive._validation import Phrase, describe
 from skactive.exceptions import ResultsMismatchError
+from skactive.experiments._later_metrics import check_later
 from skactive.experiments._loop import Arm, Data, Terms
 from skactive.experiments._plain import described, fingerprint
 from skactive.experiments._records import Record
@@ -148,6 +149,8 @@ def merge_config(out: Path, config: dict[str, Any], records: Collection[Record])
     stored = read_config(path)
     known = stored["strategies"]
     stored["strategies"] = {name: known[name] for name in known if name in recorded}
+    check_later(stored["metrics"], config["metrics"])
+    stored["metrics"] = config["metrics"] | stored["metrics"]
     found = list(differences(stored, config, ""))
     if found:
         raise ResultsMismatchError(

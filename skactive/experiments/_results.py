@@ -25,14 +25,11 @@ class Results(StrategyTests):
         A dict per finished round, as `run_experiment` makes them and `results.jsonl` holds them.
         What is missing becomes NaN; a missing `dataset` is called "data".
     failures : iterable of dict, default=()
-        The runs that failed.
+        A dict for each run that failed and has not been finished since: `dataset`, `strategy`,
+        `seed`, `round`, `error` and `traceback`; its earlier rounds are among the records.
 
     Attributes
     ----------
-    failures : list of dict
-        A dict for each run that failed and has not been finished since: `dataset`, `strategy`,
-        `seed`, the `round` that it failed in, the `error` and its `traceback`. Its earlier rounds
-        are in `frame`.
     frame : pandas.DataFrame
         A row per round, with the columns
 
@@ -113,8 +110,7 @@ class Results(StrategyTests):
         ResultsMismatchError
             If two hold results on data of one name that come from different configurations.
         """
-        several = not isinstance(paths, (str, os.PathLike))
-        every: Any = list(paths) if several else [paths]  # type: ignore[arg-type]
+        every = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         return cls(load_records(every), load_failures(every))
 
     def __repr__(self) -> str:

@@ -31,6 +31,7 @@ from skactive.experiments._arguments import (
 )
 from skactive.experiments._config import make_config, merge_config, store_config
 from skactive.experiments._failures import Failed, FailureFile, announce
+from skactive.experiments._later_metrics import changed
 from skactive.experiments._loop import Arm, Data, Terms
 from skactive.experiments._metrics import check_metrics
 from skactive.experiments._protocol import Protocol
@@ -123,7 +124,9 @@ def run_experiment(
         `results.jsonl`, written whole or not at all; `config.json` holds what decides the numbers.
         The same call continues after a kill, computes no finished round again, and ends with the
         same numbers (on a CPU, on the same versions). More rounds, seeds or strategies extend what
-        is there. One process at a time may use the folder.
+        is there, and so do metrics that can be computed from what is recorded, "accuracy" and
+        "balanced_accuracy". Code of your own is compared too, with what it calls. One process at a
+        time may use the folder.
     progress : bool, default=True
         Whether to show a progress bar, on standard error.
 
@@ -194,6 +197,8 @@ def run_experiment(
     with nullcontext() if folder is None else RecordFile(folder / "results.jsonl") as file:
         if folder is not None and file is not None:
             store_config(folder, setup.config, file.records)
+            for record in changed(latest(file.records), setup.terms.metrics):
+                file.append(record)
         known, failures = FailureFile(folder), list[Failed]()
         stored = _by_run([] if file is None else latest(file.records))
         done = {run: _finished(stored.get(run, {}), n_rounds) for run in grid}

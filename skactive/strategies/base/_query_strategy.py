@@ -25,6 +25,7 @@ from skactive._validation import (
 from skactive.exceptions import SelectionError
 from skactive.selection import Picks
 from skactive.strategies.base._given import given_rows
+from skactive.strategies.base._labelled import check_labelled
 from skactive.strategies.base._readable import readable_part
 
 BATCH_CONSTRAINTS: dict[str, list] = {
@@ -180,7 +181,8 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
         ------
         InvalidParameterError
             If a parameter is not what it must be, the pool is empty or cannot be read by position,
-            `n_instances` exceeds it, or the embeddings are not one row per sample.
+            `n_instances` exceeds it, labelled samples and labels differ in number, or the
+            embeddings are not one row per sample.
         NotFittedError
             If the estimator is not fitted.
         UnsupportedEstimatorError
@@ -206,6 +208,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             )
         n_instances = self._checked_count(n_instances, len(pool), "the size of the pool")
         pool, labelled = self._with_embeddings(pool, X_labelled, embeddings, embeddings_labelled)
+        check_labelled(self, X_labelled, y_labelled)
         # Embeddings may come from a Pipeline of their own.
         part = readable_part((estimator, getattr(self, "embeddings", None)), pool, self)
         self._checked_count(n_instances, len(part), "the files of the pool that can be read")
