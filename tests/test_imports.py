@@ -54,7 +54,9 @@ ALLOWED = {
     "strategies": SHARED | {"fisher", "gradients", "selection", "_modal"},
     "experiments": SHARED | {"strategies"},
     "plotting": SHARED | {"experiments"},
-    "cli": SHARED | {"experiments", "plotting", "datasets", "estimators", "strategies", ""},
+    "labelling": SHARED | {"experiments", "estimators", "datasets", "strategies"},
+    "cli": SHARED
+    | {"experiments", "plotting", "datasets", "estimators", "strategies", "labelling", ""},
     "__main__": {"cli"},
     "__init__": {
         "_modal_hook",
