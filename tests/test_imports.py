@@ -66,6 +66,7 @@ ALLOWED = {
         "experiments",
         "fisher",
         "gradients",
+        "labelling",
         "plotting",
         "protocols",
         "selection",
@@ -119,7 +120,7 @@ def test_private_files_are_imported_from_their_own_room_only():
 
 
 HEAVY = {"torch", "torchvision", "numpy", "scipy", "pandas", "sklearn", "skorch", "modAL"}
-HEAVY |= {"joblib", "matplotlib", "tqdm", "PIL", "pytest"}
+HEAVY |= {"joblib", "matplotlib", "tqdm", "PIL", "pytest", "starlette", "uvicorn"}
 
 
 def run(code):
@@ -136,6 +137,7 @@ def run(code):
         "import skactive; hasattr(skactive, 'nope'), hasattr(skactive, '__wrapped__')",
         "import skactive.strategies as s; dir(s), hasattr(s, 'nope')",
         "import skactive.exceptions",
+        "from skactive.labelling import LabelSession",
     ],
 )
 def test_importing_skactive_is_light(code):

@@ -56,7 +56,7 @@ def scan(
     _touch(database, found.touched)
     _change(database, found.changed)
     _move(database, found.moved)
-    _add(database, found.new, n_test, progress)
+    _add(database, sorted(found.new), n_test, progress)
     return Scan(
         len(files), len(found.new), len(found.moved), len(found.changed), len(found.lost), refused
     )
@@ -152,7 +152,7 @@ def _drawn(database: Database, groups: dict[str, str], n_test: int | None) -> tu
     """Return the seed and the last place of the share for measuring, drawn once for all."""
     seed, last = database.get("seed"), database.get("test_up_to")
     if seed is None or last is None:
-        seed = secrets.token_hex(8)
+        seed = seed or secrets.token_hex(8)
         wanted = n_test if n_test is not None else min(N_TEST, len(groups) // 5)
         last = draw_test(groups.values(), wanted, seed)
         with database.writing() as connection:
