@@ -131,7 +131,8 @@ def _add(
     """Add files to the catalogue, and draw the share for measuring if that was not done yet."""
     if not files:
         return
-    groups = groups_of(files)
+    n_known = database.count("SELECT COUNT(*) FROM image")
+    groups = groups_of(files, n_known + len(files))
     seed, last = _drawn(database, groups, n_test)
     done = 0
     for piece in pieces(files):

@@ -9,20 +9,22 @@ from collections.abc import Iterable
 from skactive.labelling._files import File
 
 _MINUTE = 60 * 10**9
-# More files of one folder in one minute were copied then, not photographed.
-_BURST = 100
+# More files of one folder in one minute were copied then, not photographed; and so were those that
+# are more than a tenth of all.
+_BURST = 30
 
 
-def groups_of(files: Iterable[File]) -> dict[str, str]:
+def groups_of(files: Iterable[File], n_files: int) -> dict[str, str]:
     """Return the group of each file by path: those that one burst of a camera may have made.
 
-    A group is a folder and a minute. Where more than a hundred files of a folder have the same
-    minute, it is that of a copy and says nothing: each file is a group of its own.
+    A group is a folder and a minute. Where more than thirty files of a folder have the same minute,
+    or more than a tenth of all `n_files`, it is that of a copy and says nothing: each file is a group
+    of its own.
     """
     minutes = {file.path: _minute(file) for file in files}
     sizes = Counter(minutes.values())
     return {
-        path: minute if sizes[minute] <= _BURST else f"{minute}/{path}"
+        path: minute if sizes[minute] <= min(_BURST, n_files // 10) else f"{minute}/{path}"
         for path, minute in minutes.items()
     }
 

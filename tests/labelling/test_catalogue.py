@@ -161,7 +161,7 @@ def burst(folder, minute, n):
 
 def test_a_group_is_a_folder_and_a_minute():
     files = [*burst("a", 1, 3), *burst("a", 2, 3), *burst("b", 1, 3)]
-    groups = groups_of(files)
+    groups = groups_of(files, 1000)
     members = defaultdict(set)
     for path, group in groups.items():
         members[group].add(path)
@@ -169,8 +169,18 @@ def test_a_group_is_a_folder_and_a_minute():
 
 
 def test_files_that_were_copied_in_one_minute_are_no_burst():
-    groups = groups_of([*burst("a", 1, 101), *burst("b", 1, 100)])
-    assert len(set(groups.values())) == 101 + 1
+    files = [*burst("a", 1, 31), *burst("b", 1, 30)]
+    assert len(set(groups_of(files, 1000).values())) == 31 + 1
+    assert len(set(groups_of(burst("a", 1, 12), 119).values())) == 12
+    assert len(set(groups_of(burst("a", 1, 12), 120).values())) == 1
+
+
+def test_a_small_folder_that_was_copied_is_not_one_group(tmp_path):
+    make_folder(tmp_path, 20, minutes=0)
+    database = Database(tmp_path)
+    scan(database, tmp_path)
+    assert database.count("SELECT COUNT(*) FROM image WHERE share = 'test'") == 4
+    database.close()
 
 
 def test_groups_are_never_on_both_sides(tmp_path):
