@@ -28,6 +28,7 @@ from skactive.labelling._settings import find_strategy, load_settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from skactive.labelling._exchange import Imported
     from skactive.labelling._rounds import Learner
 
 _OWNER = "LabelSession"
@@ -429,6 +430,44 @@ class LabelSession:
         if path is not None:
             table.to_csv(path, index=False)
         return table
+
+    def export(self, path: str | PathLike[str]) -> int:
+        """Write the labels.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            What its name says: a `.csv` with a line per image and labeller; a `.json` of Label
+            Studio, with the images in the order in which they are asked for, and predictions; a
+            folder, without a dot, for one folder of images per class.
+
+        Returns
+        -------
+        int
+            The number of lines, tasks or files.
+        """
+        from skactive.labelling._exchange import export
+
+        return export(self.database, self.folder, Path(path))
+
+    def import_(self, path: str | PathLike[str]) -> Imported:
+        """Read labels that were given elsewhere; what is known already is not written twice.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            A file or folder that `export` has written; a `.csv` with the columns `path` and
+            `class`; a `.json` of Label Studio; a folder of images per class; or another session's
+            folder, whose events are merged with those that are here.
+
+        Returns
+        -------
+        Imported
+            How many were new, and which files are not here.
+        """
+        from skactive.labelling._exchange import import_
+
+        return import_(self.database, self.folder, Path(path), self._labeller)
 
     def close(self) -> None:
         """Let go of the images that were asked for and of the file; everything stays on disk."""

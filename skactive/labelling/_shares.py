@@ -18,8 +18,8 @@ def groups_of(files: Iterable[File], n_files: int) -> dict[str, str]:
     """Return the group of each file by path: those that one burst of a camera may have made.
 
     A group is a folder and a minute. Where more than thirty files of a folder have the same minute,
-    or more than a tenth of all `n_files`, it is that of a copy and says nothing: each file is a group
-    of its own.
+    or more than a tenth of all `n_files`, it is that of a copy and says nothing: each file is a
+    group of its own.
     """
     minutes = {file.path: _minute(file) for file in files}
     sizes = Counter(minutes.values())
