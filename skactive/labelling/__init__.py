@@ -4,4 +4,6 @@ from skactive.labelling._exchange import Imported
 from skactive.labelling._results import Accuracy, Stopping
 from skactive.labelling._session import LabelSession
 
-__all__ = ["Accuracy", "Imported", "LabelSession", "Stopping"]
+from skactive.labelling._serve import serve
+
+__all__ = ["Accuracy", "Imported", "LabelSession", "Stopping", "serve"]

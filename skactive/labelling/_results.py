@@ -145,3 +145,14 @@ def stopping(curve: list[Round]) -> Stopping:
         f"In three rounds the accuracy has changed by {change:.1%}; "
         f"the last two networks agree with a kappa of {agreements[-1]:.2f}.",
     )
+
+
+def suspicious(database: Database, n: int) -> list[tuple[int, float, int | None]]:
+    """Return the images with the most suspicious labels: id, self-confidence, proposed class."""
+    rows: list[tuple[int, float, int | None]] = database.read(
+        "SELECT s.image, s.score, s.proposed FROM suspicion s JOIN image i ON i.id = s.image"
+        " WHERE i.state = 'ok' AND EXISTS (SELECT 1 FROM label l WHERE l.image = s.image"
+        " AND l.kind = 'label') ORDER BY s.score, s.image LIMIT ?",
+        n,
+    )
+    return rows

@@ -99,14 +99,3 @@ def _confirmed(learner: Learner) -> set[int]:
     """Return the images whose label was given or confirmed in a review."""
     rows = learner.database.read("SELECT image FROM label WHERE via = 'review'")
     return {i for (i,) in rows}
-
-
-def suspicious(database: Any, n: int) -> list[tuple[int, float, int | None]]:
-    """Return the images with the most suspicious labels: id, self-confidence, proposed class."""
-    rows: list[tuple[int, float, int | None]] = database.read(
-        "SELECT s.image, s.score, s.proposed FROM suspicion s JOIN image i ON i.id = s.image"
-        " WHERE i.state = 'ok' AND EXISTS (SELECT 1 FROM label l WHERE l.image = s.image"
-        " AND l.kind = 'label') ORDER BY s.score, s.image LIMIT ?",
-        n,
-    )
-    return rows

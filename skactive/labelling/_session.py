@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import threading
 import uuid
+import webbrowser
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -22,6 +24,7 @@ from skactive.labelling._results import (
     last_round,
     rounds,
     stopping,
+    suspicious,
 )
 from skactive.labelling._settings import find_strategy, load_settings
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from skactive.labelling._exchange import Imported
     from skactive.labelling._rounds import Learner
+    from skactive.labelling._serve import Server
 
 _OWNER = "LabelSession"
 
@@ -116,7 +120,7 @@ class LabelSession:
         labeller: str | None = None,
         random_state: int | None = None,
     ) -> None:
-        self.folder = _checked_folder(folder)
+        self.folder = checked_folder(folder)
         _check_whole("n_test", n_test)
         _check_whole("random_state", random_state)
         _check_learning(strategy, estimator)
@@ -127,10 +131,11 @@ class LabelSession:
         self.settings = load_settings(
             self.database, strategy=name, network=network, size=size, subsample=subsample
         )
-        self._labeller = self._named("labeller", labeller or _user(), labeller_id)
+        self._labeller = self._named("labeller", labeller or user(), labeller_id)
         self._tab = f"python {uuid.uuid4()}"
         self._fitted: Any = None
         self._closed = False
+        self._server: Server | None = None
         for class_ in _names(classes):
             self._named("classes", class_, class_id)
         if random_state is not None and self.database.get("seed") is None:
@@ -400,7 +405,7 @@ class LabelSession:
         """
         import pandas as pd
 
-        from skactive.labelling._review import review, suspicious
+        from skactive.labelling._review import review
 
         _check_whole("n", n, 1)
         review(self._learner())
@@ -469,10 +474,65 @@ class LabelSession:
 
         return import_(self.database, self.folder, Path(path), self._labeller)
 
+    # The page -----------------------------------------------------------------------------------
+
+    def start(self, *, port: int = 0, train: bool = True) -> str:
+        """Open the page from a thread, and return its address; `close` ends it.
+
+        Parameters
+        ----------
+        port : int, default=0
+            Where to listen; 0 is a port of the folder's own.
+        train : bool, default=True
+            Whether a process trains meanwhile.
+
+        Returns
+        -------
+        str
+            The address, with a key.
+        """
+        from skactive.labelling._serve import Server
+
+        name = self.database.value("SELECT name FROM labeller WHERE id = ?", self._labeller)
+        self._server = Server(
+            self.folder,
+            [str(name)],
+            port=port,
+            train=train,
+            strategy=self._strategy,
+            estimator=self._estimator,
+        )
+        self._server.start()
+        return self._server.addresses[0].url
+
+    def serve(self, *, port: int = 0, train: bool = True) -> None:
+        """Open the page in a browser, and return after Ctrl-C.
+
+        Parameters
+        ----------
+        port : int, default=0
+            Where to listen; 0 is a port of the folder's own.
+        train : bool, default=True
+            Whether a process trains meanwhile.
+        """
+        url = self.start(port=port, train=train)
+        print(f"Label at {url}\nCtrl-C ends it; every label is on disk.")
+        webbrowser.open(url)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
     def close(self) -> None:
         """Let go of the images that were asked for and of the file; everything stays on disk."""
         if not self._closed:
             self._closed = True
+            self._stop()
             release(self.database, self._tab)
             self.database.close()
 
@@ -492,7 +552,8 @@ _ROUND_COLUMNS = (
 )
 
 
-def _checked_folder(folder: Any) -> Path:
+def checked_folder(folder: Any) -> Path:
+    """Return a folder as it is, or raise."""
     if not isinstance(folder, (str, PathLike)) or not Path(folder).is_dir():
         raise invalid("folder", _OWNER, "a folder of image files", folder)
     return Path(folder).resolve()
@@ -522,7 +583,8 @@ def _names(classes: Any) -> list[Any]:
     return [] if classes is None else list(classes)
 
 
-def _user() -> str:
+def user() -> str:
+    """Return the name of the user."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # no such user, as in some containers

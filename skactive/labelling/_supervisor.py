@@ -46,7 +46,8 @@ class Supervisor:
         self._stopped.set()
         if self.worker is not None:
             self.worker.kill()  # which it is made for
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         failed = 0
