@@ -2,8 +2,7 @@
 
 from skactive.labelling._exchange import Imported
 from skactive.labelling._results import Accuracy, Stopping
-from skactive.labelling._session import LabelSession
-
 from skactive.labelling._serve import serve
+from skactive.labelling._session import LabelSession
 
 __all__ = ["Accuracy", "Imported", "LabelSession", "Stopping", "serve"]

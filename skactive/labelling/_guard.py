@@ -53,11 +53,11 @@ class Guard:
             await _answer(send, status, body, more)
             return
         scope["labeller"] = self._who(headers)
-        limited = _Limited(receive)
-        try:
-            await self.app(scope, limited, _with_headers(send))
-        except _TooLongError:
-            await _answer(send, 413, "The request is too long.", {})
+        body_read = await _read(receive)
+        if body_read is None:
+            await _answer(send, 413, "The request is too long.", {"connection": "close"})
+            return
+        await self.app(scope, _again(body_read, receive), _with_headers(send))
 
     def _verdict(self, scope: Any, headers: dict[str, str]) -> tuple[int, str, dict[str, str]]:
         """Return a status and a message, or 0 if the request may pass."""
@@ -76,7 +76,7 @@ class Guard:
             return 415, "What is written has to be JSON.", {}
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MOST_BYTES:
-            return 413, "The request is too long.", {}
+            return 413, "The request is too long.", {"connection": "close"}
         return 0, "", {}
 
     def _let_in(self, scope: Any) -> tuple[int, str, dict[str, str]]:
@@ -104,23 +104,26 @@ class Guard:
         return found
 
 
-class _TooLongError(Exception):
-    """More bytes came than was said."""
+async def _read(receive: Any) -> bytes | None:
+    """Return the body of a request, or None if it is longer than it may be, whatever it said."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > MOST_BYTES:
+            return None
+    return body
 
 
-class _Limited:
-    """Receives at most MOST_BYTES."""
+def _again(body: bytes, receive: Any) -> Any:
+    """Return a receive that gives the body that was read, and then what comes."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
 
-    def __init__(self, receive: Any) -> None:
-        self.receive = receive
-        self.n_bytes = 0
+    async def wrapped() -> Any:
+        return messages.pop() if messages else await receive()
 
-    async def __call__(self) -> Any:
-        message = await self.receive()
-        self.n_bytes += len(message.get("body", b""))
-        if self.n_bytes > MOST_BYTES:
-            raise _TooLongError
-        return message
+    return wrapped
 
 
 def _with_headers(send: Any) -> Any:

@@ -50,6 +50,7 @@ def _encoded(content: bytes, side: int) -> tuple[bytes, str]:
         if upright.mode.startswith("I;16"):
             upright = upright.point(lambda value: value / 256).convert("L")
         shown = upright.convert("RGB")
+    shown.info = {}  # comments and such would be written too
     small = max(shown.size) <= _SMALL
     shown.thumbnail((side, side))
     out = io.BytesIO()
