@@ -15,12 +15,14 @@ Open a page on which a person labels the images of a folder.
 Images come in the order in which they teach a network the most; it trains in the background. Each
 key press is on disk before the next image is shown. The same command goes on tomorrow. All of it
 is in FOLDER/.skactive; `skactive labels` reads and writes it."""
-_WORDS = {
-    "The 'labellers' parameter of serve": "--labeller",
-    "'strategy' parameter": "--strategy option",
-    "'size' parameter": "--size option",
-    " of LabelSession": "",
-    " of serve": "",
+# The options that stand for parameters, in messages.
+_OPTIONS = {
+    "folder": "FOLDER",
+    "labellers": "--labeller",
+    "classes": "--classes",
+    "strategy": "--strategy",
+    "network": "--network",
+    "size": "--size",
 }
 
 
@@ -64,7 +66,7 @@ def add_label(commands: Any) -> None:
     label.add_argument("--port", type=count(0), default=0, metavar="N", help="default: its own")
     label.add_argument("--no-browser", action="store_true", help="only print the address")
     label.add_argument("--no-training", action="store_true", help="only label, at random")
-    label.set_defaults(run=serve, out=None, words=_WORDS, torch=False)
+    label.set_defaults(run=serve, out=None, words={}, options=_OPTIONS, torch=False)
 
 
 def serve(arguments: argparse.Namespace) -> None:
@@ -110,7 +112,7 @@ def add_labels(commands: Any) -> None:
         command.add_argument("folder", metavar="FOLDER", help="the folder of images")
         if path:
             command.add_argument("path", metavar=path, help="file or folder")
-        command.set_defaults(run=run_labels, out=None, words=_WORDS, torch=False)
+        command.set_defaults(run=run_labels, out=None, words={}, options=_OPTIONS, torch=False)
 
 
 def run_labels(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from skactive._sub_pool import SubPool
+from skactive._pool import Pool
 from skactive.labelling._cache import ImageCache
 from skactive.labelling._catalogue import pieces
 from skactive.labelling._database import Database
@@ -186,7 +186,7 @@ def _query(learner: Learner, estimator: Any, seed: int) -> np.ndarray:
     names = class_names(database)
     found = strategy.select(
         estimator,
-        SubPool(learner.cache.images, ids),
+        Pool(learner.cache.images, ids),
         n,
         X_labelled=learner.cache.rows(known),
         y_labelled=np.array([names[labels[i]] for i in known.tolist()]),

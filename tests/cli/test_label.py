@@ -26,9 +26,10 @@ def test_label_opens_a_page_before_torch_is_imported_and_ends_with_ctrl_c(folder
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise SystemExit('torch was imported')")
     path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-m", "skactive", "label", str(folder)]
+    command += ["--no-browser", "--no-training"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "skactive", "label", str(folder), "--no-browser"]
-        + ["--no-training", "--classes", "fox,deer", "--labeller", "ada", "--size", "32"],
+        [*command, "--classes", "fox,deer", "--labeller", "ada", "--size", "32"],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -73,9 +74,9 @@ def test_labels(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["label", "nowhere"], "'folder' parameter must be a folder"),
+        (["label", "nowhere"], "FOLDER must be a folder of image files"),
         (["label", "FOLDER", "--host", "0.0.0.0"], "--labeller must be the names"),
-        (["label", "FOLDER", "--strategy", "best"], "--strategy option must be one of"),
+        (["label", "FOLDER", "--strategy", "best"], "--strategy must be one of"),
         (["labels", "status", "FOLDER"], "has no labels; skactive label opens it"),
     ],
 )

@@ -27,7 +27,6 @@ finally:
         ("demo --help", 0),
         ("label --help", 0),
         ("labels --help", 0),
-        ("labels status nowhere", 2),
         ("run --help", 0),
         ("report --help", 0),
         ("", 2),
