@@ -1,7 +1,7 @@
 # make demo    watch query strategies choose real images for a CNN (two to three minutes)
 # make quick   style, types, and the tests of what changed since the last commit: half a minute
 #              at most; ROOM=gradients or ROOM=strategies/_badge for those of a room or a file
-# make test    run all tests
+# make test    run all tests; those of the page need chromium (apt-get install chromium)
 # make lint    style, docstrings and types
 # make doctest run the examples in the docstrings
 # make study   the committed experiment: all strategies, two pools, five seeds (an hour, two cores)

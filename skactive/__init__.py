@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skactive import experiments as experiments
     from skactive import fisher as fisher
     from skactive import gradients as gradients
+    from skactive import labelling as labelling
     from skactive import plotting as plotting
     from skactive import protocols as protocols
     from skactive import selection as selection
@@ -33,6 +34,7 @@ if not TYPE_CHECKING:  # type checkers would think that this finds misspelt name
         "experiments",
         "fisher",
         "gradients",
+        "labelling",
         "plotting",
         "protocols",
         "selection",

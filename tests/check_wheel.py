@@ -21,6 +21,9 @@ assert skactive.__file__.startswith(folder), skactive.__file__
 assert load_fashion_mnist().X_train.shape == (3000, 28, 28)
 assert (files("skactive.datasets") / "data" / "LICENSE-fashion-mnist.txt").is_file()
 assert (files("skactive") / "py.typed").is_file()
+assert b"<!doctype html>" in (files("skactive.labelling") / "page" / "index.html").read_bytes()
+assert (files("skactive.labelling") / "page" / "page.js").is_file()
+assert (files("skactive.labelling") / "page" / "page.css").is_file()
 print("skactive", version("skactive"), "imports from the wheel, with its data and its licence")
 """
 

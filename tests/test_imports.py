@@ -57,7 +57,9 @@ ALLOWED = {
     "strategies": SHARED | {"fisher", "gradients", "selection", "_modal"},
     "experiments": SHARED | {"strategies"},
     "plotting": SHARED | {"experiments"},
-    "cli": SHARED | {"experiments", "plotting", "datasets", "estimators", "strategies", ""},
+    "labelling": SHARED | {"experiments", "estimators", "datasets", "strategies"},
+    "cli": SHARED
+    | {"experiments", "plotting", "datasets", "estimators", "strategies", "labelling", ""},
     "__main__": {"cli"},
     "__init__": {
         "_modal_hook",
@@ -67,6 +69,7 @@ ALLOWED = {
         "experiments",
         "fisher",
         "gradients",
+        "labelling",
         "plotting",
         "protocols",
         "selection",
@@ -120,7 +123,7 @@ def test_private_files_are_imported_from_their_own_room_only():
 
 
 HEAVY = {"torch", "torchvision", "numpy", "scipy", "pandas", "sklearn", "skorch", "modAL"}
-HEAVY |= {"joblib", "matplotlib", "tqdm", "PIL", "pytest"}
+HEAVY |= {"joblib", "matplotlib", "tqdm", "PIL", "pytest", "starlette", "uvicorn"}
 
 
 def run(code):
@@ -137,6 +140,7 @@ def run(code):
         "import skactive; hasattr(skactive, 'nope'), hasattr(skactive, '__wrapped__')",
         "import skactive.strategies as s; dir(s), hasattr(s, 'nope')",
         "import skactive.exceptions",
+        "from skactive.labelling import LabelSession",
     ],
 )
 def test_importing_skactive_is_light(code):

@@ -1,4 +1,4 @@
-"""The command line: `skactive demo`, `skactive run` and `skactive report`."""
+"""The command line: `skactive label`, `skactive demo`, `skactive run` and `skactive report`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import skactive
 from skactive.cli._arguments import Parser
 from skactive.cli._demo import add_demo
+from skactive.cli._label import add_label, add_labels
 from skactive.cli._report import add_report
 from skactive.cli._run import add_run
 from skactive.cli._words import told
@@ -44,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)  # brings no torch; what runs a command imports it
     try:
-        _import_torch(arguments)
+        if getattr(arguments, "torch", True):
+            _import_torch(arguments)
         return arguments.run(arguments) or 0
-    except (ValueError, UnsupportedEstimatorError, OSError) as error:
+    except (ValueError, UnsupportedEstimatorError, OSError, ImportError) as error:
         message = " ".join(told(error, arguments.words, arguments.options).split())
         print(f"skactive {arguments.command}: error: {message}", file=sys.stderr)
         return 2
@@ -93,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="skactive", description="Deep active learning for images.")
     parser.add_argument("--version", action="version", version=f"skactive {skactive.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    add_label(commands)
+    add_labels(commands)
     add_demo(commands)
     add_run(commands)
     add_report(commands)

@@ -25,6 +25,8 @@ finally:
         ("--version", 0),
         ("--help", 0),
         ("demo --help", 0),
+        ("label --help", 0),
+        ("labels --help", 0),
         ("run --help", 0),
         ("report --help", 0),
         ("", 2),

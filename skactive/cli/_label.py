@@ -1,0 +1,166 @@
+"""`skactive label` and `skactive labels`: people label a folder of images, a network learns."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import webbrowser
+from typing import Any
+
+from skactive.cli._arguments import count
+
+_DESCRIPTION = """\
+Open a page on which a person labels the images of a folder.
+
+Images come in the order in which they teach a network the most; it trains in the background. Each
+key press is on disk before the next image is shown. The same command goes on tomorrow. All of it
+is in FOLDER/.skactive; `skactive labels` reads and writes it."""
+# The options that stand for parameters, in messages.
+_OPTIONS = {
+    "folder": "FOLDER",
+    "labellers": "--labeller",
+    "classes": "--classes",
+    "strategy": "--strategy",
+    "network": "--network",
+    "size": "--size",
+}
+
+
+def add_label(commands: Any) -> None:
+    """Add the command and its options to the parser."""
+    label = commands.add_parser(
+        "label",
+        help="label a folder of images; a network learns meanwhile",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    label.add_argument("folder", metavar="FOLDER", help="the folder of images")
+    label.add_argument(
+        "--classes", default="", metavar="NAMES", help="names of classes, separated by commas"
+    )
+    label.add_argument("--strategy", metavar="NAME", help="what chooses (default: margin)")
+    label.add_argument("--network", metavar="NAME", help="what learns (default: small_cnn)")
+    label.add_argument(
+        "--size", type=count(8), metavar="N", help="pixels at which it learns (default: 64)"
+    )
+    label.add_argument(
+        "--test",
+        type=count(0),
+        metavar="N",
+        help="images kept for measuring, drawn at random (default: 200, at most a fifth)",
+    )
+    label.add_argument(
+        "--labeller",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="who labels (default: you); again for each further person",
+    )
+    label.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where to listen; any but this computer's own needs --labeller, and nothing is "
+        "encrypted there (default: %(default)s)",
+    )
+    label.add_argument("--port", type=count(0), default=0, metavar="N", help="default: its own")
+    label.add_argument("--no-browser", action="store_true", help="only print the address")
+    label.add_argument("--no-training", action="store_true", help="only label, at random")
+    label.set_defaults(run=serve, out=None, words={}, options=_OPTIONS, torch=False)
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Open the page."""
+    from skactive import labelling
+
+    def ready(addresses: Any) -> None:
+        for address in addresses:
+            print(f"{address.labeller} labels at {address.url}", flush=True)
+        if arguments.host not in {"127.0.0.1", "localhost"}:
+            print("The page is open to the network, and nothing is encrypted.", flush=True)
+        print("Ctrl-C ends it; every label is on disk.", flush=True)
+        if not arguments.no_browser:
+            webbrowser.open(addresses[0].url)
+
+    names = ("strategy", "network", "size")
+    labelling.serve(
+        arguments.folder,
+        classes=[name for name in arguments.classes.split(",") if name.strip()],
+        labellers=arguments.labeller,
+        host=arguments.host,
+        port=arguments.port,
+        n_test=arguments.test,
+        train=not arguments.no_training,
+        settings={name: getattr(arguments, name) for name in names},
+        ready=ready,
+    )
+
+
+def add_labels(commands: Any) -> None:
+    """Add the commands that read and write labels."""
+    labels = commands.add_parser("labels", help="what was labelled: status, export, import, …")
+    what = labels.add_subparsers(metavar="WHAT", required=True, dest="what")
+    helps = {
+        "status": ("how far it is, and how accurate", None),
+        "export": ("write labels.csv, tasks.json (Label Studio) or a folder per class", "TO"),
+        "import": ("read such a file or folder, or another person's folder", "FROM"),
+        "predict": ("write a CSV file with a class for every image", "TO"),
+        "review": ("list the labels that are most likely wrong", None),
+    }
+    for name, (text, path) in helps.items():
+        command = what.add_parser(name, help=text, description=text)
+        command.add_argument("folder", metavar="FOLDER", help="the folder of images")
+        if path:
+            command.add_argument("path", metavar=path, help="file or folder")
+        command.set_defaults(run=run_labels, out=None, words={}, options=_OPTIONS, torch=False)
+
+
+def run_labels(arguments: argparse.Namespace) -> None:
+    """Do what is asked with the labels of a folder."""
+    from pathlib import Path
+
+    from skactive.labelling import LabelSession
+
+    if not (Path(arguments.folder) / ".skactive").is_dir():
+        raise ValueError(f"{arguments.folder} has no labels; skactive label opens it.")
+    with LabelSession(arguments.folder) as session:
+        _ACTIONS[arguments.what](session, arguments)
+
+
+def _status(session: Any, arguments: argparse.Namespace) -> None:
+    labels = session.labels()
+    print(f"{len(labels)} of {session.scan_.total} images are labelled.")
+    for name, n in labels["class"].value_counts().items():
+        print(f"  {name}: {n}")
+    print(f"Accuracy: {session.accuracy()}")
+    print(session.stopping().why)
+
+
+def _export(session: Any, arguments: argparse.Namespace) -> None:
+    print(f"{session.export(arguments.path)} written to {arguments.path}")
+
+
+def _import(session: Any, arguments: argparse.Namespace) -> None:
+    done = session.import_(arguments.path)
+    print(f"{done.new} new, {done.known} known already")
+    if done.unknown:
+        print(f"{len(done.unknown)} are not here, first {done.unknown[0]}", file=sys.stderr)
+
+
+def _predict(session: Any, arguments: argparse.Namespace) -> None:
+    table = session.predict(arguments.path)
+    print(f"{len(table)} written to {arguments.path}")
+
+
+def _review(session: Any, arguments: argparse.Namespace) -> None:
+    for row in session.suspicious(20).itertuples(index=False):
+        print("\t".join(str(value) for value in row))
+
+
+_ACTIONS = {
+    "status": _status,
+    "export": _export,
+    "import": _import,
+    "predict": _predict,
+    "review": _review,
+}

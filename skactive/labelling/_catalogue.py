@@ -1,0 +1,184 @@
+"""The catalogue: what is in the folder, kept up to date in small pieces."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skactive.labelling._database import Database
+from skactive.labelling._files import File, Refused, digest, walk
+from skactive.labelling._matching import Known, match
+from skactive.labelling._shares import draw_test, groups_of, place
+
+# Rows per transaction: a person who presses a key waits for no more than one of these.
+PIECE = 500
+N_TEST = 200
+
+
+@dataclass
+class Scan:
+    """What a scan found: numbers of files, and those that were left out, with the reason."""
+
+    total: int = 0
+    new: int = 0
+    renamed: int = 0
+    changed: int = 0
+    missing: int = 0
+    refused: list[Refused] = field(default_factory=list)
+
+
+def scan(
+    database: Database,
+    folder: Path,
+    n_test: int | None = None,
+    progress: Callable[[int, int], Any] = lambda done, todo: None,
+) -> Scan:
+    """Bring the catalogue up to date with the folder.
+
+    A file that was renamed or moved is known again by its content, and keeps its labels. One whose
+    content has changed keeps them too, and is proposed for review.
+    """
+    files, refused = {}, []
+    for file in walk(folder):
+        if isinstance(file, File):
+            files[file.path] = file
+        else:
+            refused.append(file)
+    rows = database.read("SELECT path, id, bytes, mtime_ns, digest, state FROM image")
+    known = {path: Known(*rest) for path, *rest in rows}
+    found = match(known, files, lambda path: _digest(folder, path))
+    states = {row.id: row.state for row in known.values()}
+    _lose(database, [i for i in found.lost if states[i] != "missing"])
+    _find(database, [i for i in found.same if states[i] == "missing"])
+    _touch(database, found.touched)
+    _change(database, found.changed)
+    _move(database, found.moved)
+    _add(database, sorted(found.new), n_test, progress)
+    return Scan(
+        len(files), len(found.new), len(found.moved), len(found.changed), len(found.lost), refused
+    )
+
+
+def _digest(folder: Path, path: str) -> str | None:
+    """Return a file's digest, or None if it cannot be read."""
+    try:
+        return digest(folder / path)
+    except OSError:
+        return None
+
+
+def _lose(database: Database, ids: list[int]) -> None:
+    for piece in pieces([(i,) for i in ids]):
+        with database.writing() as connection:
+            connection.executemany("UPDATE image SET state = 'missing' WHERE id = ?", piece)
+
+
+def _find(database: Database, ids: list[int]) -> None:
+    for piece in pieces([(i,) for i in ids]):
+        with database.writing() as connection:
+            connection.executemany("UPDATE image SET state = 'ok' WHERE id = ?", piece)
+
+
+def _touch(database: Database, rows: list[tuple[int, File]]) -> None:
+    for piece in pieces([(file.mtime_ns, i) for i, file in rows]):
+        with database.writing() as connection:
+            connection.executemany(
+                "UPDATE image SET mtime_ns = ?, state = 'ok' WHERE id = ?", piece
+            )
+
+
+def _change(database: Database, rows: list[tuple[int, File]]) -> None:
+    """Note the new content of files that were changed in place; labels of the old are in doubt."""
+    for piece in pieces(rows):
+        with database.writing() as connection:
+            for i, file in piece:
+                connection.execute(
+                    "UPDATE image SET bytes = ?, mtime_ns = ?, digest = NULL, cached = 0,"
+                    " state = 'ok' WHERE id = ?",
+                    (file.bytes, file.mtime_ns, i),
+                )
+                connection.execute(
+                    "INSERT OR REPLACE INTO suspicion SELECT ?, 0, NULL"
+                    " WHERE EXISTS (SELECT 1 FROM label WHERE image = ?)",
+                    (i, i),
+                )
+
+
+def _move(database: Database, rows: list[tuple[int, File]]) -> None:
+    """Give rows their new paths, in one transaction: they may have changed places."""
+    with database.writing() as connection:
+        for i, _ in rows:
+            connection.execute("UPDATE image SET path = '?' || id WHERE id = ?", (i,))
+        for i, file in rows:
+            _make_way(connection, file.path)
+            connection.execute(
+                "UPDATE image SET path = ?, mtime_ns = ?, state = 'ok' WHERE id = ?",
+                (file.path, file.mtime_ns, i),
+            )
+
+
+def _make_way(connection: Any, path: str) -> None:
+    """Rename the row of a lost file at whose path there is another now."""
+    connection.execute("UPDATE image SET path = path || '?' || id WHERE path = ?", (path,))
+
+
+def _add(
+    database: Database, files: list[File], n_test: int | None, progress: Callable[[int, int], Any]
+) -> None:
+    """Add files to the catalogue, and draw the share for measuring if that was not done yet."""
+    if not files:
+        return
+    n_known = database.count("SELECT COUNT(*) FROM image")
+    groups = groups_of(files, n_known + len(files))
+    seed, last = _drawn(database, groups, n_test)
+    done = 0
+    for piece in pieces(files):
+        rows = [
+            (*file, groups[file.path], "test" if place(seed, groups[file.path]) <= last else "pool")
+            for file in piece
+        ]
+        with database.writing() as connection:
+            connection.executemany(
+                'INSERT INTO image (path, bytes, mtime_ns, "group", share) VALUES (?, ?, ?, ?, ?)',
+                rows,
+            )
+        done += len(rows)
+        progress(done, len(files))
+
+
+def _drawn(database: Database, groups: dict[str, str], n_test: int | None) -> tuple[str, str]:
+    """Return the seed and the last place of the share for measuring, drawn once for all."""
+    seed, last = database.get("seed"), database.get("test_up_to")
+    if seed is None or last is None:
+        seed = seed or secrets.token_hex(8)
+        wanted = n_test if n_test is not None else min(N_TEST, len(groups) // 5)
+        last = draw_test(groups.values(), wanted, seed)
+        with database.writing() as connection:
+            rows = [("seed", seed), ("test_up_to", last)]
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+    return seed, last
+
+
+def fingerprint(database: Database, folder: Path, n: int = PIECE) -> int:
+    """Compute the digests of up to n files that have none; return how many there were.
+
+    Only with them is a file known again under another name, so this is done early, and in pieces
+    behind the person's back.
+    """
+    rows = database.read(
+        "SELECT id, path FROM image WHERE digest IS NULL AND state != 'missing' LIMIT ?", n
+    )
+    found = [(_digest(folder, path) or "", i) for i, path in rows]
+    with database.writing() as connection:
+        connection.executemany("UPDATE image SET digest = ? WHERE id = ?", found)
+    return len(rows)
+
+
+def pieces(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    """Split rows into lists of a length that makes a short transaction."""
+    rows = list(rows)
+    for start in range(0, len(rows), PIECE):
+        yield rows[start : start + PIECE]

@@ -1,0 +1,164 @@
+"""Labels out of a folder and into it: CSV, a folder per class, Label Studio's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from skactive.labelling._database import Database
+from skactive.labelling._errors import RefusedError, invalid
+from skactive.labelling._events import Event, record
+from skactive.labelling._names import class_id, labeller_id
+
+_OWNER = "LabelSession"
+
+
+class Decision(NamedTuple):
+    """One line of an exchange: who decided what about which file."""
+
+    path: str
+    kind: str
+    class_: str | None
+    labeller: str | None = None
+    via: str = "import"
+    at: int | None = None
+    event: str | None = None
+    digest: str | None = None
+
+
+@dataclass
+class Imported:
+    """What an import did: numbers of decisions, and the files that are not in the folder.
+
+    Attributes
+    ----------
+    new : int
+        Decisions that were written.
+    known : int
+        Those that held already.
+    unknown : list of str
+        Files that are not here, or not images.
+    """
+
+    new: int
+    known: int
+    unknown: list[str]
+
+
+def decisions(database: Database) -> list[Decision]:
+    """Return all that holds now, of every labeller, in the order of the paths."""
+    rows = database.read(
+        "SELECT i.path, l.kind, COALESCE(m.name, c.name), p.name, l.via, l.at, e.uuid, i.digest"
+        " FROM label l JOIN image i ON i.id = l.image JOIN labeller p ON p.id = l.labeller"
+        " JOIN event e ON e.id = l.event LEFT JOIN class c ON c.id = l.class"
+        " LEFT JOIN class m ON m.id = c.merged_into ORDER BY i.path, p.name"
+    )
+    return [Decision(*row) for row in rows]
+
+
+def take_in(database: Database, found: list[Decision], labeller: int) -> Imported:
+    """Write decisions that came from elsewhere; `labeller` decided those that do not say who.
+
+    One that is known, by its event or because it holds already, is not written twice. A file that
+    is not found by its path is found by its content, where the decision says that.
+    """
+    images = dict(database.read("SELECT path, id FROM image"))
+    by_content = unique_digests(database)
+    events: dict[int, list[Event]] = {}
+    done = Imported(0, 0, [])
+    held = {
+        (image, person): (kind, class_)
+        for image, person, kind, class_ in database.read(
+            "SELECT image, labeller, kind, class FROM label"
+        )
+    }
+    for one in found:
+        image = images.get(one.path, by_content.get(one.digest or ""))
+        if image is None:
+            done.unknown.append(one.path)
+            continue
+        person = labeller_id(database, one.labeller) if one.labeller else labeller
+        class_ = class_id(database, one.class_) if one.kind == "label" else None
+        if held.get((image, person)) == (one.kind, class_):
+            done.known += 1
+            continue
+        event = Event(image, one.kind, class_, via=one.via, at=one.at)
+        if one.event:
+            event.uuid = one.event
+        events.setdefault(person, []).append(event)
+    for person, of_person in events.items():
+        new = _record_pieces(database, person, of_person)
+        done.new += new
+        done.known += len(of_person) - new
+    return done
+
+
+def unique_digests(database: Database) -> dict[str, int]:
+    """Return the image of each content that only one image has."""
+    rows = database.read(
+        "SELECT digest, MIN(id) FROM image WHERE digest != '' GROUP BY digest HAVING COUNT(*) = 1"
+    )
+    return dict(rows)
+
+
+def _record_pieces(database: Database, person: int, events: list[Event]) -> int:
+    from skactive.labelling._catalogue import pieces
+
+    return sum(len(record(database, person, piece)) for piece in pieces(events))
+
+
+# Formats -----------------------------------------------------------------------------------------
+
+
+def _format(path: Path, writing: bool) -> Callable[..., Any]:
+    """Return what reads or writes a file or a folder."""
+    from skactive.labelling import _csv_file, _label_studio, _sorted_folder
+
+    kinds: dict[str, Any] = {".csv": _csv_file, ".json": _label_studio, "": _sorted_folder}
+    if not writing and path.is_dir():
+        kind: Any = _sorted_folder
+    else:
+        kind = kinds.get(path.suffix.lower())
+    if kind is None:
+        must = "a file .csv or .json (of Label Studio), or a folder for one folder per class"
+        raise invalid("path", _OWNER, must, str(path))
+    found: Callable[..., Any] = kind.write if writing else kind.read
+    return found
+
+
+def export(database: Database, folder: Path, path: Path) -> int:
+    """Write the labels in the format that the path says; return how many lines or files."""
+    if path.suffix == "" and folder in (path.resolve(), *path.resolve().parents):
+        remedy = "Its files would be new images there."
+        must = "a folder outside of the one that is labelled"
+        raise invalid("path", _OWNER, must, str(path), remedy)
+    written: int = _format(path, writing=True)(database, folder, path)
+    return written
+
+
+def import_(database: Database, folder: Path, path: Path, labeller: int) -> Imported:
+    """Read labels in the format that the path says, or of another session's folder or file."""
+    if not path.exists():
+        raise invalid("path", _OWNER, "a file or folder that there is", str(path))
+    other = _database_of(path)
+    try:
+        if other is not None:
+            from skactive.labelling._merge import merge
+
+            return merge(database, other)
+        found: list[Decision] = _format(path, writing=False)(database, folder, path)
+        return take_in(database, found, labeller)
+    except RefusedError as error:
+        raise invalid("path", _OWNER, "labels in a known form", str(path), str(error)) from error
+
+
+def _database_of(path: Path) -> Path | None:
+    """Return the file of labels of another session, if the path leads to one."""
+    from skactive.labelling._database import DATABASE, HOME
+
+    for place in (path, path / DATABASE, path / HOME / DATABASE):
+        if place.suffix == ".sqlite" and place.is_file():
+            return place
+    return None

@@ -1,0 +1,79 @@
+"""How the network learns and what it asks for: settings that are stored with the labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from skactive import strategies
+from skactive.labelling._database import Database
+from skactive.labelling._errors import invalid
+
+_OWNER = "LabelSession"
+# Trained jointly with a module that predicts losses, which these strategies read.
+_JOINTLY = ("LearningLoss", "LPLGrad")
+_NOT_ALONE = {
+    *("ClassBalanced", "Hybrid", "ProbabilityStrategy", "QueryStrategy", "Selection"),
+    *("Subsample", "Switch"),
+}
+KNOWN = [name for name in strategies.__all__ if name not in _NOT_ALONE]
+
+
+@dataclass
+class Settings:
+    """What is stored: names and numbers. Objects that were passed are stored by their repr."""
+
+    strategy: str = "Margin"
+    network: str = "small_cnn"
+    size: int = 64
+    subsample: int = 5000
+    n_instances: int = 60
+
+
+def load_settings(database: Database, **given: Any) -> Settings:
+    """Return the stored settings, with those that are given, which are stored from now on."""
+    stored = json.loads(database.get("settings") or "{}")
+    known = asdict(Settings())
+    merged = {**known, **{key: stored[key] for key in known if key in stored}}
+    merged.update({key: value for key, value in given.items() if value is not None})
+    found = Settings(**merged)
+    check_settings(found)
+    if asdict(found) != stored:
+        database.set("settings", json.dumps(asdict(found)))
+    return found
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise if a setting is not what it must be."""
+    for name, low in (("size", 8), ("subsample", 1), ("n_instances", 1)):
+        value = getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise invalid(name, _OWNER, f"an int of at least {low}", value)
+    if not isinstance(settings.network, str):
+        must = "the name of a network, such as 'small_cnn'"
+        raise invalid("network", _OWNER, must, settings.network, "Pass others as estimator=.")
+
+
+def find_strategy(name: str) -> str:
+    """Return the name of a strategy as it is spelt; case, - and _ do not matter."""
+    plain = {known.lower(): known for known in KNOWN}
+    found = plain.get(name.strip().lower().replace("-", "").replace("_", ""))
+    if found is None:
+        raise invalid("strategy", _OWNER, f"one of {', '.join(KNOWN)}, or a strategy", name)
+    return found
+
+
+def make_strategy(name: str, seed: int) -> Any:
+    """Make a strategy of its name."""
+    kind = getattr(strategies, find_strategy(name))
+    return kind(random_state=seed)
+
+
+def make_estimator(settings: Settings) -> Any:
+    """Make the network that a session trains unless it is given another classifier."""
+    from skactive import estimators
+
+    jointly = settings.strategy in _JOINTLY
+    kind = estimators.LPLClassifier if jointly else estimators.CNNClassifier
+    return kind(settings.network, augment="crop_flip")

@@ -1,0 +1,50 @@
+import pytest
+
+from skactive.labelling._settings import (
+    KNOWN,
+    Settings,
+    find_strategy,
+    load_settings,
+    make_estimator,
+    make_strategy,
+)
+from skactive.strategies import QueryStrategy
+
+
+def test_settings_are_stored(database):
+    assert load_settings(database) == Settings()
+    assert load_settings(database, size=32, strategy="Entropy").size == 32
+    assert load_settings(database, size=None) == Settings(size=32, strategy="Entropy")
+
+
+@pytest.mark.parametrize("name", ["Margin", "margin", "CORE-SET", "core_set", " fisherMask "])
+def test_names_in_any_case(name):
+    assert find_strategy(name) in KNOWN
+
+
+def test_an_unknown_name():
+    with pytest.raises(ValueError, match=r"'strategy'.*must be one of BADGE.*Got 'best'"):
+        find_strategy("best")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_each_can_be_made(name):
+    assert isinstance(make_strategy(name, 3), QueryStrategy)
+    assert make_strategy(name, 3).random_state == 3
+    assert make_estimator(Settings(strategy=name)).augment == "crop_flip"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "must"),
+    [
+        ("size", 4, "at least 8"),
+        ("size", 32.0, "an int"),
+        ("subsample", 0, "at least 1"),
+        ("n_instances", True, "an int"),
+        ("network", 3, "the name of a network"),
+    ],
+)
+def test_wrong_settings(name, value, must, database):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of LabelSession.*{must}"):
+        load_settings(database, **{name: value})
+    assert load_settings(database) == Settings()

@@ -1,0 +1,188 @@
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from skactive.labelling import LabelSession, _supervisor
+from skactive.labelling._database import Database
+from skactive.labelling._supervisor import Supervisor
+from skactive.labelling._worker import Heart, another_lives, due, forget_interrupted
+from tests.labelling.folders import make_marked
+from tests.labelling.spies import First, Nearest
+
+# Places where a worker is killed: a function of it, and how often that is called before.
+PLACES = ["skactive.labelling._rounds.fit", "skactive.labelling._rounds._query"]
+PLACES += ["skactive.labelling._rounds._finish", "skactive.labelling._rounds.requeue"]
+PLACES += ["skactive.labelling._cache.ImageCache._read"]
+
+KILLED_WITHIN = """
+import os, signal, sys
+from skactive.labelling import _cache, _rounds, _worker
+place = sys.argv.pop(2).split(".")
+owner = sys.modules[".".join(place[:3])]
+for name in place[3:-1]:
+    owner = getattr(owner, name)
+true = getattr(owner, place[-1])
+def killed(*arguments):
+    if place[-1] in ("fit", "_query", "_read"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    true(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(owner, place[-1], killed)
+_worker.main()
+"""
+
+
+@pytest.fixture
+def truth(tmp_path):
+    return make_marked(tmp_path / "marked", 120)
+
+
+@pytest.fixture
+def session(tmp_path, truth):
+    with LabelSession(
+        tmp_path / "marked", estimator=Nearest(), strategy=First(), size=8, n_test=20
+    ) as found:
+        yield found
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def wait_for(what):
+    while not what():
+        time.sleep(0.02)
+
+
+def answer(session, truth, n):
+    for path in session.next(n):
+        session.label(path, truth[path.name])
+
+
+def ended(database):
+    return database.count("SELECT COUNT(*) FROM round WHERE ended IS NOT NULL")
+
+
+@pytest.fixture
+def supervisor(session, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    found = Supervisor(session.folder, First(), Nearest())
+    found.start()
+    yield found
+    found.stop()
+
+
+def test_rounds_come_by_themselves_and_a_killed_worker_goes_on(supervisor, session, truth):
+    database = session.database
+    wait_for(lambda: ended(database) == 1)  # the start
+    answer(session, truth, 30)
+    wait_for(lambda: ended(database) == 2)
+    assert session.rounds()["n_labels"].tolist() == [20]
+    first = supervisor.worker.pid
+    os.kill(first, signal.SIGKILL)
+    answer(session, truth, 30)
+    wait_for(lambda: ended(database) == 3)
+    assert supervisor.worker.pid != first
+    wait_for(lambda: session.database.count("SELECT COUNT(*) FROM image WHERE cached = 8") == 120)
+    database.set("review", "wanted")
+    wait_for(lambda: database.get("review") == "done")
+    assert database.count("SELECT COUNT(*) FROM suspicion") > 0
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.rpartition(".")[2])
+def test_a_worker_killed_within_leaves_what_the_next_one_goes_on_from(place, session, truth):
+    database = session.database
+    if not place.endswith("_read"):
+        session.run_round()
+    answer(session, truth, 30)
+    database.connection.execute("UPDATE image SET cached = 0")
+    before, n_ended = session.labels(), ended(database)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", KILLED_WITHIN, str(session.folder), place],
+        stdin=subprocess.PIPE,
+        env=environment(),
+    )
+    worker.stdin.write(pickle.dumps((First(), Nearest())))
+    worker.stdin.flush()
+    assert worker.wait() == -signal.SIGKILL
+    worker.stdin.close()
+    assert database.value("PRAGMA integrity_check") == "ok"
+    assert session.labels().equals(before)
+    assert len(session.next(5)) == 5
+    after_end = place.endswith(("_finish", "requeue"))
+    assert ended(database) - n_ended == after_end
+    database.connection.execute("DELETE FROM worker")  # its last beat is not old yet
+    forget_interrupted(database)
+    errors = [error for (error,) in database.read("SELECT error FROM round")]
+    assert errors.count("stopped") == (not after_end)
+    answer(session, truth, 15)
+    session.run_round()
+    assert session.accuracy().n_right == session.accuracy().n_test > 0
+
+
+def test_it_ends_when_its_stdin_closes(session):
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "skactive.labelling._worker", str(session.folder)],
+        stdin=subprocess.PIPE,
+        env=environment(),
+    )
+    worker.stdin.write(pickle.dumps((None, Nearest())))
+    worker.stdin.flush()
+    wait_for(lambda: session.database.count("SELECT pid FROM worker") == worker.pid)
+    worker.stdin.close()
+    assert worker.wait() == 0
+
+
+def test_one_works_at_a_time(session):
+    assert not another_lives(session.database)
+    heart = Heart(session.database)
+    heart.stop()
+    assert not another_lives(session.database)  # it is this process
+    session.database.connection.execute("UPDATE worker SET pid = -1")
+    assert another_lives(session.database)
+    session.database.connection.execute("UPDATE worker SET beat = beat - 60")
+    assert not another_lives(session.database)
+
+
+def test_when_a_round_is_due(session, truth):
+    database = session.database
+    assert due(database)
+    session.run_round()
+    assert not due(database)
+    answer(session, truth, 12)  # of which eight are for training
+    assert not due(database)
+    answer(session, truth, 3)
+    assert due(database)
+    session.run_round(5)
+    assert not due(database)
+    answer(session, truth, 9)  # all that was chosen
+    assert due(database)
+    database.connection.execute(
+        "INSERT INTO round (started, strategy, n_labels, seed, error) VALUES (0, 'a', 16, 0, 'no')"
+    )
+    assert not due(database)  # a round that failed is not repeated without new labels
+
+
+def test_a_worker_that_cannot_start_is_given_up(session, monkeypatch):
+    monkeypatch.setattr(_supervisor, "_ATTEMPTS", 1)
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    session.database.set("settings", '{"size": 1}')
+    found = Supervisor(session.folder)
+    found.start()
+    wait_for(lambda: found.given_up)
+    assert "'size' parameter" in found.log.read_text()
+    found.stop()
+
+
+def test_the_network_is_imported_there_alone(session):
+    code = "import sys; import skactive.labelling._supervisor; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert not {"torch", "numpy", "sklearn"} & set(done.stdout.split())
+    Database(session.folder).close()
