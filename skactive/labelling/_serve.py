@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from skactive._optional import import_optional
+from skactive.labelling._arguments import checked_folder, user
 from skactive.labelling._catalogue import fingerprint, scan
 from skactive.labelling._database import Database
 from skactive.labelling._errors import RefusedError, invalid
@@ -193,8 +194,6 @@ def serve(
     ImportError
         If the extra `label` is not installed.
     """
-    from skactive.labelling._session import checked_folder, user
-
     place = checked_folder(folder)
     if host not in _OURS and not labellers:
         remedy = "Name each, and each gets an address with a key. Nothing is encrypted on the way."
