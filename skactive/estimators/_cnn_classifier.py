@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from enum import Enum
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, cast
@@ -85,9 +86,13 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         Where the channel axis of images is. "auto" looks for an axis of size 1, 3 or 4.
     output : int, str, callable or None, default=None
         Picks the logits where the module returns a tuple, a mapping or an object.
-    weights : str, path or None, default=None
-        The path of a state dict to start from; for torchvision's networks also the name of
-        pretrained weights, such as "DEFAULT", which torchvision downloads.
+    weights : str, path, mapping or None, default=None
+        A state dict to start from, or the path of a file with one; for torchvision's networks also
+        pretrained weights or their name, such as "DEFAULT", which torchvision downloads. Those are
+        built as torchvision builds them: inception_v3 and googlenet with `transform_input=True`,
+        whose inputs are to be standardised as for ImageNet (see `normalize`), unless
+        `module__transform_input` says otherwise; their auxiliary heads are left out. The last layer
+        is a new one, unless the weights have as many classes.
     normalize : {"auto"}, None or tuple of two arrays, default="auto"
         "auto" standardises each channel (each feature of rows) by the training data's mean and
         standard deviation. A pair (mean, std) is used as it is; for uint8 images it refers to the
@@ -186,7 +191,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         "input_shape": [tuple, list, None],
         "channels": [StrOptions({"auto", "first", "last"})],
         "output": [Integral, str, callable, None],
-        "weights": [str, PathLike, None],
+        "weights": [str, PathLike, Mapping, Enum, None],
         "normalize": [StrOptions({"auto"}), tuple, list, None],
         "augment": [StrOptions(set(AUGMENTATIONS)), callable, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
