@@ -16,7 +16,12 @@ import torch
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    check_array,
+    check_is_fitted,
+    validate_data,
+)
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -482,6 +487,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         X = _to_array(X)
         if not self._format.is_image:
             return validate_data(self, X, reset=False, dtype=_numpy_dtype(self._dtype))
+        _check_feature_names(self, X, reset=False)
         X = _dense(X)
         self._format.check(X, self)
         return X
@@ -587,6 +593,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         elif n_rows(X) == 0:
             raise ValueError(NO_SAMPLE)
         else:
+            _check_feature_names(self, X, reset=first)
             X = _dense(X)
         if first:
             self._format = infer_format(
