@@ -37,9 +37,11 @@ from skactive._device import module_device, unwrap
 from skactive._rng import seed_sequence
 from skactive._scoring import scoring
 from skactive._validation import Phrase, describe, invalid
+from skactive.estimators._at_once import samples_at_once
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._callbacks import SCHEDULES
+from skactive.estimators._file_images import FileImages
 from skactive.estimators._inputs import InputFormat, channel_statistics, infer_format
 from skactive.estimators._labels import (
     check_weight,
@@ -111,6 +113,10 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         Passes over the training data.
     batch_size : int, default=32
         Samples per step. A last batch of one sample joins the one before it.
+    predict_batch_size : int or None, default=None
+        Samples per forward pass in `predict` and the like, which bounds their memory. None is 64,
+        or 256 on a GPU; of images larger than 64×64 as many as have no more pixels together, or
+        `batch_size` if that is more.
     optimizer : {"sgd", "adam", "adamw"} or subclass of torch.optim.Optimizer, default="sgd"
         The optimizer.
     lr : float, default=0.05
@@ -201,6 +207,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         "augment": [StrOptions(set(AUGMENTATIONS)), callable, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "predict_batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "optimizer": [StrOptions(set(OPTIMIZERS)), type],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -254,6 +261,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         augment: Any = None,
         max_epochs: int = 30,
         batch_size: int = 32,
+        predict_batch_size: int | None = None,
         optimizer: Any = "sgd",
         lr: float = 0.05,
         momentum: float = 0.9,
@@ -283,6 +291,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         self.augment = augment
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.predict_batch_size = predict_batch_size
         self.optimizer = optimizer
         self.lr = lr
         self.momentum = momentum
@@ -488,7 +497,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         if not self._format.is_image:
             return validate_data(self, X, reset=False, dtype=_numpy_dtype(self._dtype))
         _check_feature_names(self, X, reset=False)
-        X = _dense(X)
+        X = X if isinstance(X, FileImages) else _dense(X)
         self._format.check(X, self)
         return X
 
@@ -508,7 +517,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
 
         guarded = hooks_guarded() if self.compile else nullcontext()
         with scoring(self.module_), torch.inference_mode(), guarded:
-            size = 64 if device.type == "cpu" else 256  # the maps of 64 images stay in caches
+            size = samples_at_once(self.predict_batch_size, self.batch_size, self._format, device)
             parts = [part for _, part in map_batches(outputs, X, batch_size=size)]
         if not parts:
             raise ValueError(NO_SAMPLE)

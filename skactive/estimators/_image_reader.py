@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils._param_validation import StrOptions
 
 from skactive._validation import DeclaredParameters, Description, Phrase, invalid
+from skactive.estimators._file_images import images_of
 from skactive.estimators._read_image import Pixels, read_image
 from skactive.estimators._value_range import warn_of_few_bits
 from skactive.exceptions import UnreadableFileError
@@ -125,7 +127,7 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         self._checked(X)
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Read the files.
 
         Parameters
@@ -135,8 +137,10 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (N, H, W, 3) or (N, H, W), uint8
-            The images; without the last axis for grey values.
+        array of shape (N, H, W, 3) or (N, H, W), uint8
+            The images; without the last axis for grey values. More than 32 MiB of them are not an
+            ndarray but like one: their rows are read when they are taken, so that the `predict` of
+            a Pipeline reads one batch after the other. `numpy.asarray` reads them all.
 
         Raises
         ------
@@ -144,7 +148,7 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
             If a parameter is not what it must be, or X is not a sequence of paths.
         UnreadableFileError
             If a file cannot be read, or `size` is None and its image differs in size from the
-            first one; the message names it.
+            first one; the message names it. Of more than 32 MiB, when they are read.
 
         Warns
         -----
@@ -154,15 +158,20 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         paths = self._checked(X)
         if not paths:
             raise invalid("X", self, "at least one path", X)
-        images = np.empty((len(paths), *self._shape(paths)), np.uint8)
+        reader, shape = clone(self), self._shape(paths)  # what is read later is read alike
+        return images_of(partial(reader._read, shape=shape, first=paths[0]), paths, shape)
+
+    def _read(self, paths: list[str], shape: tuple[int, ...], first: str) -> np.ndarray:
+        """Return the images of files, (N, *shape), all of that shape, as the first file's is."""
+        images = np.empty((len(paths), *shape), np.uint8)
         highest: list[int | None] = [None] * len(paths)
 
         def read(i: int) -> None:
             image, highest[i] = read_image(paths[i], self.size, self.mode, self.value_range)
-            if image.shape != images.shape[1:]:
+            if image.shape != shape:
                 raise ValueError(
-                    f"its image has the shape {image.shape}, and that of {paths[0]!r} has "
-                    f"{images.shape[1:]}; size=(height, width) makes them alike"
+                    f"its image has the shape {image.shape}, and that of {first!r} has "
+                    f"{shape}; size=(height, width) makes them alike"
                 )
             images[i] = image
 

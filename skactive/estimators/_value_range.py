@@ -106,5 +106,5 @@ def warn_of_few_bits(highest: Iterable[int | None]) -> None:
             f"{'are' if levels > 1 else 'is'} left. Pass ImageReader(value_range="
             f"(0, {2**bits - 1})) for grey values of {bits} bits; (0, 65535) if all 16 are meant.",
             ValueRangeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
