@@ -230,7 +230,7 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
             raise invalid("value_range", self, pair, self.value_range)
         must, a_list = "a sequence of paths of image files", isinstance(X, (list, tuple))
         if isinstance(X, (str, bytes, os.PathLike)):
-            remedy = "For the files of a folder pass sorted(Path(folder).glob('*.jpg'))."
+            remedy = "For the files of a folder pass skactive.datasets.image_files(folder)."
             raise invalid("X", self, must, X, remedy)
         if not a_list and len(getattr(X, "shape", ())) != 1:
             remedy = "Pass a list or a one-dimensional array of paths; of a DataFrame, the column."

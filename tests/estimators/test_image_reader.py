@@ -280,9 +280,9 @@ def test_parameters_are_checked(params, message, file):
         (
             "photos",
             r"'X' parameter .* must be a sequence of paths of image files\. Got 'photos' .*"
-            r"sorted\(Path\(folder\)\.glob",
+            r"skactive\.datasets\.image_files\(folder\)",
         ),
-        (Path("photos"), r"sorted\(Path\(folder\)\.glob"),
+        (Path("photos"), r"skactive\.datasets\.image_files\(folder\)"),
         (np.zeros((2, 8, 8)), r"Got an array of shape \(2, 8, 8\)"),
         (pd.DataFrame({"path": ["a"]}), "of a DataFrame, the column"),
         (3, "Got 3 instead"),
