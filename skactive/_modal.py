@@ -31,6 +31,7 @@ import scipy.sparse as sp
 import sklearn.utils
 import torch
 
+from skactive._modal_labels import name_several_labels
 from skactive._modal_teach import make_whole
 
 __all__ = ["mend", "query_result"]
@@ -383,7 +384,9 @@ def mend() -> None:
     Committee.vote = _accept_lists(Committee.vote)
     Committee.vote_proba = _accept_lists(Committee.vote_proba)
     own = [kind for kind in vars(learners).values() if inspect.isclass(kind)]
-    make_whole({kind for kind in own if issubclass(kind, (BaseLearner, BaseCommittee))})
+    teachers = {kind for kind in own if issubclass(kind, (BaseLearner, BaseCommittee))}
+    name_several_labels(teachers)
+    make_whole(teachers)
     for name in ("vote_entropy", "consensus_entropy", "KL_max_disagreement"):
         stock = getattr(disagreement, name)
         _rebind(stock, _accept_lists(stock))

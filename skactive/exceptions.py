@@ -21,6 +21,7 @@ __all__ = [
     "UnreadableFileError",
     "UnreadableFileWarning",
     "UnsupportedEstimatorError",
+    "ValueRangeWarning",
 ]
 
 
@@ -72,3 +73,7 @@ class TwoStageWarning(UserWarning):
 
 class UnfinishedRunsWarning(UserWarning):
     """Runs are cut short, and are left out; or strategies are compared that have other seeds."""
+
+
+class ValueRangeWarning(UserWarning):
+    """Images of 16 bits use few of them, so that hardly any grey levels are left of 8."""

@@ -108,10 +108,11 @@ def test_the_readmes_examples_run(tmp_path, monkeypatch):
     assert len(blocks) == 3
     monkeypatch.chdir(tmp_path)
     data = load_fashion_mnist()
-    Path("photos").mkdir()
-    for i, image in enumerate(data.X_train[:120]):
-        Image.fromarray(image).save(f"photos/{i:03}.jpg")
-    scope = {"labels": data.y_train[:50]}
+    names = [f"{i % 3}/{i // 3:03}.{('jpg', 'JPG', 'png')[i % 3]}" for i in range(120)]
+    for name, image in zip(names, data.X_train, strict=False):
+        (Path("photos") / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(Path("photos") / name)
+    scope = {"labels": dict(zip(names[:50], data.y_train, strict=False))}
     exec(blocks[0], scope)
     assert scope["learner"].score(scope["data"].X_test, scope["data"].y_test) > 0.5
     pool = {name: data[name][:300] for name in ("X_train", "y_train", "X_test", "y_test")}

@@ -18,6 +18,7 @@ SHARED = {
     "_faults",
     "_items",
     "_memory",
+    "_one_label",
     "_optional",
     "_parts",
     "_phrases",
@@ -30,8 +31,10 @@ SHARED = {
 }
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
-    "_modal": {"_modal_teach", "_validation"},
+    "_modal": {"_modal_labels", "_modal_teach", "_validation"},
+    "_modal_labels": {"_one_label"},
     "_modal_teach": {"_parts"},
+    "_one_label": set(),
     "_modal_hook": {"_modal"},
     "_validation": {"_faults", "_phrases", "exceptions"},
     "exceptions": {"_faults", "_phrases"},

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from os import PathLike
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -14,10 +12,10 @@ from torch import Tensor, nn
 
 from skactive._validation import Description, Phrase, describe, invalid
 from skactive.estimators._inputs import InputFormat, InputLayer
-from skactive.estimators._networks import MLP, NETWORKS, adapt_stem
+from skactive.estimators._networks import MLP, NETWORKS
+from skactive.estimators._state_dict import read_state
+from skactive.estimators._torchvision import TORCHVISION, torchvision_network
 
-TORCHVISION = "torchvision/"
-_WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 _NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
@@ -124,8 +122,8 @@ def build_network(
         The number of classes, for the last layer.
     params : mapping of str to object
         Arguments for the constructor.
-    weights : str, path or None
-        A file with a state dict or, for torchvision's networks, the name of its weights.
+    weights : str, path, mapping, enum member or None
+        A state dict, a file with one or, for torchvision's networks, the name of its weights.
     owner : object
         Whose parameters these are, for the error messages.
 
@@ -151,7 +149,7 @@ def build_network(
     else:
         network, named = _named(module, form, n_classes, params, weights, owner), True
     if weights is not None and not (named and module.startswith(TORCHVISION)):
-        state = _read_state(weights, owner)
+        state = read_state(weights, owner)
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
@@ -189,7 +187,7 @@ def _named(
     if name in NETWORKS:
         return _construct(NETWORKS[name], form, n_classes, params, owner)
     if name.startswith(TORCHVISION):
-        return _torchvision(name, form, n_classes, params, weights, owner)
+        return torchvision_network(name, form, n_classes, params, weights, owner)
     raise invalid(
         "module",
         owner,
@@ -240,92 +238,6 @@ def _construct(
             cls,
             f"Its constructor says: {error}. Pass its arguments in module_params.",
         ) from error
-
-
-def _torchvision(
-    name: str,
-    form: InputFormat,
-    n_classes: int,
-    params: Mapping[str, Any],
-    weights: Any,
-    owner: object,
-) -> nn.Module:
-    from torchvision import models
-
-    short = name.removeprefix(TORCHVISION)
-    if short not in models.list_models(module=models):
-        raise invalid(
-            "module",
-            owner,
-            "the name of one of torchvision's classification networks",
-            name,
-            "They are listed by torchvision.models.list_models(module=torchvision.models).",
-        )
-    if short in _WITH_AUXILIARY_HEADS:  # their training output is not a tensor
-        params = {"aux_logits": False, "init_weights": True, **params}
-    try:
-        network = models.get_model(short, weights=None, num_classes=n_classes, **params)
-    except (TypeError, ValueError) as error:
-        raise invalid(
-            "module_params",
-            owner,
-            f"arguments that torchvision's {short} takes",
-            dict(params),
-            f"It says: {error}.",
-        ) from error
-    if weights is None:
-        adapt_stem(network, form.n_channels)
-        return network
-    known = {w.name: w for w in models.get_model_weights(short)}
-    if weights in known or weights == "DEFAULT":
-        enum = models.get_model_weights(short)[weights]
-        state = enum.get_state_dict(progress=True, check_hash=True)
-    else:
-        state = _read_state(weights, owner)
-    if short in _WITH_AUXILIARY_HEADS:
-        state = {k: v for k, v in state.items() if not k.lower().startswith("aux")}
-    # The head has its own number of classes; everything else must fit.
-    head = [
-        key
-        for key, value in network.state_dict().items()
-        if key in state and state[key].shape != value.shape
-    ]
-    result = network.load_state_dict(
-        {key: value for key, value in state.items() if key not in head}, strict=False
-    )
-    last = {key.rpartition(".")[0] for key in head}
-    if len(last) > 1 or result.unexpected_keys or set(result.missing_keys) != set(head):
-        raise invalid(
-            "weights",
-            owner,
-            f"weights of {name}",
-            weights,
-            f"They differ in {(head + result.unexpected_keys + result.missing_keys)[:3]}.",
-        )
-    adapt_stem(network, form.n_channels)
-    return network
-
-
-def _read_state(weights: Any, owner: object) -> dict[str, Tensor]:
-    if not isinstance(weights, (str, PathLike)):
-        raise invalid(
-            "weights", owner, Phrase("the path of a file with a state dict, or {None}"), weights
-        )
-    try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
-        raise invalid(
-            "weights",
-            owner,
-            "the path of a file with a state dict, or the name of torchvision's "
-            "weights for a 'torchvision/NAME' module",
-            weights,
-            f"Reading it failed ({type(error).__name__}). Save one with "
-            "torch.save(network.state_dict(), path).",
-        ) from error
-    if not isinstance(state, dict):
-        raise invalid("weights", owner, "a file with a state dict, a mapping of tensors", weights)
-    return state
 
 
 def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: object) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from enum import Enum
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, cast
@@ -15,7 +16,12 @@ import torch
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    check_array,
+    check_is_fitted,
+    validate_data,
+)
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -31,9 +37,11 @@ from skactive._device import module_device, unwrap
 from skactive._rng import seed_sequence
 from skactive._scoring import scoring
 from skactive._validation import Phrase, describe, invalid
+from skactive.estimators._at_once import samples_at_once
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._callbacks import SCHEDULES
+from skactive.estimators._file_images import FileImages
 from skactive.estimators._inputs import InputFormat, channel_statistics, infer_format
 from skactive.estimators._labels import (
     check_weight,
@@ -85,9 +93,13 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         Where the channel axis of images is. "auto" looks for an axis of size 1, 3 or 4.
     output : int, str, callable or None, default=None
         Picks the logits where the module returns a tuple, a mapping or an object.
-    weights : str, path or None, default=None
-        The path of a state dict to start from; for torchvision's networks also the name of
-        pretrained weights, such as "DEFAULT", which torchvision downloads.
+    weights : str, path, mapping or None, default=None
+        A state dict to start from, or the path of a file with one; for torchvision's networks also
+        pretrained weights or their name, such as "DEFAULT", which torchvision downloads. Those are
+        built as torchvision builds them: inception_v3 and googlenet with `transform_input=True`,
+        whose inputs are to be standardised as for ImageNet (see `normalize`), unless
+        `module__transform_input` says otherwise; their auxiliary heads are left out. The last layer
+        is a new one, unless the weights have as many classes.
     normalize : {"auto"}, None or tuple of two arrays, default="auto"
         "auto" standardises each channel (each feature of rows) by the training data's mean and
         standard deviation. A pair (mean, std) is used as it is; for uint8 images it refers to the
@@ -101,6 +113,10 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         Passes over the training data.
     batch_size : int, default=32
         Samples per step. A last batch of one sample joins the one before it.
+    predict_batch_size : int or None, default=None
+        Samples per forward pass in `predict` and the like, which bounds their memory. None is 64,
+        or 256 on a GPU; of images larger than 64×64 as many as have no more pixels together, or
+        `batch_size` if that is more.
     optimizer : {"sgd", "adam", "adamw"} or subclass of torch.optim.Optimizer, default="sgd"
         The optimizer.
     lr : float, default=0.05
@@ -186,11 +202,12 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         "input_shape": [tuple, list, None],
         "channels": [StrOptions({"auto", "first", "last"})],
         "output": [Integral, str, callable, None],
-        "weights": [str, PathLike, None],
+        "weights": [str, PathLike, Mapping, Enum, None],
         "normalize": [StrOptions({"auto"}), tuple, list, None],
         "augment": [StrOptions(set(AUGMENTATIONS)), callable, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "predict_batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "optimizer": [StrOptions(set(OPTIMIZERS)), type],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -244,6 +261,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         augment: Any = None,
         max_epochs: int = 30,
         batch_size: int = 32,
+        predict_batch_size: int | None = None,
         optimizer: Any = "sgd",
         lr: float = 0.05,
         momentum: float = 0.9,
@@ -273,6 +291,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         self.augment = augment
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.predict_batch_size = predict_batch_size
         self.optimizer = optimizer
         self.lr = lr
         self.momentum = momentum
@@ -477,7 +496,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         X = _to_array(X)
         if not self._format.is_image:
             return validate_data(self, X, reset=False, dtype=_numpy_dtype(self._dtype))
-        X = _dense(X)
+        _check_feature_names(self, X, reset=False)
+        X = X if isinstance(X, FileImages) else _dense(X)
         self._format.check(X, self)
         return X
 
@@ -497,7 +517,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
 
         guarded = hooks_guarded() if self.compile else nullcontext()
         with scoring(self.module_), torch.inference_mode(), guarded:
-            size = 64 if device.type == "cpu" else 256  # the maps of 64 images stay in caches
+            size = samples_at_once(self.predict_batch_size, self.batch_size, self._format, device)
             parts = [part for _, part in map_batches(outputs, X, batch_size=size)]
         if not parts:
             raise ValueError(NO_SAMPLE)
@@ -582,6 +602,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         elif n_rows(X) == 0:
             raise ValueError(NO_SAMPLE)
         else:
+            _check_feature_names(self, X, reset=first)
             X = _dense(X)
         if first:
             self._format = infer_format(

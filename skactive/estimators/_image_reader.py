@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from numbers import Integral
+from functools import partial
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
-from PIL import ExifTags, Image
-from sklearn.base import BaseEstimator, TransformerMixin
+from PIL import Image
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils._param_validation import StrOptions
 
 from skactive._validation import DeclaredParameters, Description, Phrase, invalid
+from skactive.estimators._file_images import images_of
+from skactive.estimators._read_image import Pixels, read_image
+from skactive.estimators._value_range import warn_of_few_bits
 from skactive.exceptions import UnreadableFileError
 
 
@@ -25,8 +29,8 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
     and works without `fit`.
 
     Every format that Pillow opens is read. Images are turned upright as their EXIF orientation
-    says; from animations the first frame is taken, from 16-bit grey values the high byte.
-    Transparency is dropped.
+    says; from animations the first frame is taken, from values of 16 bits the high byte (see
+    `value_range`). Transparency is dropped. Metadata that cannot be parsed are passed over.
 
     Parameters
     ----------
@@ -44,6 +48,11 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         take them out beforehand with `readable`. Everywhere else, in `fit`, `teach` and `predict`,
         a file that cannot be read is an error in either case: there is no image that could stand
         for it.
+    value_range : tuple of (float, float) or None, default=None
+        What becomes 0 and 255 of grey values of more than 8 bits: (0, 1023) for 10 bits in files
+        of 16; values outside are clipped. It is needed for files of 32-bit numbers and floats, and
+        does not change those of 8 bits. None takes the high byte of 16 bits, and warns where all
+        files that are read together use 14 bits or less.
     n_jobs : int or None, default=None
         Threads that read, as in scikit-learn: None is 1, and -1 one per processor. Pillow
         decodes without holding Python's global lock.
@@ -81,6 +90,7 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         "size": [tuple, list, None],
         "mode": [StrOptions({"RGB", "L"})],
         "errors": [StrOptions({"raise", "skip"})],
+        "value_range": [tuple, list, None],
         "n_jobs": [Integral, None],
     }
 
@@ -90,11 +100,14 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         mode: str = "RGB",
         errors: str = "raise",
         n_jobs: int | None = None,
+        *,
+        value_range: tuple[float, float] | None = None,
     ) -> None:
         self.size = size
         self.mode = mode
         self.errors = errors
         self.n_jobs = n_jobs
+        self.value_range = value_range
 
     def fit(self, X: Any, y: Any = None) -> ImageReader:
         """Check the parameters, and that X holds paths; no file is opened.
@@ -114,7 +127,7 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         self._checked(X)
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Read the files.
 
         Parameters
@@ -124,8 +137,10 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (N, H, W, 3) or (N, H, W), uint8
-            The images; without the last axis for grey values.
+        array of shape (N, H, W, 3) or (N, H, W), uint8
+            The images; without the last axis for grey values. More than 32 MiB of them are not an
+            ndarray but like one: their rows are read when they are taken, so that the `predict` of
+            a Pipeline reads one batch after the other. `numpy.asarray` reads them all.
 
         Raises
         ------
@@ -133,23 +148,35 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
             If a parameter is not what it must be, or X is not a sequence of paths.
         UnreadableFileError
             If a file cannot be read, or `size` is None and its image differs in size from the
-            first one; the message names it.
+            first one; the message names it. Of more than 32 MiB, when they are read.
+
+        Warns
+        -----
+        ValueRangeWarning
+            If files of 16 bits use 14 or less, all together.
         """
         paths = self._checked(X)
         if not paths:
             raise invalid("X", self, "at least one path", X)
-        images = np.empty((len(paths), *self._shape(paths)), np.uint8)
+        reader, shape = clone(self), self._shape(paths)  # what is read later is read alike
+        return images_of(partial(reader._read, shape=shape, first=paths[0]), paths, shape)
+
+    def _read(self, paths: list[str], shape: tuple[int, ...], first: str) -> np.ndarray:
+        """Return the images of files, (N, *shape), all of that shape, as the first file's is."""
+        images = np.empty((len(paths), *shape), np.uint8)
+        highest: list[int | None] = [None] * len(paths)
 
         def read(i: int) -> None:
-            image = read_image(paths[i], self.size, self.mode)
-            if image.shape != images.shape[1:]:
+            image, highest[i] = read_image(paths[i], self.size, self.mode, self.value_range)
+            if image.shape != shape:
                 raise ValueError(
-                    f"its image has the shape {image.shape}, and that of {paths[0]!r} has "
-                    f"{images.shape[1:]}; size=(height, width) makes them alike"
+                    f"its image has the shape {image.shape}, and that of {first!r} has "
+                    f"{shape}; size=(height, width) makes them alike"
                 )
             images[i] = image
 
         self._raise_first(self._attempt_each(read, range(len(paths))), paths)
+        warn_of_few_bits(highest)
         return images
 
     def readable(self, X: Any) -> np.ndarray:
@@ -168,7 +195,9 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         """
         paths = self._checked(X)
         # As small as possible: it only matters whether it can be read, and in the same way.
-        errors = self._attempt_each(lambda path: read_image(path, (1, 1), self.mode), paths)
+        errors = self._attempt_each(
+            lambda path: read_image(path, (1, 1), self.mode, self.value_range), paths
+        )
         return np.array([error is None for error in errors], dtype=bool)
 
     def _attempt_each(self, read: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
@@ -181,10 +210,12 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         if self.size is not None:
             height, width = self.size
             return (height, width, 3) if self.mode == "RGB" else (height, width)
-        first: list[np.ndarray] = []
-        error = _failure(lambda path: first.append(read_image(path, None, self.mode)), paths[0])
+        first: list[Pixels] = []
+        error = _failure(
+            lambda path: first.append(read_image(path, None, self.mode, self.value_range)), paths[0]
+        )
         self._raise_first([error], paths[:1])
-        return first[0].shape
+        return first[0].values.shape
 
     def _checked(self, X: Any) -> list[str]:
         """Check the parameters and return the paths."""
@@ -194,9 +225,12 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         if not whole or (size is not None and len(size) != 2):
             pair = Phrase("two ints of at least 1, height and width, or {None}")
             raise invalid("size", self, pair, size)
+        if self.value_range is not None and not _is_range(self.value_range):
+            pair = Phrase("two finite numbers, the lower one first, or {None}")
+            raise invalid("value_range", self, pair, self.value_range)
         must, a_list = "a sequence of paths of image files", isinstance(X, (list, tuple))
         if isinstance(X, (str, bytes, os.PathLike)):
-            remedy = "For the files of a folder pass sorted(Path(folder).glob('*.jpg'))."
+            remedy = "For the files of a folder pass skactive.datasets.image_files(folder)."
             raise invalid("X", self, must, X, remedy)
         if not a_list and len(getattr(X, "shape", ())) != 1:
             remedy = "Pass a list or a one-dimensional array of paths; of a DataFrame, the column."
@@ -218,7 +252,7 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         else:
             remedy = "errors='skip' passes over files of a pool only, and here each is needed"
         why = str(error) or repr(error)
-        if isinstance(error, Image.DecompressionBombError):
+        if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
             why += " Where you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS"
         raise UnreadableFileError(
             f"ImageReader cannot read{count} {path!r}: {why}. Remove or "
@@ -237,61 +271,9 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         return tags
 
 
-def read_image(path: str, size: tuple[int, int] | None, mode: str) -> np.ndarray:
-    """Read one file.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    size : tuple of (int, int) or None
-        Height and width; None as it is.
-    mode : {"RGB", "L"}
-        Colour, or grey values.
-
-    Returns
-    -------
-    ndarray of shape (H, W, 3) or (H, W), uint8
-        The image.
-    """
-    with Image.open(path) as image:
-        if size is not None:  # no smaller than twice the requested size, upright or not
-            image.draft(None, (2 * max(size), 2 * max(size)))
-        converted = _converted(_upright(image), mode)
-        if size is not None:
-            converted = converted.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-        return np.asarray(converted)
-
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Return an image turned as its EXIF orientation says; as it lies if that cannot be read."""
-    image.load()  # here, where broken pixels are an error
-    try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # whatever a parser stumbles over in broken metadata
-        return image
-    return image if turn is None else image.transpose(turn)
-
-
-def _converted(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would clip them at 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in {"I", "F"}:
-        raise ValueError("its pixels are 32-bit numbers, whose range is not known")
-    image.load()
-    image.info.pop("transparency", None)  # of a palette; Pillow warns where it drops it itself
-    return image.convert(mode)
+def _is_range(value: Any) -> bool:
+    numbers = len(value) == 2 and all(isinstance(bound, Real) for bound in value)
+    return numbers and bool(np.isfinite(value).all()) and value[0] < value[1]
 
 
 def _failure(function: Callable[[Any], Any], item: Any) -> Exception | None:

@@ -9,7 +9,9 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
+from skactive._one_label import check_one_label
 from skactive._validation import Description, Phrase, describe, invalid
+from skactive.estimators._encoded import hint_if_encoded
 
 
 def encode_labels(
@@ -60,7 +62,8 @@ def encode_labels(
             owner,
             f"{known_kind}, as the classes {describe(classes.tolist())} are",
             Description(f"{kind}, {describe(y[:5].tolist())} of dtype {y.dtype},"),
-            "Convert one of the two: y.astype(int), say, or classes= of strings.",
+            "Convert one of the two: y.astype(int), say, or classes= of strings."
+            + hint_if_encoded(y, classes),
         )
     classes = np.unique(classes)
     unknown = np.setdiff1d(y, classes)
@@ -70,7 +73,8 @@ def encode_labels(
             owner,
             f"labels out of the classes {classes.tolist()}",
             unknown[:5].tolist(),
-            "List every class in classes=, so that later rounds can bring new ones.",
+            "List every class in classes=, so that later rounds can bring new ones."
+            + hint_if_encoded(y, classes),
         )
     return np.searchsorted(classes, y), classes
 
@@ -85,12 +89,7 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
     _check_none_missing(parameter, array)
     known = _KINDS.get(array.dtype.kind)
     kinds = {_kind(label) for label in array.flat} if known is None else {known}
-    if kinds & _SEVERAL or (array.ndim > 1 and array.shape[1] > 1):
-        got = f"shape {array.shape}" if array.ndim > 1 else f"{' and '.join(sorted(kinds))} items"
-        raise ValueError(
-            f"{parameter} should be a 1d array of one label per sample, got {got}. Several labels "
-            "per image are not supported: train one classifier per label."
-        )
+    check_one_label(parameter, array)
     if len(kinds) > 1:
         raise invalid(
             parameter,
@@ -105,7 +104,6 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
 
 
 _KINDS = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("UT", "strings"), "S": "bytes"}
-_SEVERAL = {"list", "tuple", "set", "frozenset", "dict", "ndarray"}
 
 
 def _kind(label: Any) -> str:

@@ -58,8 +58,10 @@ class LPLClassifier(CNNClassifier):
     loss_module_lr : float or None, default=None
         The learning rate of the loss-prediction module; None is `lr`. It follows the same
         schedule; all other settings of the optimizer are the network's.
-    max_epochs, batch_size, optimizer, lr, momentum, weight_decay, lr_schedule : object
+    max_epochs, batch_size, predict_batch_size, optimizer, lr, momentum, weight_decay : object
         The training, see `CNNClassifier`.
+    lr_schedule : {"cosine", "step"}, callable or None, default="cosine"
+        See `CNNClassifier`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the cross-entropy. R compares losses without weights: a sample is
         as hard as it is, however costly a mistake is, and a pool's classes are unknown.
@@ -139,6 +141,7 @@ class LPLClassifier(CNNClassifier):
         loss_module_lr: float | None = None,
         max_epochs: int = 30,
         batch_size: int = 32,
+        predict_batch_size: int | None = None,
         optimizer: Any = "sgd",
         lr: float = 0.05,
         momentum: float = 0.9,
@@ -169,6 +172,7 @@ class LPLClassifier(CNNClassifier):
             augment=augment,
             max_epochs=max_epochs,
             batch_size=batch_size,
+            predict_batch_size=predict_batch_size,
             optimizer=optimizer,
             lr=lr,
             momentum=momentum,

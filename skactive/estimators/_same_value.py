@@ -47,15 +47,23 @@ def same_value(a: Any, b: Any) -> bool:
         return same_value([a.func, a.args, a.keywords], [b.func, b.args, b.keywords])
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(same_value(a[key], b[key]) for key in a)
+    a, b = _array(a), _array(b)
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype == b.dtype != object:
+        return np.array_equal(a, b)
     a, b = _items(a), _items(b)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(same_value, a, b))
     return bool(a == b)
 
 
+def _array(value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    value = value.detach().cpu()  # NumPy has no bfloat16
+    return (value.double() if value.is_floating_point() else value).numpy()
+
+
 def _items(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, (list, tuple, range)):

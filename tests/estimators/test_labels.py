@@ -7,6 +7,10 @@ import pandas as pd
 import pytest
 import torch
 from modAL.models import ActiveLearner
+from sklearn.ensemble import VotingClassifier
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skactive import CNNClassifier, LPLClassifier, Margin
 from skactive.estimators._labels import encode_labels
@@ -137,3 +141,34 @@ def test_a_learner_taught_what_a_csv_file_holds():
     with pytest.raises(ValueError, match="must be numbers"):
         learner.teach(ROWS[:2], labels)
     assert learner.predict(ROWS).dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    ("classes", "y"),
+    [(["cat", "dog"], ["cat", "dog"]), ([10, 20], [10, 20]), (["a", "b", "c"], ["a", "c"])],
+)
+def test_labels_that_scikit_learn_has_encoded(classes, y):
+    """cross_val_predict(method="predict_proba"), cleanlab's way in, replaces names by positions."""
+    X, y = np.zeros((12, 5, 5)), np.array(y * 6)
+    clf = CNNClassifier(classes=classes, max_epochs=1, random_state=0, device="cpu")
+    with pytest.raises(ValueError, match="scikit-learn has encoded y, as cross_val_predict.*=None"):
+        cross_val_predict(clf, X, y, cv=2, method="predict_proba")
+    assert set(cross_val_predict(clf, X, y, cv=2)) <= set(classes)
+    clf.set_params(classes=None)
+    assert cross_val_predict(clf, X, y, cv=2, method="predict_proba").shape == (12, 2)
+    pipeline = make_pipeline(FunctionTransformer(), clf)
+    assert cross_val_predict(pipeline, X, y, cv=2, method="predict_proba").shape == (12, 2)
+    clf.set_params(classes=range(2))  # the other way out
+    p = cross_val_predict(
+        clf, X, np.unique(y, return_inverse=True)[1], cv=2, method="predict_proba"
+    )
+    assert p.shape == (12, 2)
+    with pytest.raises(ValueError, match="scikit-learn has encoded y"):
+        VotingClassifier([("a", clf.set_params(classes=classes))]).fit(X, y)
+
+
+def test_labels_that_cannot_be_positions_have_no_such_hint():
+    for y in (["10", "11"], [10, 30], [-1, 10]):
+        with pytest.raises(ValueError, match="'y' parameter") as caught:
+            encode_labels(np.array(y), [10, 20], 2, "a test")
+        assert "encoded" not in str(caught.value)

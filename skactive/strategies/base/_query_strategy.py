@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from skactive._batches import n_rows
+from skactive._one_label import check_one_label
 from skactive._pool import Pool
 from skactive._validation import (
     DeclaredParameters,
@@ -197,6 +198,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             there are files that it cannot read. They are not chosen, and their utilities are NaN.
         """
         self._validate_params()
+        check_one_label("y_labelled", y_labelled)
         pool = Pool.checked(X_pool, "X_pool", self)
         if len(pool) == 0:
             raise invalid(

@@ -1,0 +1,109 @@
+"""Images of many files, as an array whose parts are read when they are looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+# An array of more bytes than these is not made before somebody asks for it.
+_AT_ONCE = 2**25
+
+
+def images_of(
+    read: Callable[[list[str]], np.ndarray], paths: Sequence[str], shape: tuple[int, ...]
+) -> Any:
+    """Return the images of files: an array, or a FileImages where that would be large.
+
+    Parameters
+    ----------
+    read : callable
+        Takes a list of paths, returns their images, (n, *shape).
+    paths : sequence of N str
+        The files.
+    shape : tuple of int
+        The shape of one image.
+
+    Returns
+    -------
+    ndarray of shape (N, *shape), uint8, or FileImages
+        The images.
+    """
+    if len(paths) * math.prod(shape) > _AT_ONCE:
+        return FileImages(read, paths, shape)
+    return read(list(paths)) if paths else np.empty((0, *shape), np.uint8)
+
+
+class FileImages(NDArrayOperatorsMixin):
+    """Images as an array that is read in parts: rows are read when they are taken.
+
+    It has the shape, the items and the methods of an array, and NumPy's functions take it; but what
+    needs all of its values reads all files, each time. `numpy.asarray` does that once.
+
+    Parameters
+    ----------
+    read : callable
+        Takes a list of paths, returns their images, (n, *shape).
+    paths : sequence of N str
+        The files.
+    shape : tuple of int
+        The shape of one image.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(
+        self,
+        read: Callable[[list[str]], np.ndarray],
+        paths: Sequence[str],
+        shape: tuple[int, ...],
+    ) -> None:
+        self._read = read
+        self._paths = np.asarray(paths, dtype=object)
+        self.shape = (len(paths), *shape)
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, tuple):  # of a slice of rows only these are read
+            rows, rest = index[:1], (slice(None), *index[1:])
+            if rows and isinstance(rows[0], slice):
+                return np.asarray(self[rows[0]])[rest]
+            return np.asarray(self)[index]
+        if isinstance(index, (int, np.integer)):
+            return self._read([self._paths[index]])[0]
+        if index is None or index is Ellipsis:
+            return np.asarray(self)[index]
+        index = index if isinstance(index, slice) else np.asarray(index)
+        return images_of(self._read, self._paths[index].tolist(), self.shape[1:])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("The images are in files: an array of them is a copy. Pass copy=None.")
+        images = self._read(self._paths.tolist())
+        return images if dtype is None else images.astype(dtype, copy=False)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return getattr(ufunc, method)(*map(_read_whole, inputs), **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return func(*_read_whole(args), **{key: _read_whole(kwargs[key]) for key in kwargs})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(np.asarray(self), name)
+
+    def __repr__(self) -> str:
+        return f"<images of {len(self)} files, of shape {self.shape}, read when they are looked at>"
+
+
+def _read_whole(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_read_whole, value))
+    return np.asarray(value) if isinstance(value, FileImages) else value

@@ -1,0 +1,86 @@
+"""Several labels per image are refused by name at fit, select and teach."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from modAL.models import ActiveLearner, Committee
+
+from skactive import BAIT, CNNClassifier, Entropy, LPLClassifier, Margin, Random
+from skactive._one_label import check_one_label
+
+X = np.random.default_rng(0).random((12, 6, 6), dtype=np.float32)
+Y = np.arange(12) % 3
+HOT = np.eye(3, dtype=int)[Y]
+SEVERAL = {
+    "indicators": (HOT, "shape (12, 3)"),
+    "a tensor": (torch.as_tensor(HOT), "shape (12, 3)"),
+    "a frame": (pd.DataFrame(HOT), "shape (12, 3)"),
+    "lists": (HOT.tolist(), "list items"),
+    "ragged lists": ([[0], [0, 1]] * 6, "list items"),
+    "tuples": (pd.Series([("a", "b")] * 12), "tuple items"),
+    "sets": ([{0}, {0, 1}] * 6, "set items"),
+    "arrays": ([np.array([0, 1])] * 12, "ndarray items"),
+}
+
+
+def make(kind=CNNClassifier):
+    return kind(classes=[0, 1, 2], max_epochs=1, random_state=0, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return make().fit(X, Y)
+
+
+@pytest.mark.parametrize("what", SEVERAL)
+def test_fit_select_and_teach(what, fitted):
+    y, got = SEVERAL[what]
+    message = rf"one label per sample, got {got}. Several labels per image are".replace("(", r"\(")
+    message = message.replace(")", r"\)")
+    for kind in (CNNClassifier, LPLClassifier):
+        for method in ("fit", "partial_fit"):
+            with pytest.raises(ValueError, match=f"y should be a 1d array of {message}"):
+                getattr(make(kind), method)(X, y)
+    for strategy in (Margin(), Random(), BAIT(), Entropy()):
+        with pytest.raises(ValueError, match=f"y_labelled should be a 1d array of {message}"):
+            strategy.select(fitted, X, 2, X_labelled=X, y_labelled=y)
+    learner = ActiveLearner(make(), Margin(), X_training=X, y_training=Y)
+    committee = Committee([learner], Entropy())
+    for teacher in (learner, committee):
+        with pytest.raises(ValueError, match=f"y should be a 1d array of {message}"):
+            teacher.teach(X, y)
+    assert len(learner.y_training) == 12
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        Y,
+        Y[:, None],
+        Y.tolist(),
+        range(12),
+        torch.as_tensor(Y),
+        pd.Series(Y),
+        pd.Series(list("abc") * 4),
+        pd.Series(list("abc") * 4, dtype="category"),
+        np.array(list("abc") * 4, dtype=object),
+        [],
+        None,
+    ],
+)
+def test_one_label_each(y):
+    check_one_label("y", y)
+
+
+def test_learners_of_several_labels_are_left_to_modal():
+    """modAL.multilabel is made for them."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    rows = X.reshape(12, -1)
+    learner = ActiveLearner(
+        OneVsRestClassifier(LogisticRegression()), X_training=rows, y_training=HOT
+    )
+    learner.teach(rows, HOT)
+    assert learner.y_training.shape == (24, 3)
