@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchSizeWarning",
     "DatasetError",
+    "EmptyClassWarning",
     "InvalidParameterError",
     "ResultsMismatchError",
     "SelectionError",
@@ -67,3 +68,7 @@ class TwoStageWarning(UserWarning):
 
 class UnfinishedRunsWarning(UserWarning):
     """Runs are cut short, and are left out; or strategies are compared that have other seeds."""
+
+
+class EmptyClassWarning(UserWarning):
+    """A class has a share in the target of a selection, and no sample is predicted to be of it."""
