@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchSizeWarning",
     "DatasetError",
+    "EmptyClassWarning",
     "FailedRunWarning",
     "InvalidParameterError",
     "ResultsMismatchError",
@@ -77,3 +78,7 @@ class UnfinishedRunsWarning(UserWarning):
 
 class ValueRangeWarning(UserWarning):
     """Images of 16 bits use few of them, so that hardly any grey levels are left of 8."""
+
+
+class EmptyClassWarning(UserWarning):
+    """A class has a share in the target of a selection, and no sample is predicted to be of it."""

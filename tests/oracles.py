@@ -70,12 +70,20 @@ def naive_norms(module: nn.Module, X: Tensor, score: str, norm: str) -> Tensor:
 
 
 def information(
-    V: np.ndarray, candidates: np.ndarray, labelled: np.ndarray, n: int, regularization: float
+    V: np.ndarray,
+    candidates: np.ndarray,
+    labelled: np.ndarray,
+    n: int,
+    regularization: float,
+    weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """I_U, M with nothing picked, and V scaled, all float64."""
+    """I_U, or by weights I_T, M with nothing picked, and V scaled, all float64."""
     V = np.asarray(V, dtype=np.float64)
-    union = np.union1d(candidates, labelled).astype(int)
-    I_U = np.einsum("nck,ncl->kl", V[union], V[union], optimize=True) / len(union)
+    if weights is None:
+        weights = np.zeros(len(V))
+        weights[np.union1d(candidates, labelled).astype(int)] = 1
+    w = weights / weights.sum()
+    I_U = np.einsum("n,nck,ncl->kl", w, V, V, optimize=True)
     M = regularization * np.eye(V.shape[2])
     n_L = len(labelled)
     if n_L:
@@ -120,9 +128,10 @@ def published_greedy(
     labelled: np.ndarray,
     regularization: float = 1.0,
     oversample_to: int | None = None,
+    weights: np.ndarray | None = None,
 ) -> list[int]:
     """The published loop: each step recomputes gains; then, if oversampled, the least useful go."""
-    I_U, M, V = information(V, candidates, labelled, n, regularization)
+    I_U, M, V = information(V, candidates, labelled, n, regularization, weights)
     W, picks = np.linalg.inv(M), []
     left = list(candidates)
     for _ in range(oversample_to or n):

@@ -6,10 +6,11 @@ from skactive.fisher._factors import FisherFactors
 from skactive.fisher._fisher_factors import fisher_factors
 from skactive.fisher._fisher_picks import FisherPicks
 from skactive.fisher._greedy_fisher import greedy_fisher
-from skactive.fisher._head_factors import head_factors
+from skactive.fisher._head_factors import head_factors, last_layer_factors
 from skactive.fisher._in_blocks import greedy_fisher_in_blocks
 from skactive.fisher._kronecker import KroneckerFactors
 from skactive.fisher._mask import parameter_mask
+from skactive.fisher._target import target_weights
 
 __all__ = [
     "DenseFactors",
@@ -21,5 +22,7 @@ __all__ = [
     "greedy_fisher",
     "greedy_fisher_in_blocks",
     "head_factors",
+    "last_layer_factors",
     "parameter_mask",
+    "target_weights",
 ]

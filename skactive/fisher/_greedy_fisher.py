@@ -15,7 +15,7 @@ from skactive.fisher._factors import FisherFactors
 from skactive.fisher._fisher_picks import FisherPicks
 from skactive.fisher._full import FullCurvature
 from skactive.fisher._pick import pick
-from skactive.fisher._positions import check_apart, check_at_least, positions
+from skactive.fisher._positions import check_apart, check_at_least, check_weights, positions
 
 _OWNER = "greedy_fisher"
 
@@ -26,20 +26,22 @@ def greedy_fisher(
     *,
     candidates: Any = None,
     labelled: Any = None,
+    weights: Any = None,
     regularization: float = 1.0,
     oversample: float = 1.0,
 ) -> FisherPicks:
     """Pick the samples that most reduce the expected error by Fisher information.
 
-    Greedily minimises tr(M⁻¹ I_U) over batches S of n candidates, with
+    Greedily minimises tr(M⁻¹ I_T) over batches S of n candidates, with
 
         M = λI + n_L/(n_L+n) I_L + n/(n_L+n) Σ_{x∈S} V(x)ᵀ V(x),
 
-    I_L the mean Fisher information of the n_L labelled samples, and I_U that of candidates and
-    labelled together. The gains are those of the published loop; a step costs O(N·C²·k) in place
-    of O(N·C·k²). Gains are kept in the factors' precision, and the best few of each step computed
-    in float64; where the two differ by too much, all are computed anew, and factors in float32
-    that are too ill-scaled for that go on as float64, in twice the memory.
+    I_L the mean Fisher information of the n_L labelled samples, and I_T that of candidates and
+    labelled together, or another average of Fisher information. The gains are those of the
+    published loop; a step costs O(N·C²·k) in place of O(N·C·k²). Gains are kept in the factors'
+    precision, and the best few of each step computed in float64; where the two differ by too much,
+    all are computed anew, and factors in float32 that are too ill-scaled for that go on as float64,
+    in twice the memory.
 
     Parameters
     ----------
@@ -51,6 +53,9 @@ def greedy_fisher(
         Positions of the samples to pick from; None is all that are not labelled.
     labelled : array of int or None, default=None
         Positions of the labelled samples; None is none, and the I_L term is absent.
+    weights : array of float of shape (N,) or None, default=None
+        How much each sample counts in I_T, at least 0; scaled to sum to 1. None is all candidates
+        and labelled samples alike. `target_weights` makes them from class shares.
     regularization : float, default=1.0
         λ, above 0.
     oversample : float, default=1.0
@@ -86,9 +91,9 @@ def greedy_fisher(
     check_at_least("regularization", regularization, 0.0, _OWNER)
     check_at_least("oversample", oversample, 1.0, _OWNER)
     n_picks = min(len(pool), exact_share(oversample, n, up=True))
-    I_U = _mean_information(V, pool, labels)
+    I_T = _mean_information(V, pool, labels, weights)
     of_labels = V.gram(_weights(V, labels)) if len(labels) else None
-    curvature = FullCurvature(I_U, of_labels, len(labels), n, float(regularization))
+    curvature = FullCurvature(I_T, of_labels, len(labels), n, float(regularization))
     return pick(V, pool, curvature, n_picks, n)
 
 
@@ -103,13 +108,17 @@ def _as_factors(factors: Any) -> FisherFactors:
     return DenseFactors(values)
 
 
-def _mean_information(V: FisherFactors, pool: Tensor, labels: Tensor) -> Tensor:
-    """I_U: over candidates and labelled samples together."""
-    union = _weights(V, pool) + _weights(V, labels)
-    I_U = V.gram(union / union.sum())
-    if not bool(torch.isfinite(I_U).all()):
+def _mean_information(V: FisherFactors, pool: Tensor, labels: Tensor, weights: Any) -> Tensor:
+    """I_T: by weights, or over candidates and labelled samples together."""
+    if weights is None:
+        w = _weights(V, pool) + _weights(V, labels)
+        w = w / w.sum()
+    else:
+        w = torch.from_numpy(check_weights(weights, _OWNER, len(V)))
+    I_T = V.gram(w)
+    if not bool(torch.isfinite(I_T).all()):
         raise invalid("factors", _OWNER, "finite, and their squares too", V)
-    return I_U
+    return I_T
 
 
 def _weights(V: FisherFactors, positions: Tensor) -> Tensor:

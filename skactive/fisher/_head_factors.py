@@ -6,11 +6,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
+from skactive._batches import as_tensor
+from skactive._validation import invalid
 from skactive.fisher._kronecker import KroneckerFactors
 from skactive.gradients import head_inputs
 from skactive.gradients.engine import reduced_rows
+
+_OWNER = "last_layer_factors"
 
 
 def head_factors(
@@ -65,5 +69,51 @@ def head_factors(
             [-1.,  1.]], dtype=torch.float64)
     """
     found = head_inputs(module, X, batch_size=batch_size, device=device)
-    h = F.pad(found.inputs, (0, 1), value=1.0) if found.bias else found.inputs
-    return KroneckerFactors(reduced_rows(found.logits), h)
+    return last_layer_factors(found.logits, found.inputs, bias=found.bias)
+
+
+def last_layer_factors(logits: Any, inputs: Any, *, bias: bool = True) -> KroneckerFactors:
+    """Do what `head_factors` does, from logits and embeddings that are at hand.
+
+    Parameters
+    ----------
+    logits : array or tensor of shape (N, C)
+        What the last layer makes of them.
+    inputs : array or tensor of shape (N, D)
+        h(x), the embeddings.
+    bias : bool, default=True
+        Whether the last layer has a bias.
+
+    Returns
+    -------
+    KroneckerFactors
+        V, of shape (N, C − 1, C·D), or C·(D + 1) columns with a bias.
+
+    Raises
+    ------
+    InvalidParameterError
+        If these are not finite floats of the same number of samples.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skactive.fisher import last_layer_factors
+    >>> last_layer_factors(torch.zeros(1, 2), torch.tensor([[2.0]]), bias=False).gram()
+    tensor([[ 1., -1.],
+            [-1.,  1.]], dtype=torch.float64)
+    """
+    f, h = as_tensor(logits), as_tensor(inputs)
+    _check_floats("logits", f, "(N, C), C at least 2")
+    if f.shape[1] < 2:
+        raise invalid("logits", _OWNER, "logits of two classes or more", logits)
+    _check_floats("inputs", h, f"({len(f)}, D)")
+    if len(h) != len(f):
+        raise invalid("inputs", _OWNER, f"one row per row of logits, {len(f)}", inputs)
+    h = h.to(f)
+    return KroneckerFactors(reduced_rows(f), F.pad(h, (0, 1), value=1.0) if bias else h)
+
+
+def _check_floats(name: str, values: Tensor, shape: str) -> None:
+    good = values.ndim == 2 and values.is_floating_point() and min(values.shape) > 0
+    if not good or not bool(torch.isfinite(values).all()):
+        raise invalid(name, _OWNER, f"finite floats of shape {shape}", values)

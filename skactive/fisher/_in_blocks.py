@@ -17,7 +17,7 @@ from skactive.fisher._factors import FisherFactors
 from skactive.fisher._fisher_picks import FisherPicks
 from skactive.fisher._full import FullCurvature
 from skactive.fisher._pick import pick
-from skactive.fisher._positions import check_apart, check_at_least, positions
+from skactive.fisher._positions import check_apart, check_at_least, check_weights, positions
 
 _OWNER = "greedy_fisher_in_blocks"
 
@@ -32,6 +32,7 @@ def greedy_fisher_in_blocks(
     n: int,
     *,
     labelled: Any = None,
+    weights: Any = None,
     block_size: int | None = None,
     regularization: float = 1.0,
     oversample: float = 1.0,
@@ -42,7 +43,7 @@ def greedy_fisher_in_blocks(
 
     Where all candidates fit in one block, that is the selection of `greedy_fisher`. Otherwise it
     has two stages: the candidates are cut into blocks at random, and from each its share of 4n
-    samples is picked, or of as many as fit in a block; then the batch is picked from these. I_U and
+    samples is picked, or of as many as fit in a block; then the batch is picked from these. I_T and
     I_L are those of all samples in both stages, so that the objective is the same, and only the
     samples that the first stage left out can be missed. Factors are computed twice, those of what
     the first stage picked three times.
@@ -58,6 +59,10 @@ def greedy_fisher_in_blocks(
         The size of the batch.
     labelled : array of int or None, default=None
         The positions of the labelled samples; None is none.
+    weights : array of float or None, default=None
+        How much the sample at each position counts in I_T, at least 0, one for each position up to
+        the last that counts; scaled to sum to 1. None is all candidates and labelled samples alike.
+        Positions that are neither may count, as in a target of other samples.
     block_size : int or None, default=None
         Number of samples whose factors may be held at once, at least ⌈oversample · n⌉; None is all.
     regularization : float, default=1.0
@@ -112,7 +117,8 @@ def greedy_fisher_in_blocks(
     check_at_least("oversample", oversample, 1.0, _OWNER)
     n_picks = min(len(pool), exact_share(oversample, n, up=True))
     size = _check_size(block_size, len(pool), n_picks)
-    task = _Task(factors_of, pool, labels, n, n_picks, size, float(regularization))
+    w = None if weights is None else check_weights(weights, _OWNER)
+    task = _Task(factors_of, pool, labels, w, n, n_picks, size, float(regularization))
     if len(pool) <= size:
         return task.in_one(_counted(progress, n_picks))
     return task.in_two(
@@ -146,6 +152,7 @@ class _Task:
     factors_of: Callable[[np.ndarray], FisherFactors]
     pool: np.ndarray
     labels: np.ndarray
+    weights: np.ndarray | None
     n: int
     n_picks: int
     size: int
@@ -160,7 +167,8 @@ class _Task:
         """Pick from all samples at once."""
         of_labels = self._of_labels()
         V = self.factors_of(self.pool)
-        return self._batch(self.pool, V, self._start([V], of_labels), after_pick)
+        curvature = self._start([(self.pool, V)], of_labels)
+        return self._batch(self.pool, V, curvature, after_pick)
 
     def in_two(self, draw: np.random.Generator, after_pick: Callable[[], None]) -> FisherPicks:
         """Pick some from random blocks, and the batch from these."""
@@ -168,7 +176,7 @@ class _Task:
         shuffled = draw.permutation(self.pool)
         n_blocks = -(-len(self.pool) // self.size)
         blocks = [np.sort(block) for block in np.array_split(shuffled, n_blocks)]
-        curvature = self._start((self.factors_of(block) for block in blocks), of_labels)
+        curvature = self._start(((some, self.factors_of(some)) for some in blocks), of_labels)
         shares = np.diff(np.linspace(0, self.n_survivors, n_blocks + 1).round().astype(int))
         survivors = [
             block[_picked(self.factors_of(block), curvature.copy(), share, after_pick)]
@@ -180,16 +188,31 @@ class _Task:
 
     def _of_labels(self) -> Tensor | None:
         """Σ V(x)ᵀ V(x) over the labelled samples."""
-        parts = (self.factors_of(some) for some in _cut(self.labels, self.size))
+        parts = ((self.factors_of(some), None) for some in _cut(self.labels, self.size))
         return _total(parts) if len(self.labels) else None
 
-    def _start(self, factors: Iterable[FisherFactors], of_labels: Tensor | None) -> Curvature:
-        """Begin with no pick, given the factors of all candidates."""
-        of_all = _total(factors)
-        if of_labels is not None:
-            of_all += of_labels
-        I_U = of_all.div_(len(self.pool) + len(self.labels))
-        return FullCurvature(I_U, of_labels, len(self.labels), self.n, self.regularization)
+    def _start(
+        self, blocks: Iterable[tuple[np.ndarray, FisherFactors]], of_labels: Tensor | None
+    ) -> Curvature:
+        """Begin with no pick, given all candidates, block by block, and their factors."""
+        if self.weights is None:
+            I_T = _total((V, None) for _, V in blocks)
+            if of_labels is not None:
+                I_T += of_labels
+            I_T.div_(len(self.pool) + len(self.labels))
+        else:
+            I_T = _total(self._weighted(self.weights, blocks))
+        return FullCurvature(I_T, of_labels, len(self.labels), self.n, self.regularization)
+
+    def _weighted(
+        self, w: np.ndarray, blocks: Iterable[tuple[np.ndarray, FisherFactors]]
+    ) -> Iterator[tuple[FisherFactors, Tensor]]:
+        """Give the factors and weights of the candidates, and then of what else counts."""
+        for some, V in blocks:
+            yield V, torch.from_numpy(np.where(some < len(w), w[np.minimum(some, len(w) - 1)], 0))
+        others = np.setdiff1d(np.flatnonzero(w), self.pool)
+        for some in _cut(others, self.size):
+            yield self.factors_of(some), torch.from_numpy(w[some])
 
     def _batch(
         self,
@@ -215,11 +238,11 @@ def _cut(positions: np.ndarray, size: int) -> Iterator[np.ndarray]:
         yield positions[start : start + size]
 
 
-def _total(blocks: Iterable[FisherFactors]) -> Tensor:
-    """Σ V(x)ᵀ V(x) over the samples of some factors."""
+def _total(blocks: Iterable[tuple[FisherFactors, Tensor | None]]) -> Tensor:
+    """Σ w(x) V(x)ᵀ V(x) over the samples of some factors; no weights are 1 each."""
     total: Tensor | None = None
-    for V in blocks:
-        gram = V.gram()
+    for V, weights in blocks:
+        gram = V.gram(weights)
         if not bool(torch.isfinite(gram).all()):
             raise invalid(
                 "factors_of",

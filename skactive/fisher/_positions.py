@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from skactive._validation import invalid
+from skactive._validation import as_numbers, invalid
 
 
 def check_apart(pool: np.ndarray, labels: np.ndarray, owner: str) -> None:
@@ -41,3 +41,15 @@ def check_at_least(name: str, value: Any, low: float, owner: str) -> None:
     if not real or value < low or value == 0:
         must = f"a finite number of at least {low:g}" if low else "a finite number above 0"
         raise invalid(name, owner, must, value)
+
+
+def check_weights(given: Any, owner: str, N: int | None = None) -> np.ndarray:
+    """Return weights as float64, with a sum of 1, or raise."""
+    w = as_numbers(given)
+    good = w is not None and w.ndim == 1 and w.dtype.kind in "iuf" and N in (None, len(w))
+    if w is None or not good or not (np.isfinite(w) & (w >= 0)).all() or not w.any():
+        shape = "(N,)" if N is None else f"({N},)"
+        must = f"finite numbers of at least 0, not all of them 0, of shape {shape}"
+        raise invalid("weights", owner, must, given)
+    w = w.astype(np.float64)
+    return w / w.max() / (w / w.max()).sum()

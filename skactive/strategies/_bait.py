@@ -6,14 +6,17 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.utils._param_validation import Interval
 
 from skactive._pool import pools_of
-from skactive.fisher import greedy_fisher, head_factors
+from skactive.fisher import greedy_fisher, last_layer_factors
+from skactive.gradients import head_inputs
 from skactive.selection import Picks
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._progress import counted
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy
+from skactive.strategies.base._targets import TARGET_CONSTRAINTS, Parts
 
 
 class BAIT(QueryStrategy):
@@ -36,6 +39,8 @@ class BAIT(QueryStrategy):
     ----------
     regularization : float, default=1.0
         λ.
+    target : "pool", "balanced", mapping or array of C shares, default="pool"
+        What the objective averages over, see Notes.
     oversample : float, default=2.0
         Number of samples picked before some are removed, as a multiple of n; 1 is no removal.
     batch_size : int, default=256
@@ -47,6 +52,13 @@ class BAIT(QueryStrategy):
 
     Notes
     -----
+    The pool is what `target="pool"` aims at. Where the pool is imbalanced and what the network will
+    meet is not, "balanced" weights the pool's samples so that all classes, as they are predicted,
+    count alike, see `skactive.fisher.target_weights`; a mapping from classes or an array in the
+    order of `classes_` gives shares of your own. `select(…, X_target=…)`, or a learner's
+    `query(…, X_target=…)`, aims at samples instead: unlabelled ones like those to be predicted. A
+    balanced target asks for less of the majority; it does not beat `Margin` in general.
+
     With D the width of h, N·(C² + D) numbers are kept, and a few matrices of C·D × C·D in float64;
     a pick costs O(N·C²·(C + D)). `Subsample(BAIT(), n=…)` bounds N. The published code leaves the
     bias out, where h would be the layer's input alone.
@@ -70,6 +82,7 @@ class BAIT(QueryStrategy):
     _parameter_constraints: ClassVar[dict[str, list]] = {
         **QueryStrategy._parameter_constraints,
         **BATCH_CONSTRAINTS,
+        **TARGET_CONSTRAINTS,
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "oversample": [Interval(Real, 1, None, closed="left")],
     }
@@ -78,30 +91,44 @@ class BAIT(QueryStrategy):
         self,
         *,
         regularization: float = 1.0,
+        target: Any = "pool",
         oversample: float = 2.0,
         batch_size: int = 256,
         device: Any = None,
         random_state: Any = None,
     ) -> None:
         self.regularization = regularization
+        self.target = target
         self.oversample = oversample
         self.batch_size = batch_size
         self.device = device
         self.random_state = random_state
 
     def choose(
-        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+        self,
+        estimator: Any,
+        X_pool: Any,
+        n_instances: int,
+        X_labelled: Any,
+        y_labelled: Any,
+        X_target: Any = None,
     ) -> Picks:
         network = PoolNetwork(estimator, self, self.device)
-        pools = pools_of(X_pool, X_labelled)
-        network.check(pools[0])
-        with counted(self, network.samples(*pools)) as samples:
-            factors = head_factors(network.module, samples, batch_size=self.batch_size)
+        pool, *labelled = pools_of(X_pool, X_labelled)
+        network.check(pool)
+        parts = Parts.of(pool, labelled, X_target)
+        with counted(self, network.samples(*parts.pools)) as samples:
+            head = head_inputs(network.module, samples, batch_size=self.batch_size)
+
+        def probabilities() -> np.ndarray:
+            return head.logits[: len(pool)].to("cpu", torch.float64).softmax(1).numpy()
+
         return greedy_fisher(
-            factors,
+            last_layer_factors(head.logits, head.inputs, bias=head.bias),
             n_instances,
-            candidates=np.arange(len(pools[0])),
-            labelled=np.arange(len(pools[0]), len(samples)),
+            candidates=parts.at_candidates,
+            labelled=parts.at_labelled,
+            weights=parts.weights(self, network.classes, probabilities),
             regularization=self.regularization,
             oversample=self.oversample,
         )

@@ -25,6 +25,7 @@ from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._progress import counted, progress_bar
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies.base._subset import some_positions
+from skactive.strategies.base._targets import TARGET_CONSTRAINTS, Parts
 
 
 class FisherMask(QueryStrategy):
@@ -67,6 +68,10 @@ class FisherMask(QueryStrategy):
         Whether I(x) carries p_c, as the formula has it, or not, as the published code.
     regularization : float, default=1.0
         λ.
+    target : "pool", "balanced", mapping or array of C shares, default="pool"
+        What the objective averages over in place of I_U: the pool as it is, or weighted so that the
+        predicted classes have equal or given shares, or with `select(…, X_target=…)` other samples,
+        see `BAIT`.
     oversample : float, default=1.0
         ⌈oversample · n⌉ samples are picked, and the least useful removed one by one.
     max_memory : float or None, default=None
@@ -119,6 +124,7 @@ class FisherMask(QueryStrategy):
         "diagonal_samples": [StrOptions({"random", "first"})],
         "diagonal_labels": [StrOptions({"all"}), Interval(Integral, 1, None, closed="left")],
         "weighting": [StrOptions({"probability", "uniform"})],
+        **TARGET_CONSTRAINTS,
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "oversample": [Interval(Real, 1, None, closed="left")],
         "max_memory": [Interval(Real, 0, None, closed="neither"), None],
@@ -137,6 +143,7 @@ class FisherMask(QueryStrategy):
         diagonal_labels: str | int = "all",
         weighting: str = "probability",
         regularization: float = 1.0,
+        target: Any = "pool",
         oversample: float = 1.0,
         max_memory: float | None = None,
         batch_size: int = 256,
@@ -153,6 +160,7 @@ class FisherMask(QueryStrategy):
         self.diagonal_labels = diagonal_labels
         self.weighting = weighting
         self.regularization = regularization
+        self.target = target
         self.oversample = oversample
         self.max_memory = max_memory
         self.batch_size = batch_size
@@ -210,7 +218,13 @@ class FisherMask(QueryStrategy):
         return [np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(4)]
 
     def choose(
-        self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
+        self,
+        estimator: Any,
+        X_pool: Any,
+        n_instances: int,
+        X_labelled: Any,
+        y_labelled: Any,
+        X_target: Any = None,
     ) -> Selection:
         network = PoolNetwork(estimator, self, self.device)
         pool, *labelled = pools_of(X_pool, X_labelled)
@@ -226,15 +240,19 @@ class FisherMask(QueryStrategy):
             remedy="Ask for fewer, or raise subset.",
         )
         mask = self._mask(network, pool, draws)
-        samples = network.samples(pool.part(candidates), *labelled)
-        n_pool = len(candidates)
+        parts = Parts.of(pool.part(candidates), labelled, X_target)
+        samples, n_pool = network.samples(*parts.pools), len(candidates)
+
+        def probabilities() -> np.ndarray:
+            return np.exp(network.log_probabilities(parts.candidates, self.batch_size))
+
+        weights = parts.weights(self, network.classes, probabilities)
         rows = "reduced" if self.weighting == "probability" else self.weighting
 
         def factors_of(positions: np.ndarray) -> FisherFactors:
-            name = "X_pool" if positions[0] < n_pool else "X_labelled"
             with (
                 counted("FisherMask: factors", samples.part(positions), self.progress) as some,
-                on_behalf_of(self, module="estimator", X=name),
+                on_behalf_of(self, module="estimator", X=parts.name_at(positions[0])),
             ):
                 return fisher_factors(
                     network.module,
@@ -259,9 +277,10 @@ class FisherMask(QueryStrategy):
 
             result = greedy_fisher_in_blocks(
                 factors_of,
-                np.arange(n_pool),
+                parts.at_candidates,
                 n_instances,
-                labelled=np.arange(n_pool, len(samples)),
+                labelled=parts.at_labelled,
+                weights=weights,
                 block_size=block_size,
                 regularization=self.regularization,
                 oversample=self.oversample,

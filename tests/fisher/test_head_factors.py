@@ -5,7 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from skactive.fisher import KroneckerFactors, fisher_factors, greedy_fisher, head_factors
+from skactive.fisher import (
+    KroneckerFactors,
+    fisher_factors,
+    greedy_fisher,
+    head_factors,
+    last_layer_factors,
+)
 from tests.oracles import naive_rows, published_greedy
 
 
@@ -52,3 +58,29 @@ def test_picks_by_reduced_rows_are_those_by_all(C, oversample):
     )
     picks = greedy_fisher(head_factors(net, X), 12, labelled=np.arange(5), oversample=oversample)
     np.testing.assert_array_equal(picks, expected)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_factors_from_stored_embeddings(bias):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3, bias=bias)).double()
+    X = torch.randn(6, 4, dtype=torch.float64)
+    with torch.no_grad():
+        logits, h = net(X).numpy(), net[:2](X).numpy()
+    found = last_layer_factors(logits, h, bias=bias)
+    torch.testing.assert_close(found.dense(), head_factors(net, X).dense())
+
+
+@pytest.mark.parametrize(
+    ("logits", "inputs", "message"),
+    [
+        (np.ones(3), np.ones((3, 2)), r"'logits'.*finite floats of shape \(N, C\)"),
+        (np.ones((3, 1)), np.ones((3, 2)), "'logits'.*two classes or more"),
+        (np.ones((3, 2), dtype=int), np.ones((3, 2)), "'logits'.*floats"),
+        (np.ones((3, 2)), np.full((3, 2), np.nan), r"'inputs'.*finite floats of shape \(3, D\)"),
+        (np.ones((3, 2)), np.ones((4, 2)), "'inputs'.*one row per row of logits, 3"),
+    ],
+)
+def test_messages_for_stored_embeddings(logits, inputs, message):
+    with pytest.raises(ValueError, match=message):
+        last_layer_factors(logits, inputs)

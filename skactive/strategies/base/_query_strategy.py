@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -109,7 +110,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
     }
     random_state: Any
 
-    def __call__(self, learner: Any, X_pool: Any, n_instances: int = 1, **embeddings: Any) -> Any:
+    def __call__(self, learner: Any, X_pool: Any, n_instances: int = 1, **given: Any) -> Any:
         """Choose samples for a modAL learner; this is what `learner.query(X_pool)` calls.
 
         Parameters
@@ -120,8 +121,8 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             The unlabelled pool.
         n_instances : int, default=1
             Number of samples to choose.
-        **embeddings : array or tensor
-            `embeddings` and `embeddings_labelled`, as in `select`.
+        **given : array-like
+            `X_target`, `embeddings` and `embeddings_labelled`, as in `select`.
 
         Returns
         -------
@@ -135,7 +136,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             n_instances,
             X_labelled=getattr(learner, "X_training", None),
             y_labelled=getattr(learner, "y_training", None),
-            **embeddings,
+            **given,
         )
         from skactive._modal import query_result  # here, since it imports pandas and modAL
 
@@ -149,6 +150,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
         *,
         X_labelled: Any = None,
         y_labelled: Any = None,
+        X_target: Any = None,
         embeddings: Any = None,
         embeddings_labelled: Any = None,
     ) -> Selection:
@@ -167,6 +169,9 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             Number of samples to choose.
         X_labelled, y_labelled : array-like of L samples, or None, default=None
             The labelled samples and their labels, for strategies that use them.
+        X_target : array-like of samples or None, default=None
+            Unlabelled samples like those that the network will be asked about, for strategies whose
+            `choose` has this parameter, `BAIT` and `FisherMask`. None is the pool.
         embeddings : array or tensor of shape (N, D), or None, default=None
             Embeddings of the pool that exist already, for strategies that read embeddings, in place
             of their own. Other strategies leave them.
@@ -209,12 +214,13 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
                 "There is nothing left to label: stop, or pass more samples.",
             )
         n_instances = self._checked_count(n_instances, len(pool), "the size of the pool")
+        aim = {} if X_target is None else {"X_target": self._checked_target(X_target)}
         pool, labelled = self._with_embeddings(pool, X_labelled, embeddings, embeddings_labelled)
         check_labelled(self, X_labelled, y_labelled)
         # Embeddings may come from a Pipeline of their own.
         part = readable_part((estimator, getattr(self, "embeddings", None)), pool, self)
         self._checked_count(n_instances, len(part), "the files of the pool that can be read")
-        answer = self.choose(estimator, part.plain(), n_instances, labelled, y_labelled)
+        answer = self.choose(estimator, part.plain(), n_instances, labelled, y_labelled, **aim)
         return self._checked(answer, n_instances, len(part)).within(pool, part)
 
     @abstractmethod
@@ -256,6 +262,15 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
     def _checked_count(self, n: Any, high: int, high_is: str) -> int:
         remedy = "Ask for fewer, or pass a larger pool."
         return check_count("n_instances", self, n, high=high, high_is=high_is, remedy=remedy)
+
+    def _checked_target(self, X_target: Any) -> Pool:
+        if "X_target" not in inspect.signature(self.choose).parameters:
+            must = "None for a strategy that does not aim at samples"
+            raise invalid("X_target", self, must, X_target, "Use BAIT or FisherMask.")
+        target = Pool.checked(X_target, "X_target", self)
+        if not len(target):
+            raise invalid("X_target", self, "at least one sample", X_target, "Leave it out.")
+        return target
 
     def _with_embeddings(
         self, pool: Pool, X_labelled: Any, embeddings: Any, embeddings_labelled: Any
