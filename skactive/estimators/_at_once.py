@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from skactive.estimators._inputs import InputFormat
 
@@ -44,3 +46,29 @@ def samples_at_once(
         return most
     pixels = math.prod(form.shape) // form.n_channels
     return min(most, max(batch_size, most * _SIDE**2 // pixels))
+
+
+def gathered(parts: Iterable[tuple[slice, Tensor]], n: int) -> Tensor | None:
+    """Put what a network gives for blocks of samples into one tensor.
+
+    A list of small tensors, each made after the large ones of its batch, would keep the allocator
+    from using the memory of these for the next batch as a whole.
+
+    Parameters
+    ----------
+    parts : iterable of (slice, Tensor)
+        The positions of a block, and a row for each.
+    n : int
+        The number of samples, all together.
+
+    Returns
+    -------
+    Tensor of shape (n, ...) or None
+        The rows, on the CPU; None if there are no parts.
+    """
+    out: Tensor | None = None
+    for block, part in parts:
+        if out is None:
+            out = torch.empty((n, *part.shape[1:]), dtype=part.dtype)
+        out[block] = part
+    return out

@@ -37,7 +37,7 @@ from skactive._device import module_device, unwrap
 from skactive._rng import seed_sequence
 from skactive._scoring import scoring
 from skactive._validation import Phrase, describe, invalid
-from skactive.estimators._at_once import samples_at_once
+from skactive.estimators._at_once import gathered, samples_at_once
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._callbacks import SCHEDULES
@@ -513,15 +513,15 @@ class CNNClassifier(ClassifierMixin, NestedParams):
             block = as_tensor(block)
             self._format.check(block, self)
             check_finite(block, self, where=start)
-            return network(block.to(device)).cpu()
+            return network(block.to(device))
 
         guarded = hooks_guarded() if self.compile else nullcontext()
         with scoring(self.module_), torch.inference_mode(), guarded:
             size = samples_at_once(self.predict_batch_size, self.batch_size, self._format, device)
-            parts = [part for _, part in map_batches(outputs, X, batch_size=size)]
-        if not parts:
+            found = gathered(map_batches(outputs, X, batch_size=size), n_rows(X))
+        if found is None:
             raise ValueError(NO_SAMPLE)
-        return torch.cat(parts)
+        return found
 
     def _make_net(
         self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False

@@ -1,7 +1,7 @@
 """Memory at predict: so many samples at once, and images of files as they are needed."""
 
 import pickle
-from functools import partial
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ from torch import nn
 
 from skactive import CNNClassifier, ImageReader, LPLClassifier, Margin
 from skactive.estimators import _file_images, _image_reader
-from skactive.estimators._at_once import samples_at_once
-from skactive.estimators._file_images import FileImages, images_of
+from skactive.estimators._at_once import gathered, samples_at_once
+from skactive.estimators._file_images import FileImages
 from skactive.estimators._inputs import InputFormat
 from skactive.exceptions import UnreadableFileError
 
@@ -223,15 +223,24 @@ def test_what_is_read_later_is_read_as_the_reader_was(paths, small_limit):
     assert images[:3].shape == (3, 6, 8, 3)
 
 
-def test_memory_does_not_grow_with_the_number_of_files():
-    """Of a million images of 64×64 no more are read than are taken."""
-    read = []
+def test_memory_does_not_grow_with_the_number_of_files(tmp_path, monkeypatch):
+    """Pipeline.predict(paths): four images are in memory, and of the other files the names alone."""
+    monkeypatch.setattr(_file_images, "_AT_ONCE", 10 * 64 * 64 * 3)
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    clf = watched(np.zeros((4, 64, 64, 3), np.uint8), predict_batch_size=4)
+    pipeline = make_pipeline(ImageReader(), clf)
+    peaks = []
+    for n in (30, 300):
+        tracemalloc.start()
+        pipeline.predict([tmp_path / "a.png"] * n)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[1] - peaks[0]) / 270 < 2000  # bytes per file, of which each image has 12,288
 
-    def one_by_one(paths, shape):
-        read.extend(paths)
-        return np.zeros((len(paths), *shape), np.uint8)
 
-    shape = (64, 64, 3)
-    images = images_of(partial(one_by_one, shape=shape), ["a.png"] * 1_000_000, shape)
-    assert images[10:20].shape == (10, *shape)
-    assert len(read) == 10
+def test_what_is_given_for_blocks_comes_together():
+    parts = [(slice(0, 2), torch.tensor([[1.0], [2.0]])), (slice(2, 3), torch.tensor([[3.0]]))]
+    assert gathered(iter(parts), 3).tolist() == [[1.0], [2.0], [3.0]]
+    double = torch.ones(1, dtype=torch.float64)
+    assert gathered(iter([(slice(0, 1), double)]), 1).dtype == torch.float64
+    assert gathered(iter([]), 0) is None
