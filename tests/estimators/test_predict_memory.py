@@ -224,7 +224,7 @@ def test_what_is_read_later_is_read_as_the_reader_was(paths, small_limit):
 
 
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path, monkeypatch):
-    """Pipeline.predict(paths): four images are in memory, and of the other files the names alone."""
+    """Pipeline.predict(paths): four images are in memory, and of other files the names alone."""
     monkeypatch.setattr(_file_images, "_AT_ONCE", 10 * 64 * 64 * 3)
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "a.png")
     clf = watched(np.zeros((4, 64, 64, 3), np.uint8), predict_batch_size=4)
