@@ -27,6 +27,7 @@ class ConcatenatedFactors(FisherFactors):
     Examples
     --------
     >>> import torch
+    >>> from skactive.fisher import DenseFactors
     >>> parts = [DenseFactors(torch.tensor([[[1.0]]])), DenseFactors(torch.tensor([[[2.0, 3.0]]]))]
     >>> ConcatenatedFactors(parts, [torch.tensor([1]), torch.tensor([0, 2])]).dense()
     tensor([[[2., 1., 3.]]])
