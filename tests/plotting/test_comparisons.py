@@ -2,7 +2,6 @@
 
 import builtins
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -22,14 +21,6 @@ from skactive.plotting import (
     TimeAccuracyDisplay,
     write_report,
 )
-
-
-@pytest.fixture(autouse=True)
-def headless():
-    with mpl.rc_context():
-        plt.switch_backend("Agg")
-        yield
-        plt.close("all")
 
 
 def bins(count, confidence, accuracy):

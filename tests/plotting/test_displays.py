@@ -26,14 +26,6 @@ from skactive.plotting import (
 from skactive.plotting._style import style
 
 
-@pytest.fixture(autouse=True)
-def headless():
-    with mpl.rc_context():
-        plt.switch_backend("Agg")
-        yield
-        plt.close("all")
-
-
 def record(strategy, seed, round_, accuracy, queried):
     return {
         "strategy": strategy,

@@ -3,8 +3,6 @@
 from functools import cache
 from itertools import pairwise
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,14 +23,6 @@ from skactive.plotting import (
 NAMES = ["Random", "a strategy with a very long name, on ResNet-18"]
 NAMES += [f"strategy number {i}" for i in range(2, 40)]
 CLASSES = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "ankle boot"]
-
-
-@pytest.fixture(autouse=True)
-def headless():
-    with mpl.rc_context():
-        plt.switch_backend("Agg")
-        yield
-        plt.close("all")
 
 
 def results(n_strategies, n_datasets=1):

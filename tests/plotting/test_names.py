@@ -3,8 +3,6 @@
 import re
 from html.parser import HTMLParser
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,14 +39,6 @@ NAMES = [
     "&amp;",
     "index",
 ]
-
-
-@pytest.fixture(autouse=True)
-def headless():
-    with mpl.rc_context():
-        plt.switch_backend("Agg")
-        yield
-        plt.close("all")
 
 
 def results(dataset="d"):
