@@ -11,7 +11,7 @@ from torch import Tensor
 
 from skactive._pool import Pool, pools_of
 from skactive._rng import seed_sequence
-from skactive._validation import check_count, exact_share, on_behalf_of
+from skactive._validation import exact_share, on_behalf_of
 from skactive.fisher import (
     FisherFactors,
     diagonal_fisher,
@@ -24,7 +24,7 @@ from skactive.gradients import find_head
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._progress import counted, progress_bar
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
-from skactive.strategies.base._subset import some_positions
+from skactive.strategies.base._subset import some_positions, subset_positions
 from skactive.strategies.base._targets import TARGET_CONSTRAINTS, Parts
 
 
@@ -230,15 +230,7 @@ class FisherMask(QueryStrategy):
         pool, *labelled = pools_of(X_pool, X_labelled)
         network.check(pool)
         draws = self._draws()
-        candidates = some_positions(len(pool), self.subset, draws[0])
-        n_instances = check_count(
-            "n_instances",
-            self,
-            n_instances,
-            high=len(candidates),
-            high_is="the size of subset",
-            remedy="Ask for fewer, or raise subset.",
-        )
+        candidates = subset_positions(self, len(pool), n_instances, draws[0])
         mask = self._mask(network, pool, draws)
         parts = Parts.of(pool.part(candidates), labelled, X_target)
         samples, n_pool = network.samples(*parts.pools), len(candidates)

@@ -37,15 +37,7 @@ class SubsetStrategy(QueryStrategy):
         draw, ties = (
             np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(2)
         )
-        candidates = some_positions(len(pool), self.subset, draw)
-        n_instances = check_count(
-            "n_instances",
-            self,
-            n_instances,
-            high=len(candidates),
-            high_is="the size of subset",
-            remedy="Ask for fewer, or raise subset.",
-        )
+        candidates = subset_positions(self, len(pool), n_instances, draw)
         utilities = np.full(len(pool), np.nan)
         utilities[candidates] = self._scores(estimator, pool, pool.part(candidates))
         seeded = None if self.random_state is None else ties
@@ -54,6 +46,22 @@ class SubsetStrategy(QueryStrategy):
     @abstractmethod
     def _scores(self, estimator: Any, pool: Pool, candidates: Pool) -> np.ndarray:
         """Return the utilities of the candidates, which are a part of the pool, (n,)."""
+
+
+def subset_positions(
+    strategy: Any, n_pool: int, n_instances: int, draw: np.random.Generator
+) -> np.ndarray:
+    """Return the positions of a strategy's `subset`, increasing, or raise if it is too small."""
+    positions = some_positions(n_pool, strategy.subset, draw)
+    check_count(
+        "n_instances",
+        strategy,
+        n_instances,
+        high=len(positions),
+        high_is="the size of subset",
+        remedy="Ask for fewer, or raise subset.",
+    )
+    return positions
 
 
 def some_positions(n: int, count: int | None, draw: np.random.Generator) -> np.ndarray:
