@@ -1,8 +1,7 @@
 """How far one query walks through the source: `python -m tests.walk`.
 
 Counts the files of skactive that a query enters, how often it goes from one of them to another, and
-how often the pool's first sample goes through the network alone. `tests/test_walk.py` bounds all
-three for FisherMask.
+how often the pool's first sample goes through the network alone. Nothing bounds them yet.
 """
 
 from __future__ import annotations
