@@ -54,6 +54,14 @@ def say(text: str, words: Mapping[str, str]) -> str:
     return text.said(words) if isinstance(text, Phrase) else text
 
 
+def one_line(said: object, most: int | None = None) -> str:
+    """Return what an error says on one line, at most so many letters of it; nothing is read out.
+
+    What torch says of a state dict, for one, runs over many lines.
+    """
+    return " ".join(str(said).split())[:most]
+
+
 class RemediedError(Exception):
     """An error that says what is wrong, and then what to do about it.
 

@@ -10,10 +10,7 @@ import skactive
 ROOT = Path(skactive.__file__).parent
 # The files that do, and why.
 ALLOWED = {
-    "estimators/_build.py": "cuts short what torch says of a state dict, which is long",
     "estimators/_cnn_classifier.py": "torch says by no type that BatchNorm got one value a channel",
-    "estimators/_torchvision.py": "cuts short what torchvision says of a state dict, as above",
-    "labelling/_rounds.py": "keeps what ended a round on one line, whatever it was",
 }
 READING = {"endswith", "find", "index", "partition", "removeprefix", "removesuffix", "replace"}
 READING |= {"rpartition", "rsplit", "split", "splitlines", "startswith", "count", "translate"}

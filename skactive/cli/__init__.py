@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import skactive
+from skactive._phrases import one_line
 from skactive.cli._arguments import Parser
 from skactive.cli._demo import add_demo
 from skactive.cli._label import add_label, add_labels
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _import_torch(arguments)
         return arguments.run(arguments) or 0
     except (ValueError, UnsupportedEstimatorError, OSError, ImportError) as error:
-        message = " ".join(told(error, arguments.words, arguments.options).split())
+        message = one_line(told(error, arguments.words, arguments.options))
         print(f"skactive {arguments.command}: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from skactive._phrases import one_line
+
 if TYPE_CHECKING:
     from skactive.experiments import Results
 
@@ -34,9 +36,8 @@ def name_failed(results: Results, command: str) -> None:
     """
     for failure in results.failures:
         run = f"{failure['strategy']} with seed {failure['seed']}"
-        error = " ".join(failure["error"].split())
-        message = f"skactive {command}: {run} failed in round {failure['round']}: {error}"
-        print(message, file=sys.stderr)
+        failed = f"failed in round {failure['round']}: {one_line(failure['error'])}"
+        print(f"skactive {command}: {run} {failed}", file=sys.stderr)
 
 
 def exit_code(results: Results, command: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skactive._phrases import one_line
 from skactive._validation import Description, Phrase, describe, invalid
 from skactive.estimators._inputs import InputFormat, InputLayer
 from skactive.estimators._networks import MLP, NETWORKS
@@ -158,7 +159,7 @@ def build_network(
                 owner,
                 f"the state dict of this network, {type(network).__name__}",
                 weights,
-                f"{' '.join(str(error).split())[:300]}. Of a fitted CNNClassifier, save "
+                f"{one_line(error, 300)}. Of a fitted CNNClassifier, save "
                 "module_.network.state_dict().",
             ) from error
     return network

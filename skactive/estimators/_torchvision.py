@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skactive._phrases import one_line
 from skactive._validation import Description, invalid
 from skactive.estimators._inputs import InputFormat
 from skactive.estimators._networks import adapt_stem, replace_layer
@@ -194,7 +195,7 @@ def _with_state(
             owner,
             f"weights of {TORCHVISION}{short}",
             Description(f"a state dict of {list(state)[:3]} and so on"),
-            f"torchvision says: {' '.join(str(error).split())[:300]}.",
+            f"torchvision says: {one_line(error, 300)}.",
         ) from error
 
 

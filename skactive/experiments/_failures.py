@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from skactive._phrases import one_line
 from skactive.experiments._records import Record
 
 FAILURES_FILE = "failures.json"
@@ -69,7 +70,7 @@ def announce(failure: Failure) -> str:
     """Say in a sentence what failed."""
     return (
         f"{failure['strategy']!r} with seed {failure['seed']} failed in round {failure['round']} "
-        f"({' '.join(failure['error'].split())})"
+        f"({one_line(failure['error'])})"
     )
 
 

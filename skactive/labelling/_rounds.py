@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from skactive._phrases import one_line
 from skactive._pool import Pool
 from skactive.labelling._cache import ImageCache
 from skactive.labelling._catalogue import pieces
@@ -65,7 +66,7 @@ def run_round(learner: Learner) -> tuple[int, Any]:
     try:
         return round_, (_learn if ready else _start)(learner, round_, seed)
     except BaseException as error:
-        message = " ".join(str(error).split()) or type(error).__name__
+        message = one_line(error) or type(error).__name__
         with database.writing() as connection:
             connection.execute("UPDATE round SET error = ? WHERE id = ?", (message, round_))
         raise
