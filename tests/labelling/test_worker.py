@@ -80,9 +80,9 @@ def supervisor(session, monkeypatch):
 def test_rounds_come_by_themselves_and_a_killed_worker_goes_on(supervisor, session, truth):
     database = session.database
     wait_for(lambda: ended(database) == 1)  # the start
-    answer(session, truth, 30)
+    answer(session, truth, 15)  # ten are for training: due with the last of them, not before
     wait_for(lambda: ended(database) == 2)
-    assert session.rounds()["n_labels"].tolist() == [20]
+    assert session.rounds()["n_labels"].tolist() == [10]
     first = supervisor.worker.pid
     os.kill(first, signal.SIGKILL)
     answer(session, truth, 30)
