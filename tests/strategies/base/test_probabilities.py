@@ -102,7 +102,9 @@ def net_that_ends_in(end):
     net = NeuralNetClassifier(
         Ends, module__end=end, criterion=nn.NLLLoss, classes=[0, 1, 2], device="cpu", verbose=0
     )
-    return net.initialize()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # one row in a hundred sums to 1 by chance
+        return net.initialize()
 
 
 ROWS = X[:40].astype(np.float32)
