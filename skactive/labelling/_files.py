@@ -72,7 +72,7 @@ def _look(entry: os.DirEntry[str], root: str) -> File | Refused:
 
 
 def _relative(path: str, root: str) -> str:
-    """Return what a path below the root has after it; `os.path.relpath` would take ten times as long."""
+    """Return what a path below the root has after it; `os.path.relpath` takes ten times as long."""
     return path.removeprefix(root).lstrip(os.sep).replace(os.sep, "/")
 
 

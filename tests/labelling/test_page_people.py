@@ -20,6 +20,7 @@ from tests.labelling.folders import make_marked
 from tests.labelling.spies import Nearest
 
 pytestmark = needs_chromium
+ASKS = "document.getElementById('guess').textContent.includes('Enter confirms')"
 
 
 def test_two_labellers_are_asked_different_images_and_both_are_named(browser, tmp_path, truth):
@@ -113,7 +114,7 @@ def test_a_review_finds_the_wrong_labels_and_sets_them_right(context, learnt, tm
     page = opened(context, server)
     before = len(events(tmp_path / "marked"))
     page.keyboard.press("v")
-    page.wait_for_function("document.getElementById('guess').textContent.includes('Enter confirms')")
+    page.wait_for_function(ASKS)
     keys = dict(server.database.read("SELECT name, key FROM class"))
     asked = []
     for _ in wrong:
@@ -146,7 +147,7 @@ def test_an_answer_of_the_keyboard_in_review_does_not_touch_what_is_asked(contex
     page = opened(context, server)
     first = painted(page)
     page.keyboard.press("v")
-    page.wait_for_function("document.getElementById('guess').textContent.includes('Enter confirms')")
+    page.wait_for_function(ASKS)
     painted(page, first)
     page.keyboard.press("Escape")
     page.wait_for_function(f"document.body.dataset.painted === '{first}'")
