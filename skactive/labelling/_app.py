@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -157,7 +158,10 @@ def state(desk: Desk, name: str) -> dict[str, Any]:
         "SELECT c.id, c.name, c.key, (SELECT COUNT(*) FROM label l WHERE l.class = c.id)"
         " FROM class c WHERE c.merged_into IS NULL ORDER BY c.position"
     )
-    numbers = dict(database.read("SELECT state, COUNT(*) FROM image GROUP BY state"))
+    numbers = Counter[str]()
+    # in the order of an index: half a second less of each minute with 100,000 images
+    for kind, n in database.read("SELECT state, COUNT(*) FROM image GROUP BY share, state"):
+        numbers[kind] += n
     kinds = dict(database.read("SELECT kind, COUNT(*) FROM label GROUP BY kind"))
     return {
         "id": database.get("id"),

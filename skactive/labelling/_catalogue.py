@@ -47,12 +47,10 @@ def scan(
             files[file.path] = file
         else:
             refused.append(file)
-    rows = database.read("SELECT path, id, bytes, mtime_ns, digest, state FROM image")
-    known = {path: Known(*rest) for path, *rest in rows}
-    found = match(known, files, lambda path: _digest(folder, path))
-    states = {row.id: row.state for row in known.values()}
-    _lose(database, [i for i in found.lost if states[i] != "missing"])
-    _find(database, [i for i in found.same if states[i] == "missing"])
+    found = match(_known(database), files, lambda path: _digest(folder, path))
+    missing = {i for (i,) in database.read("SELECT id FROM image WHERE state = 'missing'")}
+    _lose(database, [i for i in found.lost if i not in missing])
+    _find(database, [i for i in found.same if i in missing])
     _touch(database, found.touched)
     _change(database, found.changed)
     _move(database, found.moved)
@@ -60,6 +58,11 @@ def scan(
     return Scan(
         len(files), len(found.new), len(found.moved), len(found.changed), len(found.lost), refused
     )
+
+
+def _known(database: Database) -> dict[str, Known]:
+    rows = database.read("SELECT path, id, bytes, mtime_ns, digest FROM image")
+    return {path: Known(*rest) for path, *rest in rows}
 
 
 def _digest(folder: Path, path: str) -> str | None:

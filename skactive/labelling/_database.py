@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS image (
     state TEXT NOT NULL DEFAULT 'ok' CHECK (state IN ('ok', 'unreadable', 'missing')),
     cached INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX IF NOT EXISTS image_of ON image (share, state);
 CREATE TABLE IF NOT EXISTS class (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,

@@ -16,7 +16,6 @@ class Known(NamedTuple):
     bytes: int
     mtime_ns: int
     digest: str | None
-    state: str
 
 
 @dataclass

@@ -18,6 +18,7 @@ from skactive.labelling._arguments import checked_folder, user
 from skactive.labelling._catalogue import fingerprint, scan
 from skactive.labelling._database import Database
 from skactive.labelling._errors import RefusedError, invalid
+from skactive.labelling._keys import keys_of
 from skactive.labelling._names import class_id
 from skactive.labelling._settings import find_strategy, load_settings
 from skactive.labelling._supervisor import Supervisor
@@ -83,8 +84,9 @@ class Server:
         self._socket = _listen(host, port, folder)
         port = self._socket.getsockname()[1]
         shown = "127.0.0.1" if host in _OURS else host
-        tokens = {_kept(self.database, f"token {name}"): name for name in labellers}
-        _kept(self.database, "id")
+        tokens = keys_of(self.database.home, labellers)
+        if self.database.get("id") is None:
+            self.database.set("id", secrets.token_urlsafe(24))
         self.addresses = [
             Address(name, f"http://{shown}:{port}/?token={token}") for token, name in tokens.items()
         ]
@@ -218,15 +220,6 @@ def _prepare(database: Database, classes: Sequence[str], settings: dict[str, Any
             class_id(database, name)
         except RefusedError as error:
             raise invalid("classes", "serve", "names", name, str(error)) from error
-
-
-def _kept(database: Database, key: str) -> str:
-    """Return a random text that stays the same: a page that is open outlives the server."""
-    found = database.get(key)
-    if found is None:
-        found = secrets.token_urlsafe(24)
-        database.set(key, found)
-    return found
 
 
 def _listen(host: str, port: int, folder: Path) -> socket.socket:

@@ -10,7 +10,7 @@ def test_random_folders_against_what_was_done_to_them():
     for _ in range(200):
         n = int(draw.integers(1, 8))
         content = {f"{i}": f"content {i}" for i in range(n)}
-        known = {path: Known(i, 5, 0, content[path], "ok") for i, path in enumerate(content)}
+        known = {path: Known(i, 5, 0, content[path]) for i, path in enumerate(content)}
         names = [str(name) for name in draw.permutation(n + 3)]
         today, owner = {}, {}
         for i in range(n):

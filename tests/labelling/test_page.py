@@ -1,106 +1,27 @@
 """The page in a real browser: Chromium, by keyboard alone."""
 
 import re
-import shutil
 
 import pytest
 
 from skactive.labelling._database import Database
-from skactive.labelling._serve import Server
-from tests.labelling.folders import make_folder
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="NO CHROMIUM: THE PAGE IS NOT TESTED. apt-get install chromium"
+from tests.labelling.browser import (
+    events,
+    make_class,
+    needs_chromium,
+    opened,
+    painted,
+    press,
+    saved,
+    serving,
 )
 
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as tool:
-        found = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def truth(tmp_path):
-    return make_folder(tmp_path / "photos", 30)
-
-
-def serving(folder):
-    server = Server(folder, ["ada"], n_test=6, train=False)
-    server.start()
-    server._threads[0].join()
-    return server
-
-
-@pytest.fixture
-def server(tmp_path, truth):
-    found = serving(tmp_path / "photos")
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def context(browser):
-    found = browser.new_context(bypass_csp=True)
-    found.set_default_timeout(60_000)
-    yield found
-    found.close()
+pytestmark = needs_chromium
 
 
 @pytest.fixture
 def page(context, server):
     return opened(context, server)
-
-
-def opened(context, server):
-    found = context.new_page()
-    found.errors = []
-    found.on("pageerror", lambda error: found.errors.append(str(error)))
-    found.goto(server.addresses[0].url)
-    painted(found)
-    return found
-
-
-def painted(page, other_than=None):
-    """Wait until an image can be seen; return its number."""
-    page.wait_for_function(
-        "old => document.body.dataset.painted && document.body.dataset.painted !== old"
-        " && !document.getElementById('picture').classList.contains('hidden')",
-        arg=str(other_than),
-    )
-    return int(page.evaluate("document.body.dataset.painted"))
-
-
-def press(page, key):
-    """Press a key for the image that is seen, and wait for the next one."""
-    image = painted(page)
-    page.keyboard.press(key)
-    return image, painted(page, image)
-
-
-def make_class(page, name):
-    image = painted(page)
-    page.keyboard.press("/")
-    page.keyboard.type(name)
-    page.keyboard.press("Enter")
-    painted(page, image)
-    return image
-
-
-def events(folder):
-    database = Database(folder)
-    rows = database.read("SELECT image, kind, class, via FROM event ORDER BY id")
-    database.close()
-    return rows
-
-
-def saved(page):
-    page.wait_for_function("document.getElementById('saved').textContent === 'saved'")
 
 
 def test_by_keyboard_alone_from_the_first_image_to_the_export(page, tmp_path, server):

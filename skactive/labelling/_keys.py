@@ -1,0 +1,38 @@
+"""Keys of labellers: in a file of its own, so that one who is given the labels cannot label."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+_FILE = "keys.json"
+
+
+def keys_of(home: Path, labellers: Iterable[str]) -> dict[str, str]:
+    """Return the labeller of each key; made once, since a page that is open outlives the server.
+
+    The file is its owner's alone to read. Without it there are new keys, and the page has to be
+    opened anew.
+    """
+    path = home / _FILE
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    known = known if isinstance(known, dict) else {}
+    keys = {str(name): known.get(name) or secrets.token_urlsafe(24) for name in labellers}
+    if not keys.items() <= known.items():
+        _write(path, {**known, **keys})
+    return {key: name for name, key in keys.items()}
+
+
+def _write(path: Path, keys: dict[str, str]) -> None:
+    """Write whole or not at all."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(keys, file)
+    part.replace(path)
