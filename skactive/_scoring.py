@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from skactive._allocator import memory_kept
 from skactive._device import module_device
+from skactive._plain_torch import plain_torch
 
 # Seeding a fit or a query borrows the process-wide generators. Two threads that borrow them
 # at once would see each other's draws, so borrowing is serialised; parallel work uses processes.
@@ -83,7 +84,8 @@ def scoring(*modules: nn.Module, seed: int | None = None) -> Iterator[None]:
     """Put modules into evaluation mode, and leave them as they were, also after an exception.
 
     Restored are each submodule's train or eval mode, each parameter's `requires_grad` and
-    `.grad`, each buffer's values, and the random generators. Code inside may call backward.
+    `.grad`, each buffer's values, and the random generators. Code inside may call backward,
+    whatever contexts of torch the caller is in (`plain_torch`).
 
     Parameters
     ----------
@@ -97,6 +99,7 @@ def scoring(*modules: nn.Module, seed: int | None = None) -> Iterator[None]:
     None
     """
     with ExitStack() as stack:
+        stack.enter_context(plain_torch())
         stack.enter_context(memory_kept())
         for device in {module_device(m) for m in modules} or {torch.device("cpu")}:
             stack.enter_context(isolated_rng(seed, device))

@@ -11,6 +11,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 
 import torch
 
+from tests import properties  # noqa: F401  (the profile of all property tests)
 from tests.device import DEVICE
 
 torch.set_num_threads(1)

@@ -34,6 +34,7 @@ from skactive._batches import (
     take_rows,
 )
 from skactive._device import module_device, unwrap
+from skactive._plain_torch import plain_torch
 from skactive._rng import seed_sequence
 from skactive._scoring import scoring
 from skactive._validation import Phrase, describe, invalid
@@ -358,7 +359,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         ConvergenceWarning
             If the training loss is no longer finite.
         """
-        with self._unchanged_on_error():
+        with plain_torch(), self._unchanged_on_error():
             going_on = self.warm_start and hasattr(self, "net_")
             if going_on:
                 self._check_same_structure()
@@ -408,7 +409,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         ValueError
             If X or y cannot be used.
         """
-        with self._unchanged_on_error():
+        with plain_torch(), self._unchanged_on_error():
             first = not hasattr(self, "net_")
             changed = (
                 not first
@@ -506,7 +507,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
 
     def _outputs(self, network: Callable[[Tensor], Tensor], X: Any) -> Tensor:
         """Return what a function of batches on the device gives for all of X, on the CPU."""
-        X = self.check_samples(X)
+        check_is_fitted(self)
         device = module_device(self.module_)
 
         def outputs(block: Any, start: int) -> Tensor:
@@ -517,6 +518,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
 
         guarded = hooks_guarded() if self.compile else nullcontext()
         with scoring(self.module_), torch.inference_mode(), guarded:
+            X = self.check_samples(X)
             size = samples_at_once(self.predict_batch_size, self.batch_size, self._format, device)
             found = gathered(map_batches(outputs, X, batch_size=size), n_rows(X))
         if found is None:

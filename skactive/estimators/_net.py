@@ -326,8 +326,11 @@ class Net(NeuralNetClassifier):
         with hooks_guarded() if self.compile else nullcontext():
             if not (self.amp and self.module_.training):
                 return super().infer(x, **kwargs)
-            with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
-                return super().infer(x, **kwargs).float()
+            try:
+                with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
+                    return super().infer(x, **kwargs).float()
+            finally:
+                torch.clear_autocast_cache()  # inside the caller's autocast, torch would keep it
 
     def get_loss(
         self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False

@@ -123,17 +123,12 @@ def _moved(module: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _plain_kernels(device: torch.device) -> Iterator[None]:
-    """Autograd on, autocast off, and no fused attention, in which layers' hooks do not fire."""
+def _plain_kernels() -> Iterator[None]:
+    """No fused attention, in which layers' hooks do not fire."""
     fused = torch.backends.mha.get_fastpath_enabled()
     try:
         torch.backends.mha.set_fastpath_enabled(False)
-        with (
-            torch.inference_mode(False),
-            torch.enable_grad(),
-            torch.autocast(device.type, enabled=False),
-        ):
-            yield
+        yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
 
@@ -171,7 +166,7 @@ def lend_network(
     module = unwrap(module)
     _check_batch_norms(module, owner)
     where = module_device(module) if device is None else resolve_device(device, owner)
-    with scoring(module), _moved(module, where), _plain_kernels(where):
+    with scoring(module), _moved(module, where), _plain_kernels():
         for parameter in module.parameters():
             parameter.requires_grad_(False)
         yield Network(module, owner)

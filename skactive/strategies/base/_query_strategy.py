@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._batches import n_rows
 from skactive._one_label import check_one_label
+from skactive._plain_torch import plain_torch
 from skactive._pool import Pool
 from skactive._validation import (
     DeclaredParameters,
@@ -204,24 +205,27 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
         """
         self._validate_params()
         check_one_label("y_labelled", y_labelled)
-        pool = Pool.checked(X_pool, "X_pool", self)
-        if len(pool) == 0:
-            raise invalid(
-                "X_pool",
-                self,
-                "a pool of at least one sample",
-                X_pool,
-                "There is nothing left to label: stop, or pass more samples.",
+        with plain_torch():
+            pool = Pool.checked(X_pool, "X_pool", self)
+            if len(pool) == 0:
+                raise invalid(
+                    "X_pool",
+                    self,
+                    "a pool of at least one sample",
+                    X_pool,
+                    "There is nothing left to label: stop, or pass more samples.",
+                )
+            n_instances = self._checked_count(n_instances, len(pool), "the size of the pool")
+            aim = {} if X_target is None else {"X_target": self._checked_target(X_target)}
+            pool, labelled = self._with_embeddings(
+                pool, X_labelled, embeddings, embeddings_labelled
             )
-        n_instances = self._checked_count(n_instances, len(pool), "the size of the pool")
-        aim = {} if X_target is None else {"X_target": self._checked_target(X_target)}
-        pool, labelled = self._with_embeddings(pool, X_labelled, embeddings, embeddings_labelled)
-        check_labelled(self, X_labelled, y_labelled)
-        # Embeddings may come from a Pipeline of their own.
-        part = readable_part((estimator, getattr(self, "embeddings", None)), pool, self)
-        self._checked_count(n_instances, len(part), "the files of the pool that can be read")
-        answer = self.choose(estimator, part.plain(), n_instances, labelled, y_labelled, **aim)
-        return self._checked(answer, n_instances, len(part)).within(pool, part)
+            check_labelled(self, X_labelled, y_labelled)
+            # Embeddings may come from a Pipeline of their own.
+            part = readable_part((estimator, getattr(self, "embeddings", None)), pool, self)
+            self._checked_count(n_instances, len(part), "the files of the pool that can be read")
+            answer = self.choose(estimator, part.plain(), n_instances, labelled, y_labelled, **aim)
+            return self._checked(answer, n_instances, len(part)).within(pool, part)
 
     @abstractmethod
     def choose(
