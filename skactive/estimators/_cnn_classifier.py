@@ -139,6 +139,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         classes, and how samples are stored and scaled stay those of the first fit.
     callbacks : list of skorch.callbacks.Callback or None, default=None
         Further callbacks; each `fit` uses copies. skorch's LRScheduler needs `lr_schedule=None`.
+        Patterns of parameters' names, as `Freezer` takes them, are those of the module itself.
     device : str or torch.device, default="auto"
         Where to train and predict. "auto" is CUDA, then MPS, then the CPU.
     amp : bool, default=False
@@ -156,6 +157,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         Further arguments for the module's constructor, for the optimizer, and for the skorch net.
         Each of them is a parameter of its own, too: `module__width`, `optimizer__nesterov`,
         `net__criterion__label_smoothing`, for `set_params` and for a grid search.
+        `optimizer__param_groups=[("fc*", {"lr": 0.1})]` gives the parameters whose names, in the
+        module, match a pattern settings of their own.
 
     Attributes
     ----------

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
-from torch import Tensor
+from torch import Tensor, nn
 
 from skactive._device import unwrap
 from skactive._scoring import isolated_rng
@@ -17,6 +17,7 @@ from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._feature_taps import FeatureTaps, find_taps
 from skactive.estimators._loss_module import LossModule
 from skactive.estimators._net import ArrayDataset, Net
+from skactive.estimators._parameter_names import own_parameters
 from skactive.estimators._ranking import count_ordered, ranking_loss
 
 
@@ -111,9 +112,14 @@ class LPLNet(Net):
             )
         return self
 
+    def get_all_learnable_params(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Give the network's parameters by its own names, then "loss_module_.joined.bias" etc."""
+        yield from super().get_all_learnable_params()
+        yield from self.loss_module_.named_parameters("loss_module_")
+
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> LPLNet:
         """Build one optimizer for both, the module's parameters in a group of their own."""
-        named = self.module_.named_parameters()
+        named = own_parameters(self.module_)
         args, settings = self.get_params_for_optimizer("optimizer", named)
         lr = settings["lr"] if self.loss_module_lr is None else self.loss_module_lr
         args[0].append({"params": list(self.loss_module_.parameters()), "lr": lr})

@@ -21,6 +21,7 @@ from skactive.estimators._build import ClassifierNetwork, build_network, check_l
 from skactive.estimators._callbacks import SCHEDULES, RecordAccuracy, Schedule
 from skactive.estimators._inputs import InputLayer
 from skactive.estimators._net import ArrayDataset, Net
+from skactive.estimators._parameter_names import check_callbacks, check_param_groups
 
 OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 # Settings of the inner net that CNNClassifier has parameters for, or that are its own business.
@@ -152,7 +153,9 @@ def make_net(
         **settings,
         **_net_settings(clf, settings),
     )
-    return net.initialize()
+    net.initialize()
+    check_callbacks(net, clf)
+    return net
 
 
 def _input_layer(clf: Any, network: nn.Module) -> InputLayer:
@@ -196,6 +199,8 @@ def _optimizer_settings(clf: Any, network: nn.Module, device: torch.device) -> d
                 given[name],
                 "The learning rate is CNNClassifier's own parameter lr.",
             )
+    if "param_groups" in given:
+        check_param_groups(given["param_groups"], network, clf)
     settings = {"weight_decay": clf.weight_decay} if "weight_decay" in takes else {}
     if issubclass(optimizer, optim.SGD):
         settings["momentum"] = clf.momentum
