@@ -7,12 +7,13 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Checkpoint, TrainEndCheckpoint
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
 from skactive._device import unwrap
 from skactive._scoring import isolated_rng
+from skactive._validation import invalid
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._feature_taps import FeatureTaps, find_taps
 from skactive.estimators._loss_module import LossModule
@@ -52,6 +53,10 @@ class RecordRanking(Callback):
             net.history.record(f"train_{name}", float(np.average(losses, weights=self.sizes_)))
         share = right.sum() / pairs.sum() if pairs.any() else float("nan")
         net.history.record("train_ranking_acc", float(share))
+
+
+def _has(callback: Callback, name: str) -> bool:
+    return getattr(callback, name, None) is not None
 
 
 class LPLNet(Net):
@@ -110,6 +115,27 @@ class LPLNet(Net):
             self.loss_module_ = fitted or LossModule(
                 self.taps.channels, dtype=self.module_.input.mean.dtype, **settings
             )
+        self.module_.beside = (self.loss_module_,)
+        return self
+
+    def initialize_callbacks(self) -> LPLNet:
+        """Initialise them; a checkpoint must have both modules of its epoch, or none."""
+        super().initialize_callbacks()
+        for name, callback in self.callbacks_:
+            saves = isinstance(callback, (Checkpoint, TrainEndCheckpoint))
+            if not saves or not callback.use_safetensors:
+                continue
+            files = {
+                key for key in ("f_params", "f_module", "f_loss_module") if _has(callback, key)
+            }
+            if files and "f_loss_module" not in files:
+                raise invalid(
+                    f"callbacks__{name}__use_safetensors",
+                    "LPLClassifier",
+                    "False, since such a file would lack the loss-prediction module",
+                    True,
+                    "Or keep that in a file of its own: f_loss_module='loss_module.safetensors'.",
+                )
         return self
 
     def get_all_learnable_params(self) -> Iterator[tuple[str, nn.Parameter]]:
