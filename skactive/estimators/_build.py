@@ -33,7 +33,16 @@ class ClassifierNetwork(nn.Module):
         Applied to arranged images, before they are standardised, in training mode only.
     output : int, str, callable or None
         Picks the logits where `network` returns a tuple, a mapping or an object.
+
+    Attributes
+    ----------
+    beside : tuple of torch.nn.Module
+        Nothing, or a module that trains beside the network. It is no part of it, but its state
+        goes where the network's goes: as metadata of the state dict, which has no keys for it.
+        What takes the network back to an earlier epoch takes it back, too.
     """
+
+    beside: tuple[nn.Module, ...] = ()
 
     def __init__(
         self,
@@ -54,6 +63,23 @@ class ClassifierNetwork(nn.Module):
         if self.training and self.augmentation is not None:
             x = _augmented(self.augmentation, x)
         return self.logits(self.network(self.input.standardise(x)))
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.beside and hasattr(destination, "_metadata"):
+            state = self.beside[0].state_dict(keep_vars=keep_vars)
+            destination._metadata[prefix[:-1]]["beside"] = state
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: Any, *rest: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+        if self.beside and "beside" in local_metadata:
+            error_messages = rest[-1]
+            try:
+                self.beside[0].load_state_dict(local_metadata["beside"])
+            except RuntimeError as error:
+                error_messages.append(str(error))
 
     def logits(self, out: Any) -> Tensor:
         """Pick the logits, (n, n_classes), out of what the network returned."""

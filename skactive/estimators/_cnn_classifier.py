@@ -139,7 +139,10 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         Whether `fit` goes on from the fitted weights, with a new optimizer. The network, the
         classes, and how samples are stored and scaled stay those of the first fit.
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Further callbacks; each `fit` uses copies. skorch's LRScheduler needs `lr_schedule=None`.
+        Further callbacks, or pairs of a name and one; they are used as they are. Clones of the
+        estimator have shallow copies, which write to the same loggers. A parameter of theirs is
+        also `callbacks__EarlyStopping__patience`. Names that patterns match, as those of `Freezer`,
+        are the module's own. skorch's LRScheduler needs `lr_schedule=None`.
     device : str or torch.device, default="auto"
         Where to train and predict. "auto" is CUDA, then MPS, then the CPU.
     amp : bool, default=False
@@ -157,6 +160,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         Further arguments for the module's constructor, for the optimizer, and for the skorch net.
         Each of them is a parameter of its own, too: `module__width`, `optimizer__nesterov`,
         `net__criterion__label_smoothing`, for `set_params` and for a grid search.
+        `optimizer__param_groups=[("fc*", {"lr": 0.1})]` gives the parameters whose names, in the
+        module, match a pattern settings of their own.
 
     Attributes
     ----------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from skactive._scoring import scoring
 from skactive._validation import Description, Phrase, invalid
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._networks import NETWORKS
+from skactive.estimators._parameter_names import near_names
 
 _Result = TypeVar("_Result")
 _EXAMPLES = 3  # an odd number, which is the batch axis rather than one of a layer's own
@@ -170,15 +170,12 @@ def _check_names(network: nn.Module, names: Sequence[str], owner: object) -> Non
         )
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
             raise invalid(
                 "feature_layers",
                 owner,
                 f"names of submodules of {type(network).__name__}",
                 name,
-                f"Near it are {', '.join(near)}."
-                if near
-                else f"There are {', '.join(known[:8])}{', …' if len(known) > 8 else ''}.",
+                near_names(str(name), known),
             )
 
 

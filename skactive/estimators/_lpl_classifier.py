@@ -66,7 +66,8 @@ class LPLClassifier(CNNClassifier):
         Weights of the classes in the cross-entropy. R compares losses without weights: a sample is
         as hard as it is, however costly a mistake is, and a pool's classes are unknown.
     train_split, warm_start, callbacks, device, amp, compile, deterministic : object
-        See `CNNClassifier`. The loss-prediction module goes on in a warm start as well.
+        See `CNNClassifier`. The loss-prediction module goes on in a warm start as well, and is of
+        the same epoch as the network where a callback goes back to the best one.
     random_state : int, RandomState, Generator or None, default=None
         See `CNNClassifier`. The loss-prediction module draws its weights from a seed of its own.
     verbose, module_params, optimizer_params, net_params : object

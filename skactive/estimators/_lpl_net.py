@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Checkpoint, TrainEndCheckpoint
 from skorch.dataset import unpack_data
-from torch import Tensor
+from torch import Tensor, nn
 
 from skactive._device import unwrap
 from skactive._scoring import isolated_rng
+from skactive._validation import invalid
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._feature_taps import FeatureTaps, find_taps
 from skactive.estimators._loss_module import LossModule
 from skactive.estimators._net import ArrayDataset, Net
+from skactive.estimators._parameter_names import own_parameters
 from skactive.estimators._ranking import count_ordered, ranking_loss
 
 
@@ -51,6 +53,10 @@ class RecordRanking(Callback):
             net.history.record(f"train_{name}", float(np.average(losses, weights=self.sizes_)))
         share = right.sum() / pairs.sum() if pairs.any() else float("nan")
         net.history.record("train_ranking_acc", float(share))
+
+
+def _has(callback: Callback, name: str) -> bool:
+    return getattr(callback, name, None) is not None
 
 
 class LPLNet(Net):
@@ -109,11 +115,37 @@ class LPLNet(Net):
             self.loss_module_ = fitted or LossModule(
                 self.taps.channels, dtype=self.module_.input.mean.dtype, **settings
             )
+        self.module_.beside = (self.loss_module_,)
         return self
+
+    def initialize_callbacks(self) -> LPLNet:
+        """Initialise them; a checkpoint must have both modules of its epoch, or none."""
+        super().initialize_callbacks()
+        for name, callback in self.callbacks_:
+            saves = isinstance(callback, (Checkpoint, TrainEndCheckpoint))
+            if not saves or not callback.use_safetensors:
+                continue
+            files = {
+                key for key in ("f_params", "f_module", "f_loss_module") if _has(callback, key)
+            }
+            if files and "f_loss_module" not in files:
+                raise invalid(
+                    f"callbacks__{name}__use_safetensors",
+                    "LPLClassifier",
+                    "False, since such a file would lack the loss-prediction module",
+                    True,
+                    "Or keep that in a file of its own: f_loss_module='loss_module.safetensors'.",
+                )
+        return self
+
+    def get_all_learnable_params(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Give the network's parameters by its own names, then "loss_module_.joined.bias" etc."""
+        yield from super().get_all_learnable_params()
+        yield from self.loss_module_.named_parameters("loss_module_")
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> LPLNet:
         """Build one optimizer for both, the module's parameters in a group of their own."""
-        named = self.module_.named_parameters()
+        named = own_parameters(self.module_)
         args, settings = self.get_params_for_optimizer("optimizer", named)
         lr = settings["lr"] if self.loss_module_lr is None else self.loss_module_lr
         args[0].append({"params": list(self.loss_module_.parameters()), "lr": lr})

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import LRScheduler
 from skorch.helper import predefined_split
 from torch import nn, optim
 
@@ -21,6 +21,8 @@ from skactive.estimators._build import ClassifierNetwork, build_network, check_l
 from skactive.estimators._callbacks import SCHEDULES, RecordAccuracy, Schedule
 from skactive.estimators._inputs import InputLayer
 from skactive.estimators._net import ArrayDataset, Net
+from skactive.estimators._own_callbacks import check_names, checked_callbacks
+from skactive.estimators._parameter_names import check_callbacks, check_param_groups
 
 OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 # Settings of the inner net that CNNClassifier has parameters for, or that are its own business.
@@ -152,7 +154,10 @@ def make_net(
         **settings,
         **_net_settings(clf, settings),
     )
-    return net.initialize()
+    check_names(net, clf)
+    net.initialize()
+    check_callbacks(net, clf)
+    return net
 
 
 def _input_layer(clf: Any, network: nn.Module) -> InputLayer:
@@ -196,6 +201,8 @@ def _optimizer_settings(clf: Any, network: nn.Module, device: torch.device) -> d
                 given[name],
                 "The learning rate is CNNClassifier's own parameter lr.",
             )
+    if "param_groups" in given:
+        check_param_groups(given["param_groups"], network, clf)
     settings = {"weight_decay": clf.weight_decay} if "weight_decay" in takes else {}
     if issubclass(optimizer, optim.SGD):
         settings["momentum"] = clf.momentum
@@ -209,15 +216,8 @@ def _optimizer_settings(clf: Any, network: nn.Module, device: torch.device) -> d
 
 
 def _callbacks(clf: Any) -> list[Any]:
-    own = [c[1] if isinstance(c, tuple) and len(c) == 2 else c for c in clf.callbacks or []]
-    kinds = [c if isinstance(c, type) else type(c) for c in own]
-    if not all(issubclass(kind, Callback) for kind in kinds):
-        raise invalid(
-            "callbacks",
-            clf,
-            "a list of skorch callbacks, or of pairs (name, callback)",
-            clf.callbacks,
-        )
+    own = checked_callbacks(clf.callbacks, clf)
+    kinds = [c if isinstance(c, type) else type(c) for _, c in own]
     if clf.lr_schedule is not None and any(issubclass(k, LRScheduler) for k in kinds):
         raise invalid(
             "lr_schedule",
@@ -230,7 +230,7 @@ def _callbacks(clf: Any) -> list[Any]:
     if clf.lr_schedule is not None:
         factor = SCHEDULES.get(clf.lr_schedule, clf.lr_schedule)
         callbacks.append(("schedule", Schedule(factor)))
-    return callbacks + copy.deepcopy(list(clf.callbacks or []))
+    return callbacks + own
 
 
 def _net_settings(clf: Any, settings: dict[str, Any]) -> dict[str, Any]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from skactive._validation import DeclaredParameters
+from skactive.estimators._own_callbacks import copies, parameters_of, with_parameters
 
 PREFIXES = ("module", "optimizer", "net")
 
 
 class NestedParams(DeclaredParameters, BaseEstimator):
-    """Shows each item of `module_params` as `module__item`; likewise for optimizer and net."""
+    """Shows each item of `module_params` as `module__item`; likewise for optimizer and net.
+
+    Callbacks are shown as skorch does, `callbacks__EarlyStopping__patience`.
+    """
+
+    callbacks: Any
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with `module__x`, `optimizer__x` and `net__x` among them.
+        """Return the parameters, with `module__x`, `callbacks__x` and the like among them.
 
         Parameters
         ----------
@@ -33,10 +40,11 @@ class NestedParams(DeclaredParameters, BaseEstimator):
                 inner = params[f"{prefix}_params"]
                 if isinstance(inner, dict):  # fit refuses anything else
                     params.update({f"{prefix}__{name}": value for name, value in inner.items()})
+            params.update(parameters_of(params["callbacks"]))
         return params
 
     def set_params(self, **params: Any) -> NestedParams:
-        """Set parameters; `module__x`, `optimizer__x` and `net__x` go to the inner objects.
+        """Set parameters; `module__x`, `callbacks__x` and the like go to the inner objects.
 
         Parameters
         ----------
@@ -48,7 +56,7 @@ class NestedParams(DeclaredParameters, BaseEstimator):
         object
             The estimator itself.
         """
-        inner: dict[str, dict[str, Any]] = {prefix: {} for prefix in PREFIXES}
+        inner: dict[str, dict[str, Any]] = {prefix: {} for prefix in (*PREFIXES, "callbacks")}
         own = {}
         for name, value in params.items():
             prefix, separator, rest = name.partition("__")
@@ -57,8 +65,19 @@ class NestedParams(DeclaredParameters, BaseEstimator):
             else:
                 own[name] = value
         super().set_params(**own)
+        of_callbacks = inner.pop("callbacks")
+        if of_callbacks:
+            self.callbacks = with_parameters(self.callbacks, of_callbacks, self)
         for prefix, items in inner.items():
             if items:  # a new dict, since another estimator may share the old one
                 old = getattr(self, f"{prefix}_params") or {}
                 setattr(self, f"{prefix}_params", {**old, **items})
         return self
+
+    def __sklearn_clone__(self) -> NestedParams:
+        # scikit-learn would copy what callbacks hold: not every logger can be, and none should.
+        without = copy.copy(self)
+        without.callbacks = None
+        cloned = super(NestedParams, without).__sklearn_clone__()
+        cloned.callbacks = copies(self.callbacks)
+        return cloned

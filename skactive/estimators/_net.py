@@ -12,12 +12,13 @@ import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import Dataset
-from torch import Tensor
+from torch import Tensor, nn
 
 from skactive._allocator import memory_kept
 from skactive._device import to_device
 from skactive._scoring import isolated_rng
 from skactive.estimators._callbacks import StopTraining
+from skactive.estimators._parameter_names import own_parameters
 
 # A training set of at most this share of a GPU's free memory is moved there as a whole.
 RESIDENT_SHARE = 0.25
@@ -182,6 +183,10 @@ class Net(NeuralNetClassifier):
         super().initialize()
         self.lr_ratios = [group["lr"] / self.lr for group in self.optimizer_.param_groups]
         return self
+
+    def get_all_learnable_params(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Give the parameters by the names that the user's module has for them."""
+        yield from own_parameters(self.module_)
 
     def set_rates(self, lr: float) -> None:
         """Set the learning rate, that of each group of parameters in proportion."""

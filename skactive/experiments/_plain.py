@@ -108,9 +108,11 @@ class _Reader:
         if not hasattr(value, "get_params"):
             return self._object(value)
         self.code.add(type(value))
-        # What clones itself may keep what it has learned, as a FrozenEstimator does.
+        # What clones itself may keep what it has learned, as a FrozenEstimator does; skactive's own
+        # clones differ in their callbacks alone.
         clones = getattr(type(value), "__sklearn_clone__", None)
-        if clones is not getattr(BaseEstimator, "__sklearn_clone__", None) and clones is not None:
+        usual = clones is getattr(BaseEstimator, "__sklearn_clone__", None) or clones is None
+        if not usual and not clones.__module__.startswith("skactive."):
             return self._whole(value)
         parameters = value.get_params(deep=False)
         kept = {
