@@ -109,6 +109,9 @@ class ConcatenatedFactors(FisherFactors):
             out[:, :, index] = part.dense()
         return out
 
+    def traces(self) -> Tensor:
+        return torch.stack([part.traces() for part in self.parts]).sum(0)
+
     def _pairs(
         self,
     ) -> Iterator[tuple[tuple[FisherFactors, _Index], tuple[FisherFactors, _Index]]]:

@@ -105,8 +105,15 @@ class FisherFactors(ABC):
         weights = torch.ones(len(self)) if weights is None else weights
         weights = weights.to(self.device, torch.float64)
         total = torch.zeros(self.shape[2], self.shape[2], dtype=torch.float64, device=self.device)
-        for part, weight in _weighted_blocks(self, weights):
+        for part, weight in weighted_blocks(self, weights):
             part.double()._add_gram(weight, total)
+        return total
+
+    def traces(self) -> Tensor:
+        """Return tr(V[n]ᵀ V[n]), the sum of squares, of each sample: (N,), in float64."""
+        total = torch.empty(len(self), dtype=torch.float64, device=self.device)
+        for block in cut(len(self), self.shape[1] * self.shape[2]):
+            total[block] = self.take(block).double().dense().square().sum((1, 2))
         return total
 
     @abstractmethod
@@ -121,7 +128,7 @@ def cut(n: int, numbers_each: int) -> Iterator[slice]:
         yield slice(start, min(start + size, n))
 
 
-def _weighted_blocks(
+def weighted_blocks(
     factors: FisherFactors, weights: Tensor
 ) -> Iterator[tuple[FisherFactors, Tensor]]:
     """Cut the samples of weight other than zero into blocks, with their weights."""

@@ -23,7 +23,10 @@ class FisherPicks(Picks):
         Positions of the samples that were picked and removed again, in the order removed.
     n_refreshes : int
         How often all gains were computed anew, not counting the first time.
+    kept : float
+        The share of the trace of I_T on the directions that `components` left; 1 without it.
     """
 
     removed: np.ndarray
     n_refreshes: int
+    kept: float = 1.0

@@ -120,6 +120,11 @@ class KroneckerFactors(FisherFactors):
     def dense(self) -> Tensor:
         return (self.left[..., None] * self.right[:, None, None]).flatten(2)
 
+    def traces(self) -> Tensor:
+        left = torch.linalg.vector_norm(self.left, dim=(1, 2), dtype=torch.float64)
+        right = torch.linalg.vector_norm(self.right, dim=1, dtype=torch.float64)
+        return (left * right).square()
+
     def _add_gram(self, weights: Tensor, total: Tensor) -> None:
         n_out, D = self._sides
         pairs, place = _pairs(n_out, self.device)

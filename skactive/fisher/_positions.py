@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from skactive._validation import as_numbers, invalid
+from skactive._validation import as_numbers, check_count, invalid
 
 
 def check_apart(pool: np.ndarray, labels: np.ndarray, owner: str) -> None:
@@ -41,6 +41,11 @@ def check_at_least(name: str, value: Any, low: float, owner: str) -> None:
     if not real or value < low or value == 0:
         must = f"a finite number of at least {low:g}" if low else "a finite number above 0"
         raise invalid(name, owner, must, value)
+
+
+def check_components(value: Any, owner: str) -> int | None:
+    """Return a number of directions, or None for all, or raise."""
+    return None if value is None else check_count("components", owner, value)
 
 
 def check_weights(given: Any, owner: str, N: int | None = None) -> np.ndarray:

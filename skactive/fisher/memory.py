@@ -11,6 +11,7 @@ import torch
 from skactive._memory import free_memory
 from skactive._validation import Description, invalid, owner_name
 from skactive.exceptions import TwoStageWarning
+from skactive.fisher._components import ALL_UP_TO, MORE
 from skactive.fisher._factors import FisherFactors
 
 # C × C matrices per sample that a greedy selection by Fisher information holds at once, at most:
@@ -26,6 +27,11 @@ _OF_FREE_MEMORY = 0.8
 def matrix_bytes(k: int) -> int:
     """Return how much memory the k × k matrices of `greedy_fisher` take at once, in bytes."""
     return _MATRICES * 8 * k**2
+
+
+def directions_bytes(k: int, m: int) -> int:
+    """Return how much memory the top m directions take while they are found, in bytes."""
+    return 8 * (k**2 * 3 if k <= ALL_UP_TO else 4 * k * (m + MORE))
 
 
 def sample_bytes(factors: FisherFactors) -> int:
@@ -96,6 +102,44 @@ class Room:
             self._warn(f"{n} samples", k, matrix_bytes(k) + n * each, given, -(-n // size))
         return min(size, n)
 
+    def block_size_on_components(
+        self, k: int, m: int, n: int, of_one: Callable[[], FisherFactors]
+    ) -> int:
+        """Return the number of samples whose factors may be held beside those on m directions.
+
+        Parameters
+        ----------
+        k, m, n : int
+            Sizes: parameters in the mask, directions, samples in all.
+        of_one : callable
+            Returns the factors of one sample.
+
+        Returns
+        -------
+        int
+            From m to n, or n if that is fewer.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no room for all samples on the directions.
+        """
+        memory, given = self._given()
+        V = of_one()
+        m = min(m, k)
+        _, C, _ = V.shape
+        narrow = (C * m + _MATRICES_EACH * C**2) * V.dtype.itemsize
+        least = min(m, n) * V.numbers_each * V.dtype.itemsize
+        needed = matrix_bytes(m) + directions_bytes(k, m) + n * narrow
+        if memory < needed + least:
+            must = (
+                f"at least {_gigabytes(needed + least)}, for the factors of {n} samples on {m} "
+                f"directions of a mask of k = {k} parameters"
+            )
+            remedy = "Lower components, subset, fraction or n_parameters, or raise max_memory."
+            raise invalid("max_memory", self.owner, must, Description(given), remedy)
+        return min(n, int((memory - needed) // (V.numbers_each * V.dtype.itemsize)))
+
     def _given(self) -> tuple[float, str]:
         if self.max_memory is not None:
             return self.max_memory, f"max_memory={self.max_memory!r}"
@@ -130,7 +174,7 @@ class Room:
             "pick other samples. Raise max_memory, or lower subset, fraction or n_parameters, for "
             "a choice in one.",
             TwoStageWarning,
-            stacklevel=5,  # from here by block_size, choose and select
+            stacklevel=6,  # from here by block_size, _block_size, choose and select
         )
 
 

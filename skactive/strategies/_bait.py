@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,10 +12,9 @@ from sklearn.utils._param_validation import Interval
 from skactive._pool import pools_of
 from skactive.fisher import greedy_fisher, last_layer_factors
 from skactive.gradients import head_inputs
-from skactive.selection import Picks
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._progress import counted
-from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy
+from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies.base._targets import TARGET_CONSTRAINTS, Parts
 
 
@@ -43,6 +42,10 @@ class BAIT(QueryStrategy):
         What the objective averages over, see Notes.
     oversample : float, default=2.0
         Number of samples picked before some are removed, as a multiple of n; 1 is no removal.
+    components : int or None, default=None
+        Number of directions, the top eigenvectors of I_U, that the objective is restricted to,
+        which makes a pick cheaper; the share of the trace on them is `kept["components"]` of the
+        selection. None is all.
     batch_size : int, default=256
         Samples per forward pass.
     device : str, torch.device or None, default=None
@@ -85,6 +88,7 @@ class BAIT(QueryStrategy):
         **TARGET_CONSTRAINTS,
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "oversample": [Interval(Real, 1, None, closed="left")],
+        "components": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -93,6 +97,7 @@ class BAIT(QueryStrategy):
         regularization: float = 1.0,
         target: Any = "pool",
         oversample: float = 2.0,
+        components: int | None = None,
         batch_size: int = 256,
         device: Any = None,
         random_state: Any = None,
@@ -100,6 +105,7 @@ class BAIT(QueryStrategy):
         self.regularization = regularization
         self.target = target
         self.oversample = oversample
+        self.components = components
         self.batch_size = batch_size
         self.device = device
         self.random_state = random_state
@@ -112,7 +118,7 @@ class BAIT(QueryStrategy):
         X_labelled: Any,
         y_labelled: Any,
         X_target: Any = None,
-    ) -> Picks:
+    ) -> Selection:
         network = PoolNetwork(estimator, self, self.device)
         pool, *labelled = pools_of(X_pool, X_labelled)
         network.check(pool)
@@ -123,7 +129,7 @@ class BAIT(QueryStrategy):
         def probabilities() -> np.ndarray:
             return head.logits[: len(pool)].to("cpu", torch.float64).softmax(1).numpy()
 
-        return greedy_fisher(
+        picks = greedy_fisher(
             last_layer_factors(head.logits, head.inputs, bias=head.bias),
             n_instances,
             candidates=parts.at_candidates,
@@ -131,4 +137,7 @@ class BAIT(QueryStrategy):
             weights=parts.weights(self, network.classes, probabilities),
             regularization=self.regularization,
             oversample=self.oversample,
+            components=self.components,
         )
+        kept = {} if self.components is None else {"components": picks.kept}
+        return Selection(picks.indices, None, picks.gains, kept)

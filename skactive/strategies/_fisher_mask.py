@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -74,6 +76,9 @@ class FisherMask(QueryStrategy):
         see `BAIT`.
     oversample : float, default=1.0
         ⌈oversample · n⌉ samples are picked, and the least useful removed one by one.
+    components : int or None, default=None
+        Number of directions, the top eigenvectors of I_U, that the objective is restricted to, see
+        `BAIT`. The selection then has one stage, whatever the memory. None is all k.
     max_memory : float or None, default=None
         Bytes that the selection may take: 5C² + D + C·k' numbers per sample of the pool, with D
         the width of the last layer and k' the parameters of the mask outside of it, and six k×k
@@ -127,6 +132,7 @@ class FisherMask(QueryStrategy):
         **TARGET_CONSTRAINTS,
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "oversample": [Interval(Real, 1, None, closed="left")],
+        "components": [Interval(Integral, 1, None, closed="left"), None],
         "max_memory": [Interval(Real, 0, None, closed="neither"), None],
         "progress": ["boolean"],
     }
@@ -145,6 +151,7 @@ class FisherMask(QueryStrategy):
         regularization: float = 1.0,
         target: Any = "pool",
         oversample: float = 1.0,
+        components: int | None = None,
         max_memory: float | None = None,
         batch_size: int = 256,
         device: Any = None,
@@ -162,6 +169,7 @@ class FisherMask(QueryStrategy):
         self.regularization = regularization
         self.target = target
         self.oversample = oversample
+        self.components = components
         self.max_memory = max_memory
         self.batch_size = batch_size
         self.device = device
@@ -233,7 +241,7 @@ class FisherMask(QueryStrategy):
         candidates = subset_positions(self, len(pool), n_instances, draws[0])
         mask = self._mask(network, pool, draws)
         parts = Parts.of(pool.part(candidates), labelled, X_target)
-        samples, n_pool = network.samples(*parts.pools), len(candidates)
+        samples = network.samples(*parts.pools)
 
         def probabilities() -> np.ndarray:
             return np.exp(network.log_probabilities(parts.candidates, self.batch_size))
@@ -254,13 +262,7 @@ class FisherMask(QueryStrategy):
                     batch_size=self.batch_size,
                 )
 
-        block_size = Room(self, self.max_memory, network.device).block_size(
-            len(mask),
-            len(network.classes),
-            n_pool,
-            min(n_pool, exact_share(self.oversample, n_instances, up=True)),
-            lambda: factors_of(np.arange(1)),
-        )
+        block_size = self._block_size(network, len(mask), parts, n_instances, factors_of)
         with progress_bar("FisherMask: picks", "pick", n_instances, self.progress) as bar:
 
             def picked(done: int, total: int) -> None:
@@ -276,10 +278,30 @@ class FisherMask(QueryStrategy):
                 block_size=block_size,
                 regularization=self.regularization,
                 oversample=self.oversample,
+                components=self.components,
                 random_state=draws[3],
                 progress=picked,
             )
-        return Selection(candidates[result.indices], None, result.gains)
+        kept = {} if self.components is None else {"components": result.kept}
+        return Selection(candidates[result.indices], None, result.gains, kept)
+
+    def _block_size(
+        self,
+        network: PoolNetwork,
+        k: int,
+        parts: Parts,
+        n_instances: int,
+        factors_of: Callable[[np.ndarray], FisherFactors],
+    ) -> int:
+        """Return the number of samples whose factors fit in memory."""
+        room = Room(self, self.max_memory, network.device)
+        of_one = partial(factors_of, np.arange(1))
+        if self.components is not None:
+            n_all = sum(map(len, parts.pools))
+            return room.block_size_on_components(k, self.components, n_all, of_one)
+        n_pool = len(parts.candidates)
+        n_picks = min(n_pool, exact_share(self.oversample, n_instances, up=True))
+        return room.block_size(k, len(network.classes), n_pool, n_picks, of_one)
 
     def _mask(self, network: PoolNetwork, pool: Pool, draws: list[np.random.Generator]) -> Tensor:
         module, diagonal = network.module, None

@@ -71,6 +71,7 @@ def test_gram(factors):
     close(factors.gram(), torch.einsum("nck,ncl->kl", V, V))
     weights = torch.tensor([0.5, 0.0, 2.0, 0.0, 1.0, 0.25, 0.0])
     close(factors.gram(weights), torch.einsum("nck,n,ncl->kl", V, weights.double(), V))
+    close(factors.traces(), V.square().sum((1, 2)))
 
 
 def test_gram_of_float32_is_float64():

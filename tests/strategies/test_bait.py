@@ -9,6 +9,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from skactive import BAIT, CNNClassifier, FisherMask
+from skactive.fisher import greedy_fisher
 from tests import oracles
 
 
@@ -24,14 +25,19 @@ def fitted():
     return clf, X
 
 
+def last_rows(clf, X):
+    """V on the last layer, naively."""
+    n_last = sum(p.numel() for p in clf.module_.network.fc.parameters())
+    return oracles.naive_rows(clf.module_, torch.as_tensor(X))[:, :, -n_last:].numpy()
+
+
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("params", [{}, {"oversample": 1.0, "regularization": 0.1}])
 def test_picks_are_those_of_the_published_loop(fitted, params, labelled):
     clf, X = fitted
     found = BAIT(**params).select(clf, X[12:], 6, X_labelled=X[:12] if labelled else None)
     both = np.concatenate([X[12:], X[:12]]) if labelled else X[12:]
-    n_last = sum(p.numel() for p in clf.module_.network.fc.parameters())
-    V = oracles.naive_rows(clf.module_, torch.as_tensor(both))[:, :, -n_last:].numpy()
+    V = last_rows(clf, both)
     expected = oracles.published_greedy(
         V,
         6,
@@ -50,6 +56,24 @@ def test_it_is_fisher_mask_on_the_last_layer(fitted):
     found = [s.select(clf, X[12:], 8, X_labelled=X[:12]) for s in (mask, BAIT())]
     np.testing.assert_array_equal(found[0].indices, found[1].indices)
     np.testing.assert_allclose(found[0].gains, found[1].gains, rtol=1e-8)
+
+
+def test_components_are_those_of_the_functions(fitted):
+    """That these are the top eigenvectors is in tests/fisher/test_components.py."""
+    clf, X = fitted
+    found = BAIT(components=4).select(clf, X[12:], 6, X_labelled=X[:12])
+    V = last_rows(clf, X)
+    expected = greedy_fisher(
+        V, 6, labelled=np.arange(12), candidates=np.arange(12, 60), components=4, oversample=2.0
+    )
+    np.testing.assert_array_equal(found.indices, expected.indices - 12)
+    assert 0 < found.kept["components"] < 1
+    assert found.kept["components"] == pytest.approx(expected.kept)
+    mask = FisherMask(mask="head", components=4, oversample=2.0)
+    again = mask.select(clf, X[12:], 6, X_labelled=X[:12])
+    np.testing.assert_array_equal(again.indices, found.indices)
+    assert again.kept == pytest.approx(found.kept)
+    assert BAIT().select(clf, X[12:], 6).kept == {}
 
 
 def test_no_backward_pass(fitted, monkeypatch):
@@ -85,6 +109,7 @@ def test_a_pipeline_and_a_net_of_probabilities():
     ("params", "match"),
     [
         ({"oversample": 0.5}, "'oversample' parameter of BAIT"),
+        ({"components": 0}, "'components' parameter of BAIT"),
         ({"regularization": 0}, "'regularization' parameter of BAIT"),
     ],
 )

@@ -225,6 +225,34 @@ def test_two_stages_where_the_factors_do_not_fit(fitted, monkeypatch):
     np.testing.assert_array_equal(found.indices, again.indices)
 
 
+def test_components_in_one_stage_whatever_the_memory(fitted, monkeypatch):
+    from skactive.strategies import _fisher_mask
+
+    clf, X, _ = fitted
+    sizes, real = [], _fisher_mask.fisher_factors
+    monkeypatch.setattr(
+        _fisher_mask,
+        "fisher_factors",
+        lambda module, some, *args, **kwargs: (
+            sizes.append(len(some)) or real(module, some, *args, **kwargs)
+        ),
+    )
+    given = {"n_parameters": 60, "components": 8, "random_state": 0}
+    whole = FisherMask(**given).select(clf, X[12:], 6, X_labelled=X[:12])
+    assert sizes == [1, 48, 12]  # each sample's factors are computed once
+    assert 0 < whole.kept["components"] <= 1
+    sizes.clear()
+    each = of_memory(clf, X, 25, 60) - of_memory(clf, X, 24, 60) - 8 * 4 * 2**2  # without A, B
+    least = 8 * (3 * 60**2 + 6 * 8**2 + 60 * (2 * 8 + 4 * 2**2)) + 25 * each
+    found = FisherMask(**given, max_memory=least).select(clf, X[12:], 6, X_labelled=X[:12])
+    assert 8 <= max(sizes) <= 25
+    assert len(set(found.indices)) == 6
+    assert found.kept["components"] <= whole.kept["components"] + 1e-9
+    message = "'max_memory' parameter of FisherMask.* at least .*60 samples on 8 dir.* Lower comp"
+    with pytest.raises(ValueError, match=message):
+        FisherMask(**given, max_memory=1e3).select(clf, X[12:], 6, X_labelled=X[:12])
+
+
 def test_free_memory_is_the_default_bound(fitted, monkeypatch):
     from skactive.fisher import memory
 

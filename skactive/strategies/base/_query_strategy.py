@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -50,11 +51,15 @@ class Selection:
         strategies that value batches instead of samples.
     gains : ndarray of shape (n,) or None
         For those: what each pick added, in the order picked.
+    kept : mapping of str to float, default={}
+        Of strategies that approximate: the share of the information that each parameter which made
+        it smaller left, as "components" and "rank" of `FisherMask`.
     """
 
     indices: np.ndarray
     utilities: np.ndarray | None = None
     gains: np.ndarray | None = None
+    kept: Mapping[str, float] = field(default_factory=dict)
 
     def within(self, pool: Pool, part: Pool) -> Selection:
         """Return a selection from a part of a pool, as one from the pool.
@@ -78,7 +83,7 @@ class Selection:
         if self.utilities is not None:
             utilities = np.full(len(pool), np.nan)
             utilities[here] = self.utilities
-        return Selection(here[self.indices], utilities, self.gains)
+        return Selection(here[self.indices], utilities, self.gains, self.kept)
 
 
 class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
@@ -309,6 +314,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             check_positions(where, given.indices, n, n_pool),
             _numbers(where, "utilities", given.utilities, n_pool, "sample of the pool"),
             _numbers(where, "gains", given.gains, n, "pick"),
+            given.kept,
         )
 
 
