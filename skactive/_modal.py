@@ -13,7 +13,8 @@ and pandas stay as they are. `_modal_hook` calls it when modAL is imported. What
 - `teach`, `fit` and `rebag`, which left a learner with half of what they do where they failed;
 - `np.bool` in `modAL.batch`, a name that NumPy 1.24 to 1.26 lack.
 
-Strategies use `query_result` only, and only where a learner calls them.
+Strategies use `query_result` only, and only where a learner calls them; `fitted_learner` is for
+`skactive.testing`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import torch
 from skactive._modal_labels import name_several_labels
 from skactive._modal_teach import make_whole
 
-__all__ = ["mend", "query_result"]
+__all__ = ["fitted_learner", "mend", "query_result"]
 
 
 def query_result(indices: np.ndarray, utilities: Any) -> Any:
@@ -61,6 +62,30 @@ def query_result(indices: np.ndarray, utilities: Any) -> Any:
 
 
 # The check ----------------------------------------------------------------------------------
+
+
+def fitted_learner(estimator: Any, strategy: Any, X_training: Any, y_training: Any) -> Any:
+    """Return an ActiveLearner of an estimator that is fitted, which is not fitted again.
+
+    Parameters
+    ----------
+    estimator : object
+        The fitted classifier.
+    strategy : callable
+        Its query strategy.
+    X_training, y_training : array-like
+        What it was fitted on.
+
+    Returns
+    -------
+    modAL.models.ActiveLearner
+        The learner.
+    """
+    from modAL.models import ActiveLearner
+
+    learner = ActiveLearner(estimator, query_strategy=strategy)
+    learner.X_training, learner.y_training = X_training, y_training
+    return learner
 
 
 def check_X_y(X: Any, y: Any, *, force_all_finite: bool | str = True, **checks: Any) -> None:

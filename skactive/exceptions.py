@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchSizeWarning",
+    "CheckFailedError",
     "DatasetError",
     "EmptyClassWarning",
     "FailedRunWarning",
@@ -50,6 +51,27 @@ class ResultsMismatchError(RemediedError, ValueError):
 
 class SelectionError(ValueError):
     """A query strategy returned something that is not a selection from its pool."""
+
+
+class CheckFailedError(AssertionError):
+    """A strategy or a selector does not keep the contract that `skactive.testing` checks.
+
+    Parameters
+    ----------
+    owner : str
+        The name of the strategy or selector.
+    check : str
+        What must hold.
+    found : str
+        What was found; a sentence.
+    """
+
+    def __init__(self, owner: str, check: str, found: str) -> None:
+        super().__init__(owner, check, found)
+        self.owner, self.check, self.found = owner, check, found
+
+    def __str__(self) -> str:
+        return f"{self.owner} fails the check that {self.check}. {self.found}"
 
 
 class UnreadableFileError(OSError):

@@ -8,7 +8,6 @@ import copy
 import doctest
 import inspect
 import pickle
-import random
 import re
 from functools import cache
 from pathlib import Path
@@ -49,6 +48,8 @@ from skactive.exceptions import UnreadableFileWarning, UnsupportedEstimatorError
 from skactive.strategies import QueryStrategy
 from skactive.strategies.base._monte_carlo import MonteCarloStrategy
 from skactive.strategies.base._probabilities import ProbabilityStrategy
+from skactive.testing import check_strategy
+from skactive.testing._setting import TinyNetwork, snapshot, tiny_images
 from tests.device import BATTERY_DEVICE
 
 ROOT = Path(__file__).parent.parent
@@ -135,39 +136,21 @@ def takes_committees(cls):
 # -- data and fitted estimators -------------------------------------------------
 
 
-def images(n, seed=0):
-    """uint8 images (n, 3, 8, 8); the bright half gives the class."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % 3
-    X = rng.integers(0, 120, (n, 3, 8, 8), dtype=np.uint8)
-    for image, label in zip(X, y, strict=True):
-        image[label] += 100
-    return X, y
+X_TRAIN, Y_TRAIN = tiny_images(24)
+POOL = tiny_images(10, seed=1)[0]
 
 
-X_TRAIN, Y_TRAIN = images(24)
-POOL = images(10, seed=1)[0]
-
-
-class Tiny(nn.Module):
-    """A network with everything that can be left changed: BatchNorm, dropout, a frozen layer."""
+class Tiny(TinyNetwork):
+    """One that breaks at a given forward call."""
 
     calls = None  # when a list: (how many forward calls so far, at which to raise)
-
-    def __init__(self, in_channels=3, num_classes=3):
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, 4, 3)
-        self.norm = nn.BatchNorm2d(4)
-        self.drop = nn.Dropout(0.5)
-        self.fc = nn.Linear(4, num_classes)
 
     def forward(self, x):
         if self.calls is not None:
             self.calls[0] += 1
             if self.calls[0] == self.calls[1]:
                 raise RuntimeError("the network breaks here")
-        x = torch.relu(self.norm(self.conv(x)))
-        return self.fc(self.drop(x.mean((2, 3))))
+        return super().forward(x)
 
 
 class Probabilities(Tiny):
@@ -224,24 +207,22 @@ def test_discovery_finds_what_is_there():
 
 
 @every_strategy
-@pytest.mark.parametrize("n", [1, 2, 7, 10])
-def test_indices(cls, n, fitted):
+def test_the_contract(cls):
+    """What `skactive.testing` asks of everybody's strategies."""
+    estimator = classifier(cls)(Tiny, max_epochs=4, random_state=0, device=BATTERY_DEVICE)
+    check_strategy(make(cls), estimator=estimator)
+
+
+@every_strategy
+@pytest.mark.parametrize("n", [1, 7, 10])
+def test_picks_are_those_of_the_highest_utility(cls, n, fitted):
     selection = select(cls, fitted, n=n)
-    check_indices(selection.indices, n, 10)
     if selection.utilities is not None:
-        assert selection.utilities.shape == (10,)
         assert selection.utilities.dtype == np.float64
         scored = np.flatnonzero(~np.isnan(selection.utilities))
         best = selection.utilities[scored[np.argsort(-selection.utilities[scored])]][:n]
         np.testing.assert_array_equal(selection.utilities[selection.indices], best)
-    if selection.gains is not None:
-        assert selection.gains.shape == (n,)
     assert selection.utilities is not None or selection.gains is not None
-
-
-@every_strategy
-def test_a_pool_of_one(cls, fitted):
-    assert select(cls, fitted, pool=POOL[:1], n=1).indices.tolist() == [0]
 
 
 @every_strategy
@@ -264,55 +245,7 @@ class Fourth(QueryStrategy):
         return Selection(np.array([4]), None, np.zeros(1))
 
 
-@every_strategy
-def test_same_seed_same_picks(cls, fitted):
-    first = select(cls, fitted, n=5).indices
-    strategy = make(cls)
-    np.random.seed(5), torch.manual_seed(5), random.seed(5)
-    for _ in range(2):  # nothing is kept between calls
-        again = strategy.select(fitted, POOL, 5, X_labelled=X_TRAIN, y_labelled=Y_TRAIN)
-        np.testing.assert_array_equal(first, again.indices)
-
-
-@every_strategy
-def test_identical_images_are_different_samples(cls, fitted):
-    check_indices(select(cls, fitted, pool=np.repeat(POOL[:2], 5, axis=0), n=9).indices, 9, 10)
-
-
 # -- what is left unchanged -----------------------------------------------------
-
-
-def snapshot(net):
-    """Everything of a network and of the process that a query must leave as it was."""
-    modules = list(net.named_modules())
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {
-        "state_dict": {k: v.tolist() for k, v in net.state_dict().items()},
-        "grads": {
-            n: None if p.grad is None else p.grad.tolist() for n, p in net.named_parameters()
-        },
-        "grad objects": {n: id(p.grad) for n, p in net.named_parameters() if p.grad is not None},
-        "requires_grad": {n: p.requires_grad for n, p in net.named_parameters()},
-        "parameter objects": {n: id(p) for n, p in net.named_parameters()},
-        "modes": {n: m.training for n, m in modules},
-        "hooks": {
-            n: [
-                list(getattr(m, kind))
-                for kind in (
-                    "_forward_hooks",
-                    "_forward_pre_hooks",
-                    "_backward_hooks",
-                    "_backward_pre_hooks",
-                )
-            ]
-            for n, m in modules
-        },
-        "python": random.getstate(),
-        "numpy": np.random.get_state()[1].tolist(),
-        "torch": torch.get_rng_state().tolist(),
-        "cuda": [state.tolist() for state in cuda],
-        "grad mode": torch.is_grad_enabled(),
-    }
 
 
 def disturbed(fitted):
@@ -324,17 +257,6 @@ def disturbed(fitted):
     net.network.conv.weight.grad = torch.ones_like(net.network.conv.weight)
     net.network.conv.register_forward_hook(lambda *args: None)
     return clf
-
-
-@every_strategy
-def test_nothing_is_changed(cls, fitted):
-    clf = disturbed(fitted)
-    labelled, pool = X_TRAIN.copy(), POOL.copy()
-    before = snapshot(clf.module_)
-    select(cls, clf, pool=pool)
-    assert snapshot(clf.module_) == before
-    np.testing.assert_array_equal(labelled, X_TRAIN)
-    np.testing.assert_array_equal(pool, POOL)
 
 
 @reading_strategies
@@ -352,13 +274,6 @@ def test_nothing_is_changed_when_the_network_raises_at_any_batch(cls, fitted):
             select(cls, clf)
         network.calls = None
         assert snapshot(clf.module_) == before, f"broken at call {broken} of {total}"
-
-
-@every_strategy
-def test_picks_do_not_depend_on_the_mode_the_network_was_left_in(cls, fitted):
-    clf = copy.deepcopy(fitted)
-    clf.module_.train()
-    np.testing.assert_array_equal(select(cls, clf).indices, select(cls, fitted).indices)
 
 
 # -- pools ----------------------------------------------------------------------

@@ -62,6 +62,7 @@ ALLOWED = {
     "strategies": SHARED | {"fisher", "gradients", "selection", "_modal"},
     "experiments": SHARED | {"strategies"},
     "plotting": SHARED | {"experiments"},
+    "testing": SHARED | {"estimators", "selection", "strategies", "_modal"},
     "labelling": SHARED | {"experiments", "estimators", "datasets", "strategies"},
     "cli": SHARED
     | {"experiments", "plotting", "datasets", "estimators", "strategies", "labelling", ""},
@@ -79,6 +80,7 @@ ALLOWED = {
         "protocols",
         "selection",
         "strategies",
+        "testing",
     },
 }
 FILES = sorted(ROOT.rglob("*.py"))

@@ -42,7 +42,7 @@ class Hybrid(Composition):
     Notes
     -----
     The selection's `gains` are, pick by pick, the gain or else the utility that its own member gave
-    it. They are on different scales.
+    it. They are on different scales. They are None if a member gives neither.
 
     References
     ----------
@@ -104,7 +104,9 @@ class Hybrid(Composition):
             indices.append(left[found.indices])
             gains.append(_values(found))
             left = np.delete(left, found.indices)
-        return Selection(np.concatenate(indices), None, np.concatenate(gains))
+        known = [values for values in gains if values is not None]
+        all_known = np.concatenate(known) if len(known) == len(gains) else None
+        return Selection(np.concatenate(indices), None, all_known)
 
     def _counts(self, n: int) -> list[int]:
         """Return each member's part of a batch of n."""
@@ -126,9 +128,8 @@ class Hybrid(Composition):
         return counts
 
 
-def _values(found: Selection) -> np.ndarray:
-    if found.gains is not None:
+def _values(found: Selection) -> np.ndarray | None:
+    if found.gains is not None or found.utilities is None:
         return found.gains
-    if found.utilities is not None:
-        return found.utilities[found.indices]
-    return np.full(len(found.indices), np.nan)
+    values = found.utilities[found.indices]
+    return None if np.isnan(values).any() else values

@@ -310,12 +310,15 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             given = Selection(answer.indices, None, answer.gains)
         elif not isinstance(answer, Selection):
             given = Selection(answer)
-        return Selection(
-            check_positions(where, given.indices, n, n_pool),
-            _numbers(where, "utilities", given.utilities, n_pool, "sample of the pool"),
-            _numbers(where, "gains", given.gains, n, "pick"),
-            given.kept,
-        )
+        positions = check_positions(where, given.indices, n, n_pool)
+        utilities = _numbers(where, "utilities", given.utilities, n_pool, "sample of the pool")
+        gains = _numbers(where, "gains", given.gains, n, "pick")
+        if gains is not None and np.isnan(gains).any():
+            raise SelectionError(
+                f"{where} must return gains that are None or one number per pick. Got NaN for pick "
+                f"{int(np.isnan(gains).argmax())} instead."
+            )
+        return Selection(positions, utilities, gains, given.kept)
 
 
 def _numbers(where: str, name: str, value: Any, n: int, per: str) -> np.ndarray | None:

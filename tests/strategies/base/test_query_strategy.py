@@ -186,6 +186,19 @@ def test_wrong_gains_are_refused(inside, gains):
         MEMBERS[inside](Own(Selection([0, 1], np.arange(10.0), gains))).select(Fixed(), P, 2)
 
 
+@pytest.mark.parametrize("inside", MEMBERS)
+def test_gains_that_are_nan_are_refused(inside):
+    gains = np.array([np.inf, np.nan])
+    with pytest.raises(SelectionError, match=r"^Own\.choose must return gains .* NaN for pick 1"):
+        MEMBERS[inside](Own(Selection([0, 1], np.arange(10.0), gains))).select(Fixed(), P, 2)
+
+
+def test_a_hybrid_of_members_without_values_has_none():
+    found = Hybrid([Own([3]), Own(Selection([0], None, np.ones(1)))]).select(None, P, 2)
+    assert found.indices.tolist() == [3, 0]
+    assert found.gains is None
+
+
 def test_a_part_of_the_pool_counts_for_itself():
     with pytest.raises(SelectionError, match=r"2 distinct positions, ints from 0 to 3\. Got pos"):
         Subsample(Own([0, 4]), n=4).select(None, P, 2)
