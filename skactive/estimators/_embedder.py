@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 from numbers import Integral
 from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -20,13 +22,20 @@ from skactive._batches import map_batches
 from skactive._device import resolve_device
 from skactive._validation import DeclaredParameters, owner_name
 from skactive.estimators._at_once import gathered
+from skactive.estimators._feature_cache import FeatureCache
 from skactive.estimators._frozen_network import (
     FrozenNetwork,
     check_layer,
     find_network,
     traces_of,
 )
-from skactive.estimators._image_sources import ImageSource, source_of, stacked_images
+from skactive.estimators._image_sources import (
+    Either,
+    ImageSource,
+    of_one_size,
+    source_of,
+    stacked_images,
+)
 from skactive.estimators._preprocessing import with_settings
 
 
@@ -80,6 +89,17 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         Whether to compute in mixed precision (bfloat16).
     n_jobs : int or None, default=None
         Threads that read files, as in scikit-learn: None is 1, and -1 one per processor.
+    cache : str, path or None, default=None
+        A folder to keep features in, made if there is none; it may be deleted at any time. Features
+        are found by the content of an image, and by the network's weights, layer, code and
+        preprocessing: what is known is not computed again, in this process or another, and a
+        network that was trained further starts anew. Files are known by their path, as seen from
+        the folder, their size and time, and are read again only where one of these has changed.
+        What was computed before a kill is there after it, and several processes may share a folder.
+        Delete it if it grows too large: networks that are no longer used are not removed.
+    errors : {"raise", "skip"}, default="raise"
+        What a query does about files that cannot be read, as with `ImageReader`: with "skip" no
+        strategy chooses them. With `cache=` the pass that looks for them also embeds the others.
 
     Attributes
     ----------
@@ -92,7 +112,9 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
 
     Notes
     -----
-    Files are read as `ImageReader` does it. Features differ in their last digits between devices
+    Files are read as `ImageReader` does it. With a cache, features that lie there one after the
+    other, in the order of X, are returned as a memory map: a change to it does not reach the file.
+    Features differ in their last digits between devices
     and sizes of batches, as all that torch computes.
 
     Examples
@@ -129,6 +151,8 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         "device": [str, torch.device],
         "amp": ["boolean"],
         "n_jobs": [Integral, None],
+        "cache": [str, PathLike, None],
+        "errors": [StrOptions({"raise", "skip"})],
     }
 
     n_features_out_: int
@@ -147,6 +171,8 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         device: Any = "auto",
         amp: bool = False,
         n_jobs: int | None = None,
+        cache: Any = None,
+        errors: str = "raise",
     ) -> None:
         self.module = module
         self.weights = weights
@@ -159,6 +185,8 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         self.device = device
         self.amp = amp
         self.n_jobs = n_jobs
+        self.cache = cache
+        self.errors = errors
 
     def fit(self, X: Any, y: Any = None) -> Embedder:
         """Build the network, and embed the first image, which tells the number of features.
@@ -176,9 +204,7 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
             The embedder itself.
         """
         _BUILT.pop(self, None)
-        source, built = self._opened(X)
-        first = self._embedded(built, source, np.arange(1))
-        self.n_features_out_ = first.shape[1]
+        self.n_features_out_ = self._embedded(X, first=True).shape[1]
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -204,8 +230,32 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         UnreadableFileError
             If a file cannot be read; the message names it.
         """
-        source, built = self._opened(X)
-        return self._embedded(built, source, np.arange(len(source)))
+        return self._embedded(X)
+
+    def readable(self, X: Any) -> np.ndarray:
+        """Return which images can be read; with `cache=` they are embedded on this occasion.
+
+        Parameters
+        ----------
+        X : array-like, Tensor, Dataset, or sequence of images or of paths, of length N
+            The images; those that are in no files can be read.
+
+        Returns
+        -------
+        ndarray of shape (N,), bool
+            True where `transform` can read an image.
+        """
+        built = self._opened()
+        source = self._source(X, built)
+        if built.cache is not None:
+            keys = list(self._keys(built, built.cache, source, np.arange(len(source)), skip=True))
+            return np.array([key is not None for key in keys], dtype=bool)
+        blocks = map_batches(
+            lambda block, start: [one.error is None for one in source.load(block, None)],
+            np.arange(len(source)),
+            self.batch_size,
+        )
+        return np.concatenate([np.array(found, dtype=bool) for _, found in blocks])
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return names for the features.
@@ -226,15 +276,9 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
             )
         return np.array([f"embedder{i}" for i in range(self.n_features_out_)], dtype=object)
 
-    def _opened(self, X: Any) -> tuple[ImageSource, Built]:
-        """Check the parameters; return the images, and the network."""
+    def _opened(self) -> Built:
+        """Check the parameters; return the network, that of the call before if nothing changed."""
         self._validate_params()
-        built = self._built()
-        known = built.network.preprocessing
-        return source_of(X, known, channels=self.channels, n_jobs=self.n_jobs, owner=self), built
-
-    def _built(self) -> Built:
-        """Return the network: that of the call before, if nothing has changed."""
         held: list[Any] = list(self.get_params(deep=False).values())
         states = [repr(v) if isinstance(v, (str, int, tuple, list)) else None for v in held]
         if isinstance(self.module, nn.Module):
@@ -242,22 +286,40 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
             held, states = held + tensors, [*states, *map(str, versions)]
         built = _BUILT.get(self)
         if built is None or not built.is_of(held, states):
-            built = _BUILT[self] = self._build(held, states)
+            built = _BUILT[self] = Built(*self._build(), held, states)
+        if built.cache is not None:
+            built.cache.refresh()
         return built
 
-    def _build(self, held: list[Any], states: list[str | None]) -> Built:
+    def _build(self) -> tuple[FrozenNetwork, FeatureCache | None]:
         device = resolve_device(self.device, self)
         module, known, tap = find_network(self.module, self.weights, self)
         if self.layer is not None:
             tap = check_layer(module, self.layer, self)
         known = with_settings(known, self.size, self.normalize, self)
-        network = FrozenNetwork(
-            module.to(device), known, tap, self.pooling, device, self.amp, owner_name(self)
-        )
-        return Built(network, held, states)
+        name = owner_name(self)
+        network = FrozenNetwork(module, known, tap, self.pooling, device, self.amp, name)
+        cache = None if self.cache is None else FeatureCache(Path(self.cache), *network.identity())
+        return replace(network, module=module.to(device)), cache
 
-    def _embedded(self, built: Built, source: ImageSource, positions: np.ndarray) -> np.ndarray:
-        """Return the features of some images, (n, D)."""
+    def _source(self, X: Any, built: Built) -> ImageSource:
+        return source_of(
+            X,
+            built.network.preprocessing,
+            channels=self.channels,
+            n_jobs=self.n_jobs,
+            owner=self,
+            table=None if built.cache is None else built.cache.files,
+        )
+
+    def _embedded(self, X: Any, first: bool = False) -> np.ndarray:
+        """Return the features of all images, or of the first one alone, (n, D)."""
+        built = self._opened()
+        source = self._source(X, built)
+        positions = np.arange(1 if first else len(source))
+        if built.cache is not None:
+            keys = self._keys(built, built.cache, source, positions, skip=False)
+            return built.cache.take([key for key in keys if key is not None])
 
         def compute(block: np.ndarray, start: int) -> Tensor:
             images = stacked_images(source.load(block, None), block, source, self)
@@ -266,6 +328,42 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         found = gathered(map_batches(compute, positions, self.batch_size), len(positions))
         assert found is not None
         return found.numpy()
+
+    def _keys(
+        self,
+        built: Built,
+        cache: FeatureCache,
+        source: ImageSource,
+        positions: np.ndarray,
+        skip: bool,
+    ) -> list[bytes | None]:
+        """Have the features of all images in the cache, and return their keys.
+
+        A file that cannot be read has None as its key if it is to be skipped, and else raises, once
+        the images before it are in the cache.
+        """
+        keys: list[bytes | None] = []
+        waiting: dict[bytes, Tensor] = {}
+        for start in range(0, len(positions), self.batch_size):
+            block = positions[start : start + self.batch_size]
+            loaded = source.load(block, Either(cache, waiting))
+            keys += [one.key for one in loaded]
+            waiting |= {one.key: one.image for one in loaded if one.key and one.image is not None}
+            failed = not skip and any(one.error is not None for one in loaded)
+            last = failed or start + len(block) == len(positions)
+            if waiting and (last or len(waiting) >= self.batch_size):
+                self._store(built, cache, waiting)
+                waiting = {}
+            if failed:
+                stacked_images(loaded, block, source, self)
+        return keys
+
+    def _store(self, built: Built, cache: FeatureCache, images: dict[bytes, Tensor]) -> None:
+        names = list(images)
+        batch = of_one_size(list(images.values()), self)
+        blocks = map_batches(lambda part, start: built.features(part), batch, self.batch_size)
+        for block, features in blocks:
+            cache.append(names[block], features.numpy())
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -287,14 +385,23 @@ class Built:
     ----------
     network : FrozenNetwork
         The network.
+    cache : FeatureCache or None
+        Where its features are kept.
     held : list
         The parameters, and the tensors of the module.
     states : list of str or None
         What may change about them while they are the same objects; of plain values all.
     """
 
-    def __init__(self, network: FrozenNetwork, held: list[Any], states: list[str | None]) -> None:
-        self.network, self._held, self._states = network, held, states
+    def __init__(
+        self,
+        network: FrozenNetwork,
+        cache: FeatureCache | None,
+        held: list[Any],
+        states: list[str | None],
+    ) -> None:
+        self.network, self.cache = network, cache
+        self._held, self._states = held, states
 
     def is_of(self, held: list[Any], states: list[str | None]) -> bool:
         """Whether this is what would be built of these."""

@@ -68,6 +68,19 @@ class FrozenNetwork:
             return self
         return replace(self, tap=self._find_tap(images))
 
+    def identity(self) -> tuple[bytes, dict[str, Any]]:
+        """Return what tells the features apart from others', and the same for a person."""
+        about = {
+            "module": type(self.module).__qualname__,
+            "features": repr(self.tap),
+            "pooling": self.pooling,
+            "preprocessing": repr(self.preprocessing),
+            "amp": self.amp,
+        }
+        digest = hashlib.blake2b(digest_of(self.module), digest_size=32)
+        digest.update(repr(about).encode())
+        return digest.digest(), about
+
     def features(self, images: Tensor) -> Tensor:
         """Return a row of features for each image, (n, D), float32, on the CPU.
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from skactive._batches import as_tensor, check_finite, n_rows, take_rows
 from skactive._items import input_of
 from skactive._pool import Pool
 from skactive._validation import Description, invalid, owner_name
+from skactive.estimators._file_table import FileTable
 from skactive.estimators._inputs import infer_format
 from skactive.estimators._preprocessing import Preprocessing
 from skactive.estimators._read_image import read_image
@@ -156,7 +157,7 @@ class FileSource(ImageSource):
         self,
         paths: list[str],
         n_jobs: int | None,
-        table: Any,
+        table: FileTable | None,
         preprocessing: Preprocessing,
         owner: object,
     ) -> None:
@@ -172,17 +173,19 @@ class FileSource(ImageSource):
 
     def load(self, positions: np.ndarray, known: Container[bytes] | None) -> list[Loaded]:
         paths = [self._paths[i] for i in positions]
-        found = self._table.lookup(paths) if known is not None else [None] * len(paths)
-        keys = [None if known is None or key not in known else key for key in found]
-        unread = [i for i, key in enumerate(keys) if key is None]
+        keys: list[bytes | None] = [None] * len(paths)
+        if known is not None and self._table is not None:
+            keys = self._table.lookup(paths)
         loaded = [Loaded(key, None) for key in keys]
-        threads = Parallel(n_jobs=self._n_jobs, require="sharedmem")
-        read = threads(delayed(self._read)(paths[i], known) for i in unread) if unread else []
-        for i, (one, stat) in zip(unread, read, strict=True):
-            loaded[i] = one
-            if one.key is not None and one.error is None and found[i] != one.key:
-                self._table.note(paths[i], stat, one.key)
-        if known is not None:
+        unread = [i for i, key in enumerate(keys) if known is None or key not in known]
+        if unread:
+            threads = Parallel(n_jobs=self._n_jobs, require="sharedmem")
+            read = threads(delayed(self._read)(paths[i], known) for i in unread)
+            for i, (one, stat) in zip(unread, read, strict=True):
+                loaded[i] = one
+                if self._table is not None and one.key not in (None, keys[i]):
+                    self._table.note(paths[i], stat, one.key)
+        if self._table is not None:
             self._table.write()
         return loaded
 
@@ -231,7 +234,11 @@ def stacked_images(
                 f"{owner_name(owner)} cannot read {source.name(int(i))}: {why}. Remove or replace "
                 "what cannot be read."
             ) from one.error
-    images = [one.image for one in loaded if one.image is not None]
+    return of_one_size([one.image for one in loaded if one.image is not None], owner)
+
+
+def of_one_size(images: list[Tensor], owner: object) -> Tensor:
+    """Return images as one batch, or raise if they differ in size."""
     shapes = sorted({tuple(image.shape) for image in images})
     if len(shapes) > 1:
         raise invalid(
@@ -244,6 +251,22 @@ def stacked_images(
     return torch.stack(images)
 
 
+class Either:
+    """What is in one of two containers.
+
+    Parameters
+    ----------
+    *containers : container of bytes
+        They.
+    """
+
+    def __init__(self, *containers: Container[bytes]) -> None:
+        self._containers = containers
+
+    def __contains__(self, key: object) -> bool:
+        return any(key in container for container in self._containers)
+
+
 def source_of(
     X: Any,
     preprocessing: Preprocessing,
@@ -251,7 +274,7 @@ def source_of(
     channels: str,
     n_jobs: int | None,
     owner: object,
-    table: Callable[[], Any] = lambda: None,
+    table: FileTable | None = None,
 ) -> ImageSource:
     """Return the images of what a user passes, or raise if it holds none.
 
@@ -267,8 +290,8 @@ def source_of(
         Threads that read files.
     owner : object
         Whose parameter it is, for the error messages.
-    table : callable
-        Returns what knows the keys of files.
+    table : FileTable or None, default=None
+        What knows the keys of files.
 
     Returns
     -------
@@ -288,7 +311,7 @@ def source_of(
             return ItemSource(X, channels, preprocessing, owner)
         return ArraySource(X, channels, preprocessing, owner)
     if isinstance(X[0], (str, bytes, os.PathLike)):
-        return FileSource(_checked_paths(X, owner), n_jobs, table(), preprocessing, owner)
+        return FileSource(_checked_paths(X, owner), n_jobs, table, preprocessing, owner)
     if isinstance(X[0], list):  # nested lists of numbers, as scikit-learn takes them
         return ArraySource(np.asarray(X), channels, preprocessing, owner)
     return ItemSource(X, channels, preprocessing, owner)
