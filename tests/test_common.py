@@ -33,6 +33,7 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset
 import skactive
 from skactive import (
     CNNClassifier,
+    Embedder,
     Entropy,
     Hybrid,
     ImageReader,
@@ -66,6 +67,9 @@ def public(module, base):
 
 STRATEGIES = public(strategies, QueryStrategy)
 ESTIMATORS = [cls for cls in public(estimators, BaseEstimator) if hasattr(cls, "fit")]
+
+# Those of images alone, which scikit-learn has no checks for; their own tests run those that apply.
+OF_IMAGES = (Embedder, ImageReader)
 
 # Exceptions to the contract, each with its reason.
 IGNORES_THE_ESTIMATOR = {
@@ -854,7 +858,7 @@ def check_has_test_and_docs_line(cls):
 
 
 # scikit-learn's checks pass numbers; those that do not are run in the reader's own tests.
-@parametrize_with_checks([cls() for cls in ESTIMATORS if cls is not ImageReader])
+@parametrize_with_checks([cls() for cls in ESTIMATORS if cls not in OF_IMAGES])
 def test_scikit_learn(estimator, check):
     """All of scikit-learn's own checks, none expected to fail."""
     check(estimator)

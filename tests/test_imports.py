@@ -189,7 +189,13 @@ def test_all_lists_what_there_is():
     imported = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     public = [alias.asname for node in imported for alias in node.names]
     assert strategies.__all__ == sorted(public)
-    assert skactive.__all__ == ["CNNClassifier", "ImageReader", "LPLClassifier", *sorted(public)]
+    assert skactive.__all__ == [
+        "CNNClassifier",
+        "Embedder",
+        "ImageReader",
+        "LPLClassifier",
+        *sorted(public),
+    ]
     for name in skactive.__all__:
         value = getattr(skactive, name)
         assert value.__name__ == name

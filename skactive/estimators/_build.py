@@ -176,19 +176,24 @@ def build_network(
     else:
         network, named = _named(module, form, n_classes, params, weights, owner), True
     if weights is not None and not (named and module.startswith(TORCHVISION)):
-        state = read_state(weights, owner)
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            raise invalid(
-                "weights",
-                owner,
-                f"the state dict of this network, {type(network).__name__}",
-                weights,
-                f"{one_line(error, 300)}. Of a fitted CNNClassifier, save "
-                "module_.network.state_dict().",
-            ) from error
+        load_weights(network, weights, owner)
     return network
+
+
+def load_weights(network: nn.Module, weights: Any, owner: object) -> None:
+    """Put a state dict, or that of a file, into a network, or raise if it is another one's."""
+    state = read_state(weights, owner)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise invalid(
+            "weights",
+            owner,
+            f"the state dict of this network, {type(network).__name__}",
+            weights,
+            f"{one_line(error, 300)}. Of a fitted CNNClassifier, save "
+            "module_.network.state_dict().",
+        ) from error
 
 
 def _named(

@@ -28,23 +28,27 @@ class Pixels(NamedTuple):
 
 
 def read_image(
-    path: str,
+    path: str | io.BytesIO,
     size: tuple[int, int] | None,
     mode: str,
     value_range: tuple[float, float] | None = None,
+    at_least: int | None = None,
 ) -> Pixels:
     """Read one file.
 
     Parameters
     ----------
-    path : str
-        The file.
+    path : str or io.BytesIO
+        The file, or its content.
     size : tuple of (int, int) or None
         Height and width; None as it is.
     mode : {"RGB", "L"}
         Colour, or grey values.
     value_range : tuple of (float, float) or None, default=None
         What becomes 0 and 255 of single values of more than 8 bits.
+    at_least : int or None, default=None
+        Height and width that the image is going to be shrunk to, where `size` is None: JPEGs of
+        more than twice that are decoded at a part of their size.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def read_image(
         The image.
     """
     try:
-        return _read(path, size, mode, value_range)
+        return _read(path, size, mode, value_range, at_least)
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise
     except Exception:  # whatever a parser stumbles over: it may be in the metadata alone
@@ -60,7 +64,7 @@ def read_image(
         if rest is None:
             raise
         try:
-            return _read(io.BytesIO(rest), size, mode, value_range)
+            return _read(io.BytesIO(rest), size, mode, value_range, at_least)
         except MemoryError:
             raise
         except Exception:  # not in them: what was wrong with the whole file is to be heard
@@ -73,11 +77,13 @@ def _read(
     size: tuple[int, int] | None,
     mode: str,
     value_range: tuple[float, float] | None,
+    at_least: int | None,
 ) -> Pixels:
     with Image.open(file) as image:
         bits = stored_bits(image)
-        if size is not None:  # no smaller than twice the requested size, upright or not
-            image.draft(None, (2 * max(size), 2 * max(size)))
+        least = at_least if size is None else max(size)
+        if least is not None:  # no smaller than twice the requested size, upright or not
+            image.draft(None, (2 * least, 2 * least))
         image.load()  # here, where broken pixels are an error
         upright = _upright(image)
         deep, highest = as_bytes(upright, bits, value_range)

@@ -72,6 +72,36 @@ def torchvision_network(
     return network
 
 
+def torchvision_as_published(name: str, weights: Any, owner: object) -> tuple[nn.Module, str, Any]:
+    """Build one of torchvision's classification networks with the head that its weights have.
+
+    Parameters
+    ----------
+    name : str
+        "torchvision/" and torchvision's name.
+    weights : str, path, mapping or enum member
+        torchvision's weights or their name, a state dict, or the path of one.
+    owner : object
+        Whose parameters these are, for the error messages.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        The network, on the CPU.
+    head : str
+        The layer that makes its logits.
+    preset : torchvision.transforms._presets.ImageClassification
+        What these weights have images prepared with; of a state dict, the default weights.
+    """
+    from torchvision import models
+
+    short = _classifier(name, owner)
+    head = _last_layer(_untrained(short, 2, {}, owner))
+    network = _pretrained(short, head, {}, weights, owner)
+    member = _published(short, weights, owner) or models.get_model_weights(short)["DEFAULT"]
+    return network, head, member.transforms()
+
+
 def _classifier(name: str, owner: object) -> str:
     from torchvision import models
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,21 +13,24 @@ _JPEG = b"\xff\xd8\xff"
 _KEPT = ((0xE0, b"JFIF\0", 14), (0xEE, b"Adobe", 12), (0xE1, b"Exif\0\0", 6))
 
 
-def without_metadata(path: str) -> bytes | None:
+def without_metadata(path: str | io.BytesIO) -> bytes | None:
     """Return a PNG or JPEG file with no more than its pixels and its orientation.
 
     Parameters
     ----------
-    path : str
-        The file.
+    path : str or io.BytesIO
+        The file, or its content.
 
     Returns
     -------
     bytes or None
         What is left of it; None if that is all, or the structure is broken, and for other formats.
     """
-    with open(path, "rb") as file:
-        whole = file.read()
+    if isinstance(path, io.BytesIO):
+        whole = path.getvalue()
+    else:
+        with open(path, "rb") as file:
+            whole = file.read()
     try:
         if whole.startswith(_PNG):
             rest = _PNG + b"".join(_pixel_chunks(whole))
