@@ -58,7 +58,8 @@ ALLOWED = {
     "estimators": SHARED,
     "datasets": SHARED,
     "strategies": SHARED | {"fisher", "gradients", "selection", "_modal"},
-    "experiments": SHARED | {"strategies"},
+    "stopping": SHARED,
+    "experiments": SHARED | {"strategies", "stopping"},
     "plotting": SHARED | {"experiments"},
     "labelling": SHARED | {"experiments", "estimators", "datasets", "strategies"},
     "cli": SHARED
@@ -76,6 +77,7 @@ ALLOWED = {
         "plotting",
         "protocols",
         "selection",
+        "stopping",
         "strategies",
     },
 }
