@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from skactive import plotting as plotting
     from skactive import protocols as protocols
     from skactive import selection as selection
+    from skactive import stopping as stopping
     from skactive import testing as testing
     from skactive.estimators import CNNClassifier, Embedder, ImageReader, LPLClassifier
     from skactive.strategies import *
@@ -39,6 +40,7 @@ if not TYPE_CHECKING:  # type checkers would think that this finds misspelt name
         "plotting",
         "protocols",
         "selection",
+        "stopping",
         "testing",
     )
 

@@ -35,7 +35,8 @@ class NetworkClassifier(Protocol):
 
     skorch's nets are of this kind; their criterion says whether the module returns logits or
     probabilities. An estimator that also is a `PreparesSamples` says itself how samples become
-    inputs, and its module returns logits.
+    inputs, and its module returns logits. scikit-learn's LogisticRegression, LogisticRegressionCV
+    and, of two classes, SGDClassifier(loss="log_loss") are taken for one, of a single linear layer.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from pathlib import Path
 import skactive
 
 # In the order of the reader; modules that are not named here follow.
-ORDER = ["estimators", "strategies", "datasets", "experiments", "plotting", "gradients"]
+ORDER = ["estimators", "strategies", "datasets", "experiments", "stopping", "plotting", "gradients"]
 
 
 def public_modules():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from skactive._phrases import one_line
 from skactive._validation import Description, Phrase, describe, invalid
 from skactive.estimators._inputs import InputFormat, InputLayer
-from skactive.estimators._networks import MLP, NETWORKS
+from skactive.estimators._networks import NETWORKS, ROW_NETWORKS
 from skactive.estimators._state_dict import read_state
 from skactive.estimators._torchvision import TORCHVISION, torchvision_network
 
@@ -206,30 +206,24 @@ def _named(
 ) -> nn.Module:
     if name == "auto":
         name = "small_cnn" if form.is_image else "mlp"
-    if name == "mlp" and not form.is_image:
-        return _construct(MLP, form, n_classes, params, owner)
-    if name != "mlp" and not form.is_image:
+    known = NETWORKS if form.is_image else ROW_NETWORKS
+    if name in known:
+        return _construct(known[name], form, n_classes, params, owner)
+    names = ", ".join(map(repr, ["auto", *known]))
+    if not form.is_image:
         raise invalid(
             "module",
             owner,
-            "'auto', 'mlp' or a torch module where X holds rows of features",
+            f"{names} or a torch module where X holds rows of features",
             name,
             "Pass input_shape=(C, H, W) if the rows are flattened images.",
         )
-    if name in NETWORKS:
-        return _construct(NETWORKS[name], form, n_classes, params, owner)
     if name.startswith(TORCHVISION):
         return torchvision_network(name, form, n_classes, params, weights, owner)
-    raise invalid(
-        "module",
-        owner,
-        "'auto', "
-        + ", ".join(map(repr, NETWORKS))
-        + ", 'torchvision/NAME' or a torch module"
-        + ("" if form.is_image else " ('mlp' for rows)"),
-        name,
-        "torchvision's names are listed by torchvision.models.list_models().",
-    )
+    remedy = "torchvision's names are listed by torchvision.models.list_models()."
+    if name in ROW_NETWORKS:
+        remedy = f"{name!r} is for rows of features: flatten the images for it."
+    raise invalid("module", owner, f"{names}, 'torchvision/NAME' or a torch module", name, remedy)
 
 
 def _construct(

@@ -72,6 +72,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         The network.
 
         - "auto": an MLP (`"mlp"`) for rows, `"small_cnn"` for images.
+        - "linear": a single linear layer, for rows: a head on features that exist already.
         - "small_cnn": three blocks of convolution, BatchNorm, ReLU and pooling with 16, 32 and 64
           channels, global average pooling and a linear layer. `module__width` is 16.
         - "resnet18": with the stem for small images. `module__width` is 64.

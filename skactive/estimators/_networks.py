@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MLP", "VGG11", "ResNet18", "SmallCNN"]
+__all__ = ["MLP", "VGG11", "LinearNetwork", "ResNet18", "SmallCNN"]
 
 
 class MLP(nn.Module):
@@ -39,6 +39,29 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, (n, num_classes)."""
         return self.fc(self.dropout(self.hidden(x)))
+
+
+class LinearNetwork(nn.Module):
+    """A single linear layer, for rows: a logistic regression on features that exist already.
+
+    Parameters
+    ----------
+    in_features : int
+        The number of features.
+    num_classes : int
+        The number of classes.
+    dropout : float, default=0.0
+        The share of the features dropped in training.
+    """
+
+    def __init__(self, in_features: int, num_classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(in_features, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, (n, num_classes)."""
+        return self.fc(self.dropout(x))
 
 
 def _conv_block(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -192,6 +215,8 @@ class VGG11(nn.Module):
         """Return the logits, (n, num_classes)."""
         return self.fc(self.stages(x).mean((2, 3)))
 
+
+ROW_NETWORKS: dict[str, type[nn.Module]] = {"mlp": MLP, "linear": LinearNetwork}
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "small_cnn": SmallCNN,

@@ -275,4 +275,7 @@ def _relative(values: Tensor, sizes: list[int]) -> Tensor:
     for tensor, mine in zip(values.split(sizes), chosen.split(sizes), strict=True):
         best = _largest(tensor, exact_share(_CAP, len(tensor), up=True))
         mine[best[tensor[best] > 2 * tensor.mean()]] = True
+    if not chosen.any():
+        must = "another kind where no entry of the diagonal is above twice its tensor's mean"
+        raise invalid("kind", _OWNER, must, "relative", "Use 'head' or 'global'.")
     return torch.nonzero(chosen).flatten()

@@ -46,6 +46,13 @@ class BADGE(QueryStrategy):
     >>> clf = CNNClassifier(max_epochs=5, random_state=0).fit(X[:100], y[:100])
     >>> BADGE(random_state=0).select(clf, X[100:], n_instances=10).indices.shape
     (10,)
+
+    A logistic regression is a network of one layer:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> head = LogisticRegression(max_iter=1000).fit(X[:100], y[:100])
+    >>> BADGE(random_state=0).select(head, X[100:], n_instances=10).indices.shape
+    (10,)
     """
 
     _parameter_constraints: ClassVar[dict[str, list]] = {

@@ -76,6 +76,15 @@ def test_width_reaches_the_network():
     assert build("mlp", rows, params={"width": 5}).fc.in_features == 5
 
 
+def test_a_linear_layer_for_rows():
+    rows = InputFormat((7,), "rows", (7,), integer=False)
+    network = build("linear", rows, params={"dropout": 0.5}).eval()
+    assert n_parameters(network) == 70 + 10
+    x = torch.randn(2, 7)
+    assert torch.equal(network(x), network.fc(x))
+    assert not torch.equal(network.train()(x), network.fc(x))
+
+
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_small_cnn_takes_images_of_a_few_pixels(size):
     X = np.random.default_rng(0).random((12, 1, size, size))
@@ -92,6 +101,8 @@ def test_small_cnn_takes_images_of_a_few_pixels(size):
             "'small_cnn', .*torchvision.models.list_models",
         ),
         ({"module": "torchvision/resnet"}, "images", "one of torchvision's classification"),
+        ({"module": "linear"}, "images", "'linear' is for rows of features: flatten the images"),
+        ({"module": "vgg11"}, "rows", "must be 'auto', 'mlp', 'linear' or a torch module where X"),
         ({"module": "small_cnn"}, "rows", "Pass input_shape=\\(C, H, W\\) if the rows"),
         (
             {"module_params": {"wide": 2}},

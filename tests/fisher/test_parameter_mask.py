@@ -99,6 +99,13 @@ def test_relative_takes_what_is_above_twice_the_mean_at_most_a_fortieth():
     assert found[2] == set()  # none above the mean
 
 
+def test_relative_can_be_nothing():
+    even = torch.ones_like(torch.as_tensor(diagonal()))
+    match = "'kind' .* another kind where no entry .* Got 'relative' instead. Use 'head' or 'gl"
+    with pytest.raises(ValueError, match=match):
+        parameter_mask(even, network(), kind="relative")
+
+
 def test_random_is_drawn_from_all_and_repeats():
     d = diagonal()
     one = parameter_mask(d, network(), kind="random", n_parameters=50, random_state=0)

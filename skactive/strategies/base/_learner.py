@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -134,6 +135,8 @@ def _layers(given: Any) -> Iterator[Any]:
         yield from _layers(given.steps[-1][1])
     elif hasattr(given, "best_estimator_"):
         yield from _layers(given.best_estimator_)
+    elif isinstance(given, FrozenEstimator):
+        yield from _layers(given.estimator)
 
 
 def _is_modal(given: Any) -> bool:

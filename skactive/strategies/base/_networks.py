@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies.base._distributions import check_probabilities
 from skactive.strategies.base._inputs import Inputs
-from skactive.strategies.base._learner import check_two_classes, open_learner
+from skactive.strategies.base._learner import Learner, check_two_classes, open_learner
+from skactive.strategies.base._logistic import LogisticNetwork, is_logistic, why_no_network
 from skactive.strategies.base._progress import counted
 
 
@@ -47,13 +49,8 @@ class PoolNetwork:
     """
 
     def __init__(self, learner: Any, owner: object, device: Any = None) -> None:
-        self.learner = open_learner(learner, owner)
+        self.learner = with_network(open_learner(learner, owner), owner)
         estimator = self.learner.estimator
-        if not self.learner.has_network:
-            raise UnsupportedEstimatorError(
-                f"{owner_name(owner)} needs a torch network. Got {owner_name(estimator)} instead. "
-                "Use a CNNClassifier or a skorch NeuralNetClassifier."
-            )
         self.owner = owner
         self.classes = np.asarray(estimator.classes_)
         module = unwrap(estimator.module_)
@@ -174,6 +171,39 @@ class PoolNetwork:
                 f"for sample {first} of the pool. Its training "
                 "has probably diverged: lower lr and fit again."
             )
+
+
+def with_network(learner: Learner, owner: object) -> Learner:
+    """Return a learner whose classifier has a network, be it that of a logistic regression.
+
+    Parameters
+    ----------
+    learner : Learner
+        What `open_learner` found.
+    owner : object
+        The strategy, for the error messages.
+
+    Returns
+    -------
+    Learner
+        The same, or one with a `LogisticNetwork` for its classifier.
+
+    Raises
+    ------
+    UnsupportedEstimatorError
+        If the classifier is neither a network nor a softmax of linear logits.
+    """
+    estimator = learner.estimator
+    if learner.has_network:
+        return learner
+    if is_logistic(estimator):
+        return replace(learner, estimator=LogisticNetwork(estimator))
+    why = why_no_network(estimator)
+    raise UnsupportedEstimatorError(
+        f"{owner_name(owner)} needs a torch network. Got {owner_name(estimator)} instead"
+        f"{why and ', which '}{why}. Use a CNNClassifier, a skorch NeuralNetClassifier or "
+        "scikit-learn's LogisticRegression."
+    )
 
 
 def _plain_inputs(block: Any, module: nn.Module, owner: object, parameter: str) -> Tensor:

@@ -166,7 +166,8 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
         ----------
         estimator : object
             A fitted CNNClassifier, a plain skorch NeuralNetClassifier, a Pipeline or a fitted
-            search that ends in one, or a modAL learner of these. Strategies that read only
+            search that ends in one, or a modAL learner of these; scikit-learn's
+            LogisticRegression counts as a network of one layer. Strategies that read only
             probabilities also take any classifier with `predict_proba`, and a Committee or a list
             of fitted estimators.
         X_pool : array-like, Tensor or torch Dataset of N samples

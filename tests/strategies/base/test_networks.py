@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from modAL.models import ActiveLearner, Committee
-from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch import NeuralNetClassifier
@@ -33,9 +33,9 @@ def test_a_committee_is_not_one_network(clf):
 
 
 def test_an_estimator_without_a_network():
-    match = "MyStrategy needs a torch network. Got LogisticRegression instead. Use a CNNClassifier"
+    match = "MyStrategy needs a torch network. Got GaussianNB instead. Use a CNNClassifier"
     with pytest.raises(UnsupportedEstimatorError, match=match):
-        PoolNetwork(LogisticRegression().fit(X, Y), "MyStrategy")
+        PoolNetwork(GaussianNB().fit(X, Y), "MyStrategy")
 
 
 def test_probabilities_of_zero_stay_finite():

@@ -1,0 +1,161 @@
+"""The contract of stopping rules."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skactive._validation import DeclaredParameters, Description, describe, invalid, owner_name
+from skactive.exceptions import UnsupportedEstimatorError
+
+
+@dataclass(frozen=True)
+class State:
+    """What a rule knows after some rounds; a rule returns the next one, and changes none.
+
+    Parameters
+    ----------
+    stop : bool
+        Whether the rule says to stop after the last of them.
+    values : tuple of float
+        What the rule has compared with its threshold in each round; NaN where it had too few
+        rounds, or nothing to compare.
+    seen : tuple of ndarray
+        What each round has left: predicted classes, say. `rule.judge(seen)` makes a state of them.
+    """
+
+    stop: bool
+    values: tuple[float, ...]
+    seen: tuple[np.ndarray, ...]
+
+    @property
+    def value(self) -> float:
+        """The value of the last round."""
+        return self.values[-1]
+
+
+class StoppingRule(DeclaredParameters, BaseEstimator, ABC):
+    """Base class of the stopping rules: parameters, and what to do with the rounds so far.
+
+    A rule is called with each round's estimator and always the same samples, and returns a
+    `State`, which the caller keeps and passes to the next call.
+
+    A subclass implements `observe`, what a round leaves, `_value`, a number from what the rounds so
+    far have left, and `_is_reached`, whether the number says to stop.
+    """
+
+    # Whether the rule needs y_stop.
+    needs_labels: ClassVar[bool] = False
+
+    def __call__(
+        self, estimator: Any, X_stop: Any, y_stop: Any = None, *, state: State | None = None
+    ) -> State:
+        """Look at the estimator of a round.
+
+        Parameters
+        ----------
+        estimator : classifier or modAL learner
+            Fitted on the labels so far.
+        X_stop : array-like of n samples
+            What it is asked about: the same samples in every round, drawn at random from the pool
+            before the first query, so that they do not depend on what a strategy chooses.
+        y_stop : array-like of n labels or None, default=None
+            Their labels, for a rule with `needs_labels`; others leave them.
+        state : State or None, default=None
+            What this returned in the round before; None in the first round.
+
+        Returns
+        -------
+        State
+            With `stop`, whether to stop now, and `value`, the number behind it.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is wrong, labels are missing, or the samples are others than before.
+        UnsupportedEstimatorError
+            If the rule needs probabilities, and the estimator has none.
+        """
+        self._validate_params()
+        found = self.observe(estimator, X_stop, y_stop)
+        return self._after(state, found)
+
+    def judge(self, seen: Iterable[Any]) -> State:
+        """Return the state after rounds that have left this, such as those of another threshold.
+
+        Parameters
+        ----------
+        seen : iterable of array-like
+            What `observe` returned in each round, in order.
+
+        Returns
+        -------
+        State
+            As after a call per round.
+        """
+        self._validate_params()
+        state = None
+        for found in seen:
+            state = self._after(state, np.asarray(found))
+        return State(False, (), ()) if state is None else state
+
+    @abstractmethod
+    def observe(self, estimator: Any, X_stop: Any, y_stop: Any = None) -> np.ndarray:
+        """Return what a round leaves for this rule; the parameters are those of a call."""
+
+    @abstractmethod
+    def _value(self, seen: tuple[np.ndarray, ...]) -> float:
+        """Return the number of the last of these rounds."""
+
+    @abstractmethod
+    def _is_reached(self, value: float) -> bool:
+        """Return whether a number says to stop; NaN does not."""
+
+    def _after(self, state: State | None, found: np.ndarray) -> State:
+        before = State(False, (), ()) if state is None else state
+        if before.seen and before.seen[-1].shape != found.shape:
+            must = f"the {before.seen[-1].size} samples of the rounds before"
+            got = Description(f"{found.size} samples")
+            raise invalid("X_stop", self, must, got, "Draw them once, before the first round.")
+        seen = (*before.seen, found)
+        value = float(self._value(seen))
+        return State(bool(self._is_reached(value)), (*before.values, value), seen)
+
+
+def last_pairs(
+    seen: tuple[np.ndarray, ...], window: int
+) -> list[tuple[np.ndarray, np.ndarray]] | None:
+    """Return the last `window` pairs of successive rounds; None where there are fewer."""
+    if len(seen) <= window:
+        return None
+    last = seen[-window - 1 :]
+    return list(pairwise(last))
+
+
+def predicted_classes(rule: StoppingRule, estimator: Any, X_stop: Any) -> np.ndarray:
+    """Return the predicted classes of the samples, (n,)."""
+    if not hasattr(estimator, "predict"):
+        raise UnsupportedEstimatorError(
+            f"{owner_name(rule)} needs a fitted classifier. Got {owner_name(estimator)} instead."
+        )
+    found = np.asarray(estimator.predict(X_stop))
+    if found.ndim != 1 or not len(found):
+        must = "at least one sample, of which each has one predicted class"
+        got = Description(f"predictions of shape {found.shape}")
+        raise invalid("X_stop", rule, must, got)
+    return found
+
+
+def true_classes(rule: StoppingRule, y_stop: Any, n: int) -> np.ndarray:
+    """Return the labels of the samples, (n,), or raise."""
+    labels = None if y_stop is None else np.asarray(y_stop)
+    if labels is None or labels.shape != (n,):
+        got = Description(describe(y_stop))
+        raise invalid("y_stop", rule, f"the labels of the {n} samples of X_stop", got)
+    return labels
