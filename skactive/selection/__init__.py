@@ -2,6 +2,7 @@
 
 from skactive.selection._batch_bald import batch_bald
 from skactive.selection._coverage import max_coverage, other_group_distances, purity_radius
+from skactive.selection._herding import max_herding
 from skactive.selection._k_center import k_center_greedy
 from skactive.selection._kmeans_plusplus import kmeans_plusplus
 from skactive.selection._picks import Picks
@@ -14,6 +15,7 @@ __all__ = [
     "k_center_greedy",
     "kmeans_plusplus",
     "max_coverage",
+    "max_herding",
     "other_group_distances",
     "purity_radius",
     "top_n",

@@ -23,6 +23,7 @@ __all__ = [
     "LearningLoss",
     "LeastConfidence",
     "Margin",
+    "MaxHerding",
     "MeanEntropy",
     "PowerBALD",
     "PredictiveEntropy",

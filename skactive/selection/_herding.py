@@ -1,0 +1,195 @@
+"""Greedy maximum coverage by a Gaussian kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skactive._batches import as_tensor
+from skactive._validation import check_count, invalid
+from skactive.selection._picks import Picks
+from skactive.selection._rows import Rows, as_centers, as_matrix, centered
+
+_OWNER = "max_herding"
+# Rows of a tile of kernels: small enough for a CPU's cache, large enough for a GPU.
+_TILE_CPU, _TILE_GPU = 512, 4096
+# Rounding of ‖x − y‖², as a multiple of the precision and of ‖x‖² + ‖y‖²; samples are taken to
+# be nearer by that much, so that the kernel of equal ones is 1, and a copy of a pick gains nothing.
+_ROUNDING = 16.0
+
+
+def max_herding(
+    X: Any, n: int, *, sigma: float = 1.0, centers: Any = None, weights: Any = None
+) -> Picks:
+    """Pick samples one by one, each the one that raises the kernel coverage of all most.
+
+    The greedy algorithm for max_S Σ_i w_i max_{s ∈ S ∪ centers} k(x_i, s), with the Gaussian kernel
+    k(x, y) = exp(−‖x − y‖²/σ²). Equal gains go to the lower position.
+
+    Parameters
+    ----------
+    X : array or tensor of shape (N, D)
+        The samples; a tensor is worked on where it is.
+    n : int
+        Number of samples to pick.
+    sigma : float, default=1.0
+        σ, above 0, in the units of X.
+    centers : array or tensor of shape (L, D) or None, default=None
+        Samples outside of X that cover already, such as the labelled ones.
+    weights : array or tensor of shape (N,) or None, default=None
+        w, numbers of at least 0; None is 1 for each.
+
+    Returns
+    -------
+    Picks
+        Distinct positions, and as `gains` what each pick added to the sum.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X or the centers are not finite rows of one length, or a parameter is out of range.
+
+    Notes
+    -----
+    Kernels are computed tile by tile and not kept. After a pick only the samples that it covers
+    better than before change the gains of others, so that a batch takes about 1/2 + ln n times the
+    N² kernels; with L centers about 1/2 + ln(1 + n/L).
+
+    References
+    ----------
+    .. [1] MaxHerding, arXiv 2407.12212, algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive.selection import max_herding
+    >>> X = np.array([[0.0], [0.1], [0.2], [5.0]])
+    >>> max_herding(X, 2).indices
+    array([1, 3])
+    """
+    values = as_matrix("X", X, _OWNER)
+    n = check_count("n", _OWNER, n, high=len(values), high_is="the number of samples")
+    good = isinstance(sigma, (float, int, np.floating)) and not isinstance(sigma, bool)
+    if not good or not 0 < sigma < np.inf:
+        raise invalid("sigma", _OWNER, "a finite number above 0", sigma)
+    mean = values.mean(0)
+    coverage = _Coverage(centered(values, mean), float(sigma), _as_weights(weights, values))
+    if centers is not None:
+        coverage.cover_by(centered(as_centers(centers, values, _OWNER), mean))
+    coverage.count()
+    picks: list[int] = []
+    gains: list[float] = []
+    while len(picks) < n:
+        if picks:
+            coverage.pick(picks[-1])
+        left = coverage.gains.clone()
+        left[picks] = -1.0
+        picks.append(int(left.argmax()))
+        gains.append(float(left[picks[-1]]))
+    return Picks(np.array(picks, dtype=np.int64), np.array(gains))
+
+
+class _Coverage:
+    """How well samples are covered, and what each would add to that.
+
+    Parameters
+    ----------
+    rows : Rows
+        The samples.
+    sigma : float
+        σ.
+    weights : torch.Tensor of float64, of shape (N,)
+        w; float32 on devices that have no float64.
+
+    Attributes
+    ----------
+    covered : torch.Tensor of shape (N,)
+        The largest kernel of each row with what covers; 0 where nothing does.
+    gains : torch.Tensor of shape (N,)
+        Σ_i w_i max(k(x_i, x) − covered_i, 0) of each row x, or 0 where that is rounding.
+    """
+
+    def __init__(self, rows: Rows, sigma: float, weights: Tensor) -> None:
+        self._rows, self._weights = rows, weights
+        self._eps = torch.finfo(rows.right.dtype).eps
+        self._scale = 1 / (sigma * sigma)
+        self._half = self._halved(rows)
+        self.covered = torch.zeros_like(rows.norms)
+        self.gains = torch.zeros_like(weights)
+        # of sums that have been added to and subtracted from
+        self._rounding = self._eps * float(weights.sum())
+
+    def cover_by(self, centers: Rows) -> None:
+        """Cover by further centers, before the gains are counted."""
+        half = self._halved(centers)
+        for a in self._tiles(len(centers)):
+            for b in self._tiles(len(self._rows)):
+                found = self._kernel(centers.right[a], half[a], self._rows.right[b], self._half[b])
+                torch.maximum(self.covered[b], found.amax(0), out=self.covered[b])
+
+    def count(self) -> None:
+        """Count all gains, each pair of rows being compared once."""
+        X, w, tiles = self._rows.right, self._weights, self._tiles(len(self._rows))
+        for i, a in enumerate(tiles):
+            for b in tiles[i:]:
+                found = self._kernel(X[a], self._half[a], X[b], self._half[b])
+                if a != b:
+                    beyond = (found - self.covered[b]).clamp_min_(0)
+                    self.gains[a] += beyond.to(w.dtype) @ w[b]
+                beyond = found.sub_(self.covered[a][:, None]).clamp_min_(0)
+                self.gains[b] += w[a] @ beyond.to(w.dtype)
+
+    def pick(self, row: int) -> None:
+        """Cover by a row, and lower the gains by what it has taken from others."""
+        X, this = self._rows.right, slice(row, row + 1)
+        now = torch.cat(
+            [
+                self._kernel(X[this], self._half[this], X[b], self._half[b])[0]
+                for b in self._tiles(len(X))
+            ]
+        )
+        better = torch.nonzero((now > self.covered) & (self._weights > 0)).flatten()
+        for few in better.split(self._tile()):
+            rows, half, w = X[few], self._half[few], self._weights[few]
+            before, after = self.covered[few][:, None], now[few][:, None]
+            for b in self._tiles(len(X)):
+                found = self._kernel(rows, half, X[b], self._half[b])
+                # max(k − before, 0) − max(k − after, 0)
+                lost = torch.minimum(found, after).sub_(before).clamp_min_(0)
+                self.gains[b] -= w @ lost.to(w.dtype)
+        self.covered = torch.maximum(self.covered, now)
+        self.gains[self.gains < self._rounding] = 0.0
+
+    def _halved(self, rows: Rows) -> Tensor:
+        return 0.5 * (1 - _ROUNDING * self._eps) * rows.norms
+
+    def _kernel(self, X: Tensor, half_x: Tensor, Y: Tensor, half_y: Tensor) -> Tensor:
+        """Return exp(−‖x − y‖²/σ²), by ⟨x, y⟩ − ‖y‖²/2 − ‖x‖²/2 = −‖x − y‖²/2."""
+        found = torch.addmm(half_y, X, Y.T, beta=-1).sub_(half_x[:, None])
+        return found.clamp_max_(0).mul_(2 * self._scale).exp_()
+
+    def _tile(self) -> int:
+        return _TILE_CPU if self._half.device.type == "cpu" else _TILE_GPU
+
+    def _tiles(self, N: int) -> list[slice]:
+        size = self._tile()
+        return [slice(at, min(at + size, N)) for at in range(0, N, size)]
+
+
+def _as_weights(given: Any, X: Tensor) -> Tensor:
+    """Return the weights in float64, where the device has it, or raise."""
+    dtype = torch.float32 if X.device.type == "mps" else torch.float64
+    if given is None:
+        return torch.ones(len(X), dtype=dtype, device=X.device)
+    try:
+        weights = as_tensor(given).to(X.device, dtype)
+    except (TypeError, ValueError):
+        weights = torch.empty(0)
+    good = weights.shape == (len(X),) and bool((torch.isfinite(weights) & (weights >= 0)).all())
+    if not good:
+        must = f"finite numbers of at least 0, one for each of the {len(X)} samples"
+        raise invalid("weights", _OWNER, must, given)
+    return weights
