@@ -11,14 +11,9 @@ from torch import Tensor
 from skactive._batches import as_tensor
 from skactive._validation import check_count, invalid
 from skactive.selection._picks import Picks
-from skactive.selection._rows import Rows, as_centers, as_matrix, centered
+from skactive.selection._rows import Rows, as_centers, as_matrix, centered, tile_size, tiles
 
 _OWNER = "max_herding"
-# Rows of a tile of kernels: small enough for a CPU's cache, large enough for a GPU.
-_TILE_CPU, _TILE_GPU = 512, 4096
-# Rounding of ‖x − y‖², as a multiple of the precision and of ‖x‖² + ‖y‖²; samples are taken to
-# be nearer by that much, so that the kernel of equal ones is 1, and a copy of a pick gains nothing.
-_ROUNDING = 16.0
 
 
 def max_herding(
@@ -113,29 +108,28 @@ class _Coverage:
     """
 
     def __init__(self, rows: Rows, sigma: float, weights: Tensor) -> None:
-        self._rows, self._weights = rows, weights
-        self._eps = torch.finfo(rows.right.dtype).eps
-        self._scale = 1 / (sigma * sigma)
-        self._half = self._halved(rows)
+        self._rows, self._weights, self._scale = rows, weights, -1 / (sigma * sigma)
+        self._tiles = tiles(0, len(rows), weights.device)
         self.covered = torch.zeros_like(rows.norms)
         self.gains = torch.zeros_like(weights)
         # of sums that have been added to and subtracted from
-        self._rounding = self._eps * float(weights.sum())
+        self._rounding = torch.finfo(rows.norms.dtype).eps * float(weights.sum())
 
     def cover_by(self, centers: Rows) -> None:
         """Cover by further centers, before the gains are counted."""
-        half = self._halved(centers)
-        for a in self._tiles(len(centers)):
-            for b in self._tiles(len(self._rows)):
-                found = self._kernel(centers.right[a], half[a], self._rows.right[b], self._half[b])
+        for a in tiles(0, len(centers), self._weights.device):
+            few = centers.take(a)
+            for b in self._tiles:
+                found = self._kernel(few, b)
                 torch.maximum(self.covered[b], found.amax(0), out=self.covered[b])
 
     def count(self) -> None:
         """Count all gains, each pair of rows being compared once."""
-        X, w, tiles = self._rows.right, self._weights, self._tiles(len(self._rows))
-        for i, a in enumerate(tiles):
-            for b in tiles[i:]:
-                found = self._kernel(X[a], self._half[a], X[b], self._half[b])
+        w = self._weights
+        for i, a in enumerate(self._tiles):
+            few = self._rows.take(a)
+            for b in self._tiles[i:]:
+                found = self._kernel(few, b)
                 if a != b:
                     beyond = (found - self.covered[b]).clamp_min_(0)
                     self.gains[a] += beyond.to(w.dtype) @ w[b]
@@ -144,39 +138,22 @@ class _Coverage:
 
     def pick(self, row: int) -> None:
         """Cover by a row, and lower the gains by what it has taken from others."""
-        X, this = self._rows.right, slice(row, row + 1)
-        now = torch.cat(
-            [
-                self._kernel(X[this], self._half[this], X[b], self._half[b])[0]
-                for b in self._tiles(len(X))
-            ]
-        )
+        this = self._rows.take(slice(row, row + 1))
+        now = torch.cat([self._kernel(this, b)[0] for b in self._tiles])
         better = torch.nonzero((now > self.covered) & (self._weights > 0)).flatten()
-        for few in better.split(self._tile()):
-            rows, half, w = X[few], self._half[few], self._weights[few]
+        for few in better.split(tile_size(better.device)):
+            rows, w = self._rows.take(few), self._weights[few]
             before, after = self.covered[few][:, None], now[few][:, None]
-            for b in self._tiles(len(X)):
-                found = self._kernel(rows, half, X[b], self._half[b])
+            for b in self._tiles:
                 # max(k − before, 0) − max(k − after, 0)
-                lost = torch.minimum(found, after).sub_(before).clamp_min_(0)
+                lost = torch.minimum(self._kernel(rows, b), after).sub_(before).clamp_min_(0)
                 self.gains[b] -= w @ lost.to(w.dtype)
         self.covered = torch.maximum(self.covered, now)
         self.gains[self.gains < self._rounding] = 0.0
 
-    def _halved(self, rows: Rows) -> Tensor:
-        return 0.5 * (1 - _ROUNDING * self._eps) * rows.norms
-
-    def _kernel(self, X: Tensor, half_x: Tensor, Y: Tensor, half_y: Tensor) -> Tensor:
-        """Return exp(−‖x − y‖²/σ²), by ⟨x, y⟩ − ‖y‖²/2 − ‖x‖²/2 = −‖x − y‖²/2."""
-        found = torch.addmm(half_y, X, Y.T, beta=-1).sub_(half_x[:, None])
-        return found.clamp_max_(0).mul_(2 * self._scale).exp_()
-
-    def _tile(self) -> int:
-        return _TILE_CPU if self._half.device.type == "cpu" else _TILE_GPU
-
-    def _tiles(self, N: int) -> list[slice]:
-        size = self._tile()
-        return [slice(at, min(at + size, N)) for at in range(0, N, size)]
+    def _kernel(self, some: Rows, b: slice) -> Tensor:
+        """Return exp(−‖x − y‖²/σ²) of some rows and a tile; 1 for equal ones."""
+        return some.distances_less_rounding(self._rows.take(b)).mul_(self._scale).exp_()
 
 
 def _as_weights(given: Any, X: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from skactive.selection import _herding, max_herding
+from skactive.selection import _rows, max_herding
 from tests.selection.memory import peak_of
 from tests.selection.test_k_center import data
 
@@ -43,7 +43,7 @@ def check(found, expected, rtol=1e-9, atol=1e-9):
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(_herding, "_TILE_CPU", 64)
+    monkeypatch.setattr(_rows, "_TILE_CPU", 64)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "blobs", "far away"])
