@@ -34,6 +34,8 @@ ELSEWHERE = {
     "GradientNorm": "norms",
     "LPLGrad": "norms",
     "LearningLoss": "pools",
+    "MaxHerding": "embeddings",
+    "UHerding": "embeddings",
 }
 # And those that are made of others cost what these cost.
 MADE_OF_OTHERS = {"ClassBalanced", "Hybrid", "Subsample", "Switch"}

@@ -11,7 +11,15 @@ from torch import Tensor
 from skactive._batches import as_tensor
 from skactive._validation import check_count, invalid
 from skactive.selection._picks import Picks
-from skactive.selection._rows import Rows, as_centers, as_matrix, centered, tile_size, tiles
+from skactive.selection._rows import (
+    ROUNDING,
+    Rows,
+    as_centers,
+    as_matrix,
+    centered,
+    tile_size,
+    tiles,
+)
 
 _OWNER = "max_herding"
 
@@ -108,7 +116,8 @@ class _Coverage:
     """
 
     def __init__(self, rows: Rows, sigma: float, weights: Tensor) -> None:
-        self._rows, self._weights, self._scale = rows, weights, -1 / (sigma * sigma)
+        self._sigma, self._weights = sigma, weights
+        self._X, self._halves = self._scaled(rows)
         self._tiles = tiles(0, len(rows), weights.device)
         self.covered = torch.zeros_like(rows.norms)
         self.gains = torch.zeros_like(weights)
@@ -117,43 +126,52 @@ class _Coverage:
 
     def cover_by(self, centers: Rows) -> None:
         """Cover by further centers, before the gains are counted."""
-        for a in tiles(0, len(centers), self._weights.device):
-            few = centers.take(a)
+        X, halves = self._scaled(centers)
+        for a in tiles(0, len(centers), X.device):
             for b in self._tiles:
-                found = self._kernel(few, b)
-                torch.maximum(self.covered[b], found.amax(0), out=self.covered[b])
+                found = self._exponents(X[a], halves[a], b).amax(0).clamp_max_(0).exp_()
+                torch.maximum(self.covered[b], found, out=self.covered[b])
 
     def count(self) -> None:
         """Count all gains, each pair of rows being compared once."""
-        w = self._weights
+        w = self._weights.to(self._X.dtype)
+        self.gains.zero_()
         for i, a in enumerate(self._tiles):
-            few = self._rows.take(a)
             for b in self._tiles[i:]:
-                found = self._kernel(few, b)
+                found = self._exponents(self._X[a], self._halves[a], b).clamp_max_(0).exp_()
                 if a != b:
-                    beyond = (found - self.covered[b]).clamp_min_(0)
-                    self.gains[a] += beyond.to(w.dtype) @ w[b]
-                beyond = found.sub_(self.covered[a][:, None]).clamp_min_(0)
-                self.gains[b] += w[a] @ beyond.to(w.dtype)
+                    self.gains[a] += (found - self.covered[b]).clamp_min_(0) @ w[b]
+                self.gains[b] += w[a] @ found.sub_(self.covered[a][:, None]).clamp_min_(0)
 
     def pick(self, row: int) -> None:
         """Cover by a row, and lower the gains by what it has taken from others."""
-        this = self._rows.take(slice(row, row + 1))
-        now = torch.cat([self._kernel(this, b)[0] for b in self._tiles])
-        better = torch.nonzero((now > self.covered) & (self._weights > 0)).flatten()
+        this, w = slice(row, row + 1), self._weights.to(self._X.dtype)
+        now = [self._exponents(self._X[this], self._halves[this], b)[0] for b in self._tiles]
+        after = torch.maximum(torch.cat(now).clamp_max_(0).exp_(), self.covered)
+        before, self.covered = self.covered, after
+        better = torch.nonzero((after > before) & (w > 0)).flatten()
+        if 2 * len(better) > len(after):  # a pair is compared once only where all are
+            self.count()
+            return
         for few in better.split(tile_size(better.device)):
-            rows, w = self._rows.take(few), self._weights[few]
-            before, after = self.covered[few][:, None], now[few][:, None]
+            X, halves = self._X[few], self._halves[few]
+            low, high = before[few][:, None], after[few][:, None]
             for b in self._tiles:
                 # max(k − before, 0) − max(k − after, 0)
-                lost = torch.minimum(self._kernel(rows, b), after).sub_(before).clamp_min_(0)
-                self.gains[b] -= w @ lost.to(w.dtype)
-        self.covered = torch.maximum(self.covered, now)
+                found = self._exponents(X, halves, b).exp_()
+                torch.minimum(found, high, out=found)  # in turns: faster than clamp by tensors
+                self.gains[b] -= w[few] @ torch.maximum(found, low, out=found).sub_(low)
         self.gains[self.gains < self._rounding] = 0.0
 
-    def _kernel(self, some: Rows, b: slice) -> Tensor:
-        """Return exp(−‖x − y‖²/σ²) of some rows and a tile; 1 for equal ones."""
-        return some.distances_less_rounding(self._rows.take(b)).mul_(self._scale).exp_()
+    def _scaled(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Return √2 x/σ and ‖x‖²/σ², less its rounding, so that k of equal rows is not below 1."""
+        kept = 1 - ROUNDING * torch.finfo(rows.norms.dtype).eps
+        return rows.right * (2**0.5 / self._sigma), rows.norms * (kept / self._sigma**2)
+
+    def _exponents(self, X: Tensor, halves: Tensor, b: slice) -> Tensor:
+        """Return −‖x − y‖²/σ² of some rows and a tile; 0 or more for equal ones."""
+        found = torch.addmm(self._halves[b], X, self._X[b].T, beta=-1)
+        return found.sub_(halves[:, None])
 
 
 def _as_weights(given: Any, X: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ _BLOCK = 2**20
 # Centers that all rows are compared with at a time.
 _CENTERS = 256
 # Rounding of ‖x − y‖², as a multiple of the precision and of ‖x‖² + ‖y‖².
-_ROUNDING = 16.0
+ROUNDING = 16.0
 # Rows of a tile of distances: small enough for a CPU's cache, large enough for a GPU.
 _TILE_CPU, _TILE_GPU = 512, 4096
 
@@ -80,7 +80,7 @@ class Rows:
         So that equal rows are at distance 0 exactly, at no further cost where there are many of
         them; the others are nearer by 16 ε (‖x‖² + ‖y‖²).
         """
-        kept = 1 - _ROUNDING * torch.finfo(self.norms.dtype).eps
+        kept = 1 - ROUNDING * torch.finfo(self.norms.dtype).eps
         found = torch.addmm(others.norms, self.right, others.right.T, beta=kept, alpha=-2)
         return found.add_(self.norms[:, None], alpha=kept).clamp_min_(0)
 

@@ -35,6 +35,7 @@ __all__ = [
     "Subsample",
     "Switch",
     "TypiClust",
+    "UHerding",
     "VariationRatio",
 ]
 

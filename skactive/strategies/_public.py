@@ -27,6 +27,7 @@ from skactive.strategies._random import Random as Random
 from skactive.strategies._subsample import Subsample as Subsample
 from skactive.strategies._switch import Switch as Switch
 from skactive.strategies._typi_clust import TypiClust as TypiClust
+from skactive.strategies._u_herding import UHerding as UHerding
 from skactive.strategies._variation_ratio import VariationRatio as VariationRatio
 from skactive.strategies.base._probabilities import ProbabilityStrategy as ProbabilityStrategy
 from skactive.strategies.base._query_strategy import QueryStrategy as QueryStrategy
