@@ -1,9 +1,10 @@
 """UHerding against its objective on all kernels, and its two adaptations."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -107,7 +108,7 @@ def test_calibration_error():
     p = np.array([[0.9, 0.1], [0.92, 0.08], [0.3, 0.7], [0.45, 0.55], [1.0, 0.0]])
     y = np.array([0, 1, 1, -1, 0])
     expected, edges = 0.0, np.linspace(0, 1, 16)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         inside = (low <= p.max(1)) & ((p.max(1) < high) | (high == 1))
         if inside.any():
             accuracy = (p.argmax(1) == y)[inside].mean()
@@ -141,7 +142,7 @@ def test_the_temperature_is_that_of_labels_that_a_copy_has_not_seen(seed):
     assert found == pytest.approx(plain_held_out(seed))
 
 
-def test_it_is_found_in_pipelines_and_for_named_classes(monkeypatch):
+def test_it_is_found_in_pipelines_and_for_named_classes():
     names = np.array([f"class {label}" for label in Y_LABELLED])
     steps = make_pipeline(
         FunctionTransformer(lambda X: X * 1.0), LogisticRegression(C=1e-3, max_iter=500)

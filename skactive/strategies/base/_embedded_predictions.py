@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ class EmbeddedPredictions(EmbeddingStrategy):
             found = head_inputs(network.module, samples, batch_size=self.batch_size)
         log_p = torch.log_softmax(found.logits.to("cpu", torch.float64), 1).numpy()
         ends = np.cumsum([0, *map(len, pools)])
-        return [Read(found.inputs[a:b], log_p[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+        return [Read(found.inputs[a:b], log_p[a:b]) for a, b in pairwise(ends)]
 
     def _predict(self, estimator: Any, pool: Pool) -> np.ndarray:
         log_p = average_log_probabilities(estimator, pool, self.batch_size, self.device, self)
