@@ -12,6 +12,7 @@ __all__ = [
     "BALD",
     "BatchBALD",
     "ClassBalanced",
+    "ClusterMargin",
     "CoreSet",
     "Entropy",
     "ExpectedGradientLength",

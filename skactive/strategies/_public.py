@@ -5,6 +5,7 @@ from skactive.strategies._bait import BAIT as BAIT
 from skactive.strategies._bald import BALD as BALD
 from skactive.strategies._batch_bald import BatchBALD as BatchBALD
 from skactive.strategies._class_balanced import ClassBalanced as ClassBalanced
+from skactive.strategies._cluster_margin import ClusterMargin as ClusterMargin
 from skactive.strategies._core_set import CoreSet as CoreSet
 from skactive.strategies._entropy import Entropy as Entropy
 from skactive.strategies._expected_gradient_length import (

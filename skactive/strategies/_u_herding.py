@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skactive._batches import n_rows
+from skactive._batches import as_tensor, n_rows
 from skactive._rng import generator
 from skactive.selection import Picks, max_herding, nearest_neighbors
 from skactive.strategies.base._embedded_predictions import EmbeddedPredictions, Read
@@ -146,8 +146,8 @@ class UHerding(EmbeddedPredictions):
     def _sigma(self, labelled: Tensor) -> float:
         if self.sigma is not None:
             return float(self.sigma)
-        _, distances = nearest_neighbors(labelled)
-        apart = distances[distances > 0].cpu().double().numpy()
+        distances = as_tensor(nearest_neighbors(labelled)[1]).cpu().double().numpy()
+        apart = distances[distances > 0]
         return float(np.quantile(apart, self.quantile)) if len(apart) else _WIDE
 
     def _uncertainties(self, read: Read, temperature: float) -> np.ndarray:
