@@ -29,11 +29,14 @@ OF_PROBABILITIES = ["Random", "LeastConfidence", "Margin", "Entropy", *_cell.OF_
 # The others read a network, and the peer has none of them: what measures those.
 ELSEWHERE = {
     "BAIT": "bait",
+    "ClusterMargin": "embeddings",
     "ExpectedGradientLength": "pools",
     "FisherMask": "query",
     "GradientNorm": "norms",
     "LPLGrad": "norms",
     "LearningLoss": "pools",
+    "MaxHerding": "embeddings",
+    "UHerding": "embeddings",
 }
 # And those that are made of others cost what these cost.
 MADE_OF_OTHERS = {"ClassBalanced", "Hybrid", "Subsample", "Switch"}

@@ -16,6 +16,10 @@ from skactive._validation import invalid
 _BLOCK = 2**20
 # Centers that all rows are compared with at a time.
 _CENTERS = 256
+# Rounding of ‖x − y‖², as a multiple of the precision and of ‖x‖² + ‖y‖².
+ROUNDING = 16.0
+# Rows of a tile of distances: small enough for a CPU's cache, large enough for a GPU.
+_TILE_CPU, _TILE_GPU = 512, 4096
 
 
 class Rows:
@@ -44,7 +48,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.right)
 
-    def take(self, index: np.ndarray | slice) -> Rows:
+    def take(self, index: np.ndarray | Tensor | slice) -> Rows:
         """Return some of the rows."""
         where = index if isinstance(index, slice) else torch.as_tensor(index)
         if isinstance(where, Tensor):
@@ -69,6 +73,16 @@ class Rows:
             at = i[some], j[some]
             found[at] = self._difference(at[0], others, at[1])
         return found.clamp_min_(0)
+
+    def distances_less_rounding(self, others: Rows) -> Tensor:
+        """Return ‖x − y‖² of these rows and others, (N, M), by one product, less its rounding.
+
+        So that equal rows are at distance 0 exactly, at no further cost where there are many of
+        them; the others are nearer by 16 ε (‖x‖² + ‖y‖²).
+        """
+        kept = 1 - ROUNDING * torch.finfo(self.norms.dtype).eps
+        found = torch.addmm(others.norms, self.right, others.right.T, beta=kept, alpha=-2)
+        return found.add_(self.norms[:, None], alpha=kept).clamp_min_(0)
 
     def _difference(self, i: Tensor, others: Rows, j: Tensor) -> Tensor:
         step = self.right[i] - others.right[j]
@@ -98,6 +112,17 @@ def blocks(n: int, numbers_each: int) -> Iterator[slice]:
     size = max(1, _BLOCK // max(1, numbers_each))
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
+
+
+def tile_size(device: torch.device) -> int:
+    """Return the number of rows of a tile."""
+    return _TILE_CPU if device.type == "cpu" else _TILE_GPU
+
+
+def tiles(start: int, stop: int, device: torch.device) -> list[slice]:
+    """Cut a range of rows into tiles."""
+    size = tile_size(device)
+    return [slice(at, min(at + size, stop)) for at in range(start, stop, size)]
 
 
 def squared_norms(X: Tensor) -> Tensor:

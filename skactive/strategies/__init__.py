@@ -12,6 +12,7 @@ __all__ = [
     "BALD",
     "BatchBALD",
     "ClassBalanced",
+    "ClusterMargin",
     "CoreSet",
     "Entropy",
     "ExpectedGradientLength",
@@ -23,6 +24,7 @@ __all__ = [
     "LearningLoss",
     "LeastConfidence",
     "Margin",
+    "MaxHerding",
     "MeanEntropy",
     "PowerBALD",
     "PredictiveEntropy",
@@ -34,6 +36,7 @@ __all__ = [
     "Subsample",
     "Switch",
     "TypiClust",
+    "UHerding",
     "VariationRatio",
 ]
 

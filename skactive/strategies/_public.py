@@ -5,6 +5,7 @@ from skactive.strategies._bait import BAIT as BAIT
 from skactive.strategies._bald import BALD as BALD
 from skactive.strategies._batch_bald import BatchBALD as BatchBALD
 from skactive.strategies._class_balanced import ClassBalanced as ClassBalanced
+from skactive.strategies._cluster_margin import ClusterMargin as ClusterMargin
 from skactive.strategies._core_set import CoreSet as CoreSet
 from skactive.strategies._entropy import Entropy as Entropy
 from skactive.strategies._expected_gradient_length import (
@@ -18,6 +19,7 @@ from skactive.strategies._learning_loss import LearningLoss as LearningLoss
 from skactive.strategies._least_confidence import LeastConfidence as LeastConfidence
 from skactive.strategies._lplgrad import LPLGrad as LPLGrad
 from skactive.strategies._margin import Margin as Margin
+from skactive.strategies._max_herding import MaxHerding as MaxHerding
 from skactive.strategies._mean_entropy import MeanEntropy as MeanEntropy
 from skactive.strategies._power_bald import PowerBALD as PowerBALD
 from skactive.strategies._predictive_entropy import PredictiveEntropy as PredictiveEntropy
@@ -26,6 +28,7 @@ from skactive.strategies._random import Random as Random
 from skactive.strategies._subsample import Subsample as Subsample
 from skactive.strategies._switch import Switch as Switch
 from skactive.strategies._typi_clust import TypiClust as TypiClust
+from skactive.strategies._u_herding import UHerding as UHerding
 from skactive.strategies._variation_ratio import VariationRatio as VariationRatio
 from skactive.strategies.base._probabilities import ProbabilityStrategy as ProbabilityStrategy
 from skactive.strategies.base._query_strategy import QueryStrategy as QueryStrategy

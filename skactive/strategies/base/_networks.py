@@ -109,7 +109,7 @@ class PoolNetwork:
 
         def forward(block: Any, start: int) -> tuple[np.ndarray, Tensor]:
             where = pool.positions[start : start + n_rows(block)]
-            return where, self.logits(self.inputs(block, where))
+            return where, self.logits(self.inputs(block, where, pool.name))
 
         out = np.empty((len(pool), len(self.classes)))
         with counted(self.owner, pool) as pool, scoring(self.scored), torch.inference_mode():

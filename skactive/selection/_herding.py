@@ -1,0 +1,190 @@
+"""Greedy maximum coverage by a Gaussian kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skactive._batches import as_tensor
+from skactive._validation import check_count, invalid
+from skactive.selection._picks import Picks
+from skactive.selection._rows import (
+    ROUNDING,
+    Rows,
+    as_centers,
+    as_matrix,
+    centered,
+    tile_size,
+    tiles,
+)
+
+_OWNER = "max_herding"
+
+
+def max_herding(
+    X: Any, n: int, *, sigma: float = 1.0, centers: Any = None, weights: Any = None
+) -> Picks:
+    """Pick samples one by one, each the one that raises the kernel coverage of all most.
+
+    The greedy algorithm for max_S Σ_i w_i max_{s ∈ S ∪ centers} k(x_i, s), with the Gaussian kernel
+    k(x, y) = exp(−‖x − y‖²/σ²). Equal gains go to the lower position.
+
+    Parameters
+    ----------
+    X : array or tensor of shape (N, D)
+        The samples; a tensor is worked on where it is.
+    n : int
+        Number of samples to pick.
+    sigma : float, default=1.0
+        σ, above 0, in the units of X.
+    centers : array or tensor of shape (L, D) or None, default=None
+        Samples outside of X that cover already, such as the labelled ones.
+    weights : array or tensor of shape (N,) or None, default=None
+        w, numbers of at least 0; None is 1 for each.
+
+    Returns
+    -------
+    Picks
+        Distinct positions, and as `gains` what each pick added to the sum.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X or the centers are not finite rows of one length, or a parameter is out of range.
+
+    Notes
+    -----
+    Kernels are computed tile by tile and not kept. After a pick only the samples that it covers
+    better than before change the gains of others, so that a batch takes about 1/2 + ln n times the
+    N² kernels; with L centers about 1/2 + ln(1 + n/L).
+
+    References
+    ----------
+    .. [1] MaxHerding, arXiv 2407.12212, algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive.selection import max_herding
+    >>> X = np.array([[0.0], [0.1], [0.2], [5.0]])
+    >>> max_herding(X, 2).indices
+    array([1, 3])
+    """
+    values = as_matrix("X", X, _OWNER)
+    n = check_count("n", _OWNER, n, high=len(values), high_is="the number of samples")
+    good = isinstance(sigma, (float, int, np.floating)) and not isinstance(sigma, bool)
+    if not good or not 0 < sigma < np.inf:
+        raise invalid("sigma", _OWNER, "a finite number above 0", sigma)
+    mean = values.mean(0)
+    coverage = _Coverage(centered(values, mean), float(sigma), _as_weights(weights, values))
+    if centers is not None:
+        coverage.cover_by(centered(as_centers(centers, values, _OWNER), mean))
+    coverage.count()
+    picks: list[int] = []
+    gains: list[float] = []
+    while len(picks) < n:
+        if picks:
+            coverage.pick(picks[-1])
+        left = coverage.gains.clone()
+        left[picks] = -1.0
+        picks.append(int(left.argmax()))
+        gains.append(float(left[picks[-1]]))
+    return Picks(np.array(picks, dtype=np.int64), np.array(gains))
+
+
+class _Coverage:
+    """How well samples are covered, and what each would add to that.
+
+    Parameters
+    ----------
+    rows : Rows
+        The samples.
+    sigma : float
+        σ.
+    weights : torch.Tensor of float64, of shape (N,)
+        w; float32 on devices that have no float64.
+
+    Attributes
+    ----------
+    covered : torch.Tensor of shape (N,)
+        The largest kernel of each row with what covers; 0 where nothing does.
+    gains : torch.Tensor of shape (N,)
+        Σ_i w_i max(k(x_i, x) − covered_i, 0) of each row x, or 0 where that is rounding.
+    """
+
+    def __init__(self, rows: Rows, sigma: float, weights: Tensor) -> None:
+        self._sigma, self._weights = sigma, weights
+        self._X, self._halves = self._scaled(rows)
+        self._tiles = tiles(0, len(rows), weights.device)
+        self.covered = torch.zeros_like(rows.norms)
+        self.gains = torch.zeros_like(weights)
+        # of sums that have been added to and subtracted from
+        self._rounding = torch.finfo(rows.norms.dtype).eps * float(weights.sum())
+
+    def cover_by(self, centers: Rows) -> None:
+        """Cover by further centers, before the gains are counted."""
+        X, halves = self._scaled(centers)
+        for a in tiles(0, len(centers), X.device):
+            for b in self._tiles:
+                found = self._exponents(X[a], halves[a], b).amax(0).clamp_max_(0).exp_()
+                torch.maximum(self.covered[b], found, out=self.covered[b])
+
+    def count(self) -> None:
+        """Count all gains, each pair of rows being compared once."""
+        w = self._weights.to(self._X.dtype)
+        self.gains.zero_()
+        for i, a in enumerate(self._tiles):
+            for b in self._tiles[i:]:
+                found = self._exponents(self._X[a], self._halves[a], b).clamp_max_(0).exp_()
+                if a != b:
+                    self.gains[a] += (found - self.covered[b]).clamp_min_(0) @ w[b]
+                self.gains[b] += w[a] @ found.sub_(self.covered[a][:, None]).clamp_min_(0)
+
+    def pick(self, row: int) -> None:
+        """Cover by a row, and lower the gains by what it has taken from others."""
+        this, w = slice(row, row + 1), self._weights.to(self._X.dtype)
+        now = [self._exponents(self._X[this], self._halves[this], b)[0] for b in self._tiles]
+        after = torch.maximum(torch.cat(now).clamp_max_(0).exp_(), self.covered)
+        before, self.covered = self.covered, after
+        better = torch.nonzero((after > before) & (w > 0)).flatten()
+        if 2 * len(better) > len(after):  # a pair is compared once only where all are
+            self.count()
+            return
+        for few in better.split(tile_size(better.device)):
+            X, halves = self._X[few], self._halves[few]
+            low, high = before[few][:, None], after[few][:, None]
+            for b in self._tiles:
+                # max(k − before, 0) − max(k − after, 0)
+                found = self._exponents(X, halves, b).exp_()
+                torch.minimum(found, high, out=found)  # in turns: faster than clamp by tensors
+                self.gains[b] -= w[few] @ torch.maximum(found, low, out=found).sub_(low)
+        self.gains[self.gains < self._rounding] = 0.0
+
+    def _scaled(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Return √2 x/σ and ‖x‖²/σ², less its rounding, so that k of equal rows is not below 1."""
+        kept = 1 - ROUNDING * torch.finfo(rows.norms.dtype).eps
+        return rows.right * (2**0.5 / self._sigma), rows.norms * (kept / self._sigma**2)
+
+    def _exponents(self, X: Tensor, halves: Tensor, b: slice) -> Tensor:
+        """Return −‖x − y‖²/σ² of some rows and a tile; 0 or more for equal ones."""
+        found = torch.addmm(self._halves[b], X, self._X[b].T, beta=-1)
+        return found.sub_(halves[:, None])
+
+
+def _as_weights(given: Any, X: Tensor) -> Tensor:
+    """Return the weights in float64, where the device has it, or raise."""
+    dtype = torch.float32 if X.device.type == "mps" else torch.float64
+    if given is None:
+        return torch.ones(len(X), dtype=dtype, device=X.device)
+    try:
+        weights = as_tensor(given).to(X.device, dtype)
+    except (TypeError, ValueError):
+        weights = torch.empty(0)
+    good = weights.shape == (len(X),) and bool((torch.isfinite(weights) & (weights >= 0)).all())
+    if not good:
+        must = f"finite numbers of at least 0, one for each of the {len(X)} samples"
+        raise invalid("weights", _OWNER, must, given)
+    return weights
