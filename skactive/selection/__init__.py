@@ -1,6 +1,7 @@
 """Arrays in, positions out: the algorithms that query strategies share."""
 
 from skactive.selection._batch_bald import batch_bald
+from skactive.selection._boundaries import boundary_distances, nearest_per_class
 from skactive.selection._coverage import max_coverage, other_group_distances, purity_radius
 from skactive.selection._k_center import k_center_greedy
 from skactive.selection._kmeans_plusplus import kmeans_plusplus
@@ -11,9 +12,11 @@ from skactive.selection._typicality import typicality
 __all__ = [
     "Picks",
     "batch_bald",
+    "boundary_distances",
     "k_center_greedy",
     "kmeans_plusplus",
     "max_coverage",
+    "nearest_per_class",
     "other_group_distances",
     "purity_radius",
     "top_n",

@@ -10,6 +10,7 @@ __all__ = [
     "BADGE",
     "BAIT",
     "BALD",
+    "BASE",
     "BatchBALD",
     "ClassBalanced",
     "CoreSet",

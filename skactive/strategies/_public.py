@@ -3,6 +3,7 @@
 from skactive.strategies._badge import BADGE as BADGE
 from skactive.strategies._bait import BAIT as BAIT
 from skactive.strategies._bald import BALD as BALD
+from skactive.strategies._base import BASE as BASE
 from skactive.strategies._batch_bald import BatchBALD as BatchBALD
 from skactive.strategies._class_balanced import ClassBalanced as ClassBalanced
 from skactive.strategies._core_set import CoreSet as CoreSet
