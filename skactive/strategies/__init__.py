@@ -14,6 +14,7 @@ __all__ = [
     "BatchBALD",
     "ClassBalanced",
     "CoreSet",
+    "DropQuery",
     "Entropy",
     "ExpectedGradientLength",
     "FisherMask",

@@ -67,7 +67,7 @@ class EmbeddingStrategy(QueryStrategy):
         pool, labelled = self._read(estimator, X_pool, X_labelled)
         if not normalize:
             return pool, labelled
-        return _normalized(pool), None if labelled is None else _normalized(labelled)
+        return normalized(pool), None if labelled is None else normalized(labelled)
 
     def _read(self, estimator: Any, X_pool: Any, X_labelled: Any) -> tuple[Tensor, Tensor | None]:
         pools = pools_of(X_pool, X_labelled)
@@ -152,7 +152,8 @@ class _ModuleEmbedder:
         return out[0] if isinstance(out, (tuple, list)) else out
 
 
-def _normalized(X: Tensor) -> Tensor:
+def normalized(X: Tensor) -> Tensor:
+    """Return rows scaled to norm 1; those of norm 0 stay."""
     norms = torch.linalg.vector_norm(X, dim=1, keepdim=True)
     return X / torch.where(norms > 0, norms, 1)
 
