@@ -4,6 +4,7 @@ from skactive.selection._batch_bald import batch_bald
 from skactive.selection._boundaries import boundary_distances, nearest_per_class
 from skactive.selection._coverage import max_coverage, other_group_distances, purity_radius
 from skactive.selection._dropout_disagreement import dropout_disagreement
+from skactive.selection._falcun import falcun
 from skactive.selection._k_center import k_center_greedy
 from skactive.selection._kmeans_plusplus import kmeans_plusplus
 from skactive.selection._picks import Picks
@@ -15,6 +16,7 @@ __all__ = [
     "batch_bald",
     "boundary_distances",
     "dropout_disagreement",
+    "falcun",
     "k_center_greedy",
     "kmeans_plusplus",
     "max_coverage",

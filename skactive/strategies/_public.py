@@ -12,6 +12,7 @@ from skactive.strategies._entropy import Entropy as Entropy
 from skactive.strategies._expected_gradient_length import (
     ExpectedGradientLength as ExpectedGradientLength,
 )
+from skactive.strategies._falcun import FALCUN as FALCUN
 from skactive.strategies._fisher_mask import FisherMask as FisherMask
 from skactive.strategies._gradient_norm import GradientNorm as GradientNorm
 from skactive.strategies._hybrid import Hybrid as Hybrid
