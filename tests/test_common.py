@@ -88,7 +88,7 @@ MADE_OF = {
     "Switch": lambda: {"phases": [(Entropy(batch_size=4), 1000), (Random(), None)]},
 }
 # More would take longer and prove nothing further.
-FEW = {"n_passes": 3}
+FEW = {"n_passes": 3, "max_epochs": 2}
 
 every_strategy = pytest.mark.parametrize("cls", STRATEGIES, ids=lambda cls: cls.__name__)
 reading_strategies = pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from skactive.selection._batch_bald import batch_bald
 from skactive.selection._boundaries import boundary_distances, nearest_per_class
 from skactive.selection._coverage import max_coverage, other_group_distances, purity_radius
+from skactive.selection._discriminative import discriminative_picks
 from skactive.selection._dropout_disagreement import dropout_disagreement
 from skactive.selection._falcun import falcun
 from skactive.selection._k_center import k_center_greedy
@@ -15,6 +16,7 @@ __all__ = [
     "Picks",
     "batch_bald",
     "boundary_distances",
+    "discriminative_picks",
     "dropout_disagreement",
     "falcun",
     "k_center_greedy",

@@ -15,6 +15,7 @@ __all__ = [
     "BatchBALD",
     "ClassBalanced",
     "CoreSet",
+    "DiscriminativeAL",
     "DropQuery",
     "Entropy",
     "ExpectedGradientLength",

@@ -7,6 +7,7 @@ from skactive.strategies._base import BASE as BASE
 from skactive.strategies._batch_bald import BatchBALD as BatchBALD
 from skactive.strategies._class_balanced import ClassBalanced as ClassBalanced
 from skactive.strategies._core_set import CoreSet as CoreSet
+from skactive.strategies._discriminative_al import DiscriminativeAL as DiscriminativeAL
 from skactive.strategies._drop_query import DropQuery as DropQuery
 from skactive.strategies._entropy import Entropy as Entropy
 from skactive.strategies._expected_gradient_length import (
