@@ -9,6 +9,7 @@ from skactive.selection._falcun import falcun
 from skactive.selection._k_center import k_center_greedy
 from skactive.selection._kmeans_plusplus import kmeans_plusplus
 from skactive.selection._picks import Picks
+from skactive.selection._predictive_information import predictive_information
 from skactive.selection._top import top_n
 from skactive.selection._typicality import typicality
 
@@ -24,6 +25,7 @@ __all__ = [
     "max_coverage",
     "nearest_per_class",
     "other_group_distances",
+    "predictive_information",
     "purity_radius",
     "top_n",
     "typicality",

@@ -11,6 +11,7 @@ __all__ = [
     "BAIT",
     "BALD",
     "BASE",
+    "EPIG",
     "FALCUN",
     "BatchBALD",
     "ClassBalanced",

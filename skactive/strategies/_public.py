@@ -10,6 +10,7 @@ from skactive.strategies._core_set import CoreSet as CoreSet
 from skactive.strategies._discriminative_al import DiscriminativeAL as DiscriminativeAL
 from skactive.strategies._drop_query import DropQuery as DropQuery
 from skactive.strategies._entropy import Entropy as Entropy
+from skactive.strategies._epig import EPIG as EPIG
 from skactive.strategies._expected_gradient_length import (
     ExpectedGradientLength as ExpectedGradientLength,
 )
