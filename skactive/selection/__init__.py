@@ -8,6 +8,7 @@ from skactive.selection._dropout_disagreement import dropout_disagreement
 from skactive.selection._falcun import falcun
 from skactive.selection._k_center import k_center_greedy
 from skactive.selection._kmeans_plusplus import kmeans_plusplus
+from skactive.selection._mixing import mixing_thresholds
 from skactive.selection._picks import Picks
 from skactive.selection._predictive_information import predictive_information
 from skactive.selection._top import top_n
@@ -23,6 +24,7 @@ __all__ = [
     "k_center_greedy",
     "kmeans_plusplus",
     "max_coverage",
+    "mixing_thresholds",
     "nearest_per_class",
     "other_group_distances",
     "predictive_information",

@@ -13,6 +13,7 @@ __all__ = [
     "BASE",
     "EPIG",
     "FALCUN",
+    "ALFAMix",
     "BatchBALD",
     "ClassBalanced",
     "CoreSet",

@@ -1,5 +1,6 @@
 """Imports every public strategy, when the first of them is used."""
 
+from skactive.strategies._alfa_mix import ALFAMix as ALFAMix
 from skactive.strategies._badge import BADGE as BADGE
 from skactive.strategies._bait import BAIT as BAIT
 from skactive.strategies._bald import BALD as BALD
