@@ -84,11 +84,12 @@ NEEDS_PREDICT_LOSS = {
 MADE_OF = {
     "ClassBalanced": lambda: {"strategy": Entropy(batch_size=4)},
     "Hybrid": lambda: {"strategies": [Entropy(batch_size=4), Margin(batch_size=4)]},
+    "Refine": lambda: {"strategies": [Entropy(batch_size=4), Entropy(batch_size=4)]},
     "Subsample": lambda: {"strategy": Entropy(batch_size=4)},
     "Switch": lambda: {"phases": [(Entropy(batch_size=4), 1000), (Random(), None)]},
 }
 # More would take longer and prove nothing further.
-FEW = {"n_passes": 3, "max_epochs": 2}
+FEW = {"n_passes": 3, "max_epochs": 2, "n_batches": 2, "n_sifts": 1}
 
 every_strategy = pytest.mark.parametrize("cls", STRATEGIES, ids=lambda cls: cls.__name__)
 reading_strategies = pytest.mark.parametrize(

@@ -36,6 +36,7 @@ __all__ = [
     "ProbabilityStrategy",
     "QueryStrategy",
     "Random",
+    "Refine",
     "Selection",
     "Subsample",
     "Switch",

@@ -29,6 +29,7 @@ from skactive.strategies._power_bald import PowerBALD as PowerBALD
 from skactive.strategies._predictive_entropy import PredictiveEntropy as PredictiveEntropy
 from skactive.strategies._prob_cover import ProbCover as ProbCover
 from skactive.strategies._random import Random as Random
+from skactive.strategies._refine import Refine as Refine
 from skactive.strategies._subsample import Subsample as Subsample
 from skactive.strategies._switch import Switch as Switch
 from skactive.strategies._typi_clust import TypiClust as TypiClust
