@@ -30,11 +30,14 @@ class HeadInputs:
         What it makes of it.
     bias : bool
         Whether the head has a bias: its gradients are then those of the rows [h, 1].
+    weight : torch.Tensor of shape (C, D)
+        The head's weight W, a copy. The logits are W h + b, up to a constant per sample.
     """
 
     inputs: Tensor
     logits: Tensor
     bias: bool
+    weight: Tensor
 
 
 def head_inputs(
@@ -65,7 +68,7 @@ def head_inputs(
     Returns
     -------
     HeadInputs
-        `inputs` (N, D), `logits` (N, C), and whether the head has a `bias`.
+        `inputs` (N, D), `logits` (N, C), the head's `weight` (C, D), and whether it has a `bias`.
 
     Raises
     ------
@@ -102,6 +105,7 @@ def head_inputs(
             rows = _rows(head, read[-1], len(samples))
             return rows, logits, network.run(samples[:1])
 
+        weight = head.weight.detach().flatten(1).clone()
         hook = head.register_forward_pre_hook(keep, with_kwargs=True)
         try:
             found: tuple[Tensor, ...] = ()
@@ -113,7 +117,7 @@ def head_inputs(
                     whole[block] = part
         finally:
             hook.remove()
-    return HeadInputs(found[0], found[1], bias=head.bias is not None)
+    return HeadInputs(found[0], found[1], bias=head.bias is not None, weight=weight)
 
 
 def _check_head(module: nn.Module, head: Any) -> None:

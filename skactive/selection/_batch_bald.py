@@ -83,7 +83,7 @@ def batch_bald(
     >>> picks.gains.round(3)
     array([0.368, 0.368])
     """
-    log_p = _check(log_probs)
+    log_p = check_log_probs("log_probs", log_probs, _OWNER)
     N = len(log_p)
     n = check_count("n", _OWNER, n, high=N, high_is="the samples")
     n_configurations = check_count("n_configurations", _OWNER, n_configurations)
@@ -209,14 +209,15 @@ class Draws(Configurations):
         return Draws(self.origin, self.log_likelihood + own.T[labels])
 
 
-def _check(log_probs: Any) -> Tensor:
-    log_p = as_tensor(log_probs)
+def check_log_probs(name: str, given: Any, owner: str) -> Tensor:
+    """Return T distributions of each of N samples as a tensor (N, T, C), or raise."""
+    log_p = as_tensor(given)
     must = "logarithms of distributions, floats of shape (N, T, C) that sum to 1 over C"
     if log_p.ndim != 3 or not log_p.is_floating_point() or min(log_p.shape) < 1:
-        raise invalid("log_probs", _OWNER, must, log_probs)
+        raise invalid(name, owner, must, given)
     for part in log_p.split(max(1, _BLOCK_ON_CPU // log_p[0].numel())):
         if not bool((part.logsumexp(2).abs() < 1e-3).all()):
-            raise invalid("log_probs", _OWNER, must, log_probs, "Pass what log_softmax returns.")
+            raise invalid(name, owner, must, given, "Pass what log_softmax returns.")
     return log_p
 
 

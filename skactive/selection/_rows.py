@@ -149,12 +149,12 @@ def as_matrix(name: str, given: Any, owner: str) -> Tensor:
     return values
 
 
-def as_centers(given: Any, X: Tensor, owner: str) -> Tensor:
+def as_centers(given: Any, X: Tensor, owner: str, name: str = "centers") -> Tensor:
     """Return further rows, in the precision and on the device of X, or raise."""
-    values = as_matrix("centers", given, owner).to(X.device, X.dtype)
+    values = as_matrix(name, given, owner).to(X.device, X.dtype)
     if values.shape[1] != X.shape[1]:
         must = f"rows of {X.shape[1]} numbers, as X has"
-        raise invalid("centers", owner, must, given, "Embed both in the same way.")
+        raise invalid(name, owner, must, given, "Embed both in the same way.")
     return values
 
 

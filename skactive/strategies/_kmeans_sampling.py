@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from skactive._rng import generator
-from skactive.strategies.base._clusters import cluster
+from skactive.selection import Picks
 from skactive.strategies.base._embeddings import EmbeddingStrategy
-from skactive.strategies.base._query_strategy import Selection
+from skactive.strategies.base._nearest import nearest_to_centers
 
 
 class KMeansSampling(EmbeddingStrategy):
@@ -62,20 +60,6 @@ class KMeansSampling(EmbeddingStrategy):
 
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
-    ) -> Selection:
+    ) -> Picks:
         pool = self._embed(estimator, X_pool, None)[0].cpu().numpy()
-        draw = generator(self.random_state, self)
-        model = cluster(pool, n_instances, draw)
-        sizes = np.bincount(model.labels_, minlength=n_instances)
-        picks, gains = [], []
-        for k in np.argsort(-sizes, kind="stable"):
-            members = np.flatnonzero(model.labels_ == k)
-            if len(members):
-                away = ((pool[members] - model.cluster_centers_[k]) ** 2).sum(1)
-                picks.append(int(members[away.argmin()]))
-                gains.append(float(len(members)))
-        if len(picks) < n_instances:  # repeated samples give fewer clusters
-            rest = np.setdiff1d(np.arange(len(pool)), picks)
-            picks += draw.choice(rest, n_instances - len(picks), replace=False).tolist()
-            gains += [0.0] * (n_instances - len(gains))
-        return Selection(np.array(picks, dtype=np.int64), None, np.array(gains))
+        return nearest_to_centers(pool, n_instances, generator(self.random_state, self))

@@ -60,6 +60,8 @@ def test_the_gradient_of_the_head_is_their_outer_product(name):
         out = net(X.clone())
     logits = out[0] if isinstance(out, tuple) else out
     torch.testing.assert_close(found.logits, logits)
+    made = found.inputs @ found.weight.T  # the logits, up to the bias and a constant per sample
+    np.testing.assert_allclose(*(to_constants(z) for z in (made, logits)), atol=1e-12)
     left = oracles.class_rows(logits[0], "uniform")
     h = found.inputs[0]
     gradient = left[:, :, None] * h  # (e_c − p) ⊗ h
@@ -71,6 +73,11 @@ def test_the_gradient_of_the_head_is_their_outer_product(name):
     n_weights = 3 * len(h)
     torch.testing.assert_close(naive[:, :n_weights], gradient.flatten(1))
     assert naive.shape[1] == n_weights + 3 * found.bias
+
+
+def to_constants(z):
+    z = z - z.mean(0)
+    return z - z.mean(1, keepdim=True)
 
 
 def test_a_head_of_groups_is_refused():
@@ -86,7 +93,7 @@ def test_half_precision_is_scored_in_float32_and_left_alone():
     net = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)).bfloat16()
     net[2].train()
     found = head_inputs(torch.compile(net), np.ones((4, 4), dtype=np.float32))
-    assert found.inputs.dtype == found.logits.dtype == torch.float32
+    assert found.inputs.dtype == found.logits.dtype == found.weight.dtype == torch.float32
     assert net[2].weight.dtype == torch.bfloat16
     assert net[2].training
     assert not net[2]._forward_pre_hooks

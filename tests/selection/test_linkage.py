@@ -76,7 +76,9 @@ def test_clusters_are_numbered_by_their_first_samples():
 @pytest.mark.parametrize("contain", [torch.as_tensor, lambda X: torch.as_tensor(X).float(), list])
 def test_containers(contain):
     X = data("blobs")
-    assert same_partition(average_linkage(contain(X), n_clusters=6), average_linkage(X, n_clusters=6))
+    assert same_partition(
+        average_linkage(contain(X), n_clusters=6), average_linkage(X, n_clusters=6)
+    )
 
 
 def test_one_sample():

@@ -153,7 +153,7 @@ class _ModuleEmbedder:
 
 
 def normalized(X: Tensor) -> Tensor:
-    """Return rows divided by their norms; 0 stays."""
+    """Return rows scaled to norm 1; those of norm 0 stay."""
     norms = torch.linalg.vector_norm(X, dim=1, keepdim=True)
     return X / torch.where(norms > 0, norms, 1)
 

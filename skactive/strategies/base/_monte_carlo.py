@@ -100,13 +100,13 @@ class MonteCarloStrategy(QueryStrategy):
     ) -> None:
         network.check(pool)
         passes = seeds.spawn(self.n_passes)
-        first = network.inputs(pool[np.arange(1)], pool.positions[:1])
+        first = network.inputs(pool[np.arange(1)], pool.positions[:1], pool.name)
         with counted(self, pool) as pool, scoring(network.scored), torch.inference_mode():
             dropout = DropoutNetwork(network.logits, first, self)
 
             def forward(block: Any, start: int) -> tuple[np.ndarray, list[Tensor]]:
                 where = pool.positions[start : start + n_rows(block)]
-                inputs = network.inputs(block, where)
+                inputs = network.inputs(block, where, pool.name)
                 return where, [dropout.run(inputs.clone(), seed) for seed in passes]
 
             batches = map_batches(forward, pool, self.batch_size)

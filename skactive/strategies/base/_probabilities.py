@@ -18,7 +18,32 @@ from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 
 
-class ProbabilityStrategy(QueryStrategy):
+class ProbabilityReader(QueryStrategy):
+    """Base class of what reads the predicted probabilities, averaged over several estimators."""
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **QueryStrategy._parameter_constraints,
+        **BATCH_CONSTRAINTS,
+    }
+
+    def __init__(
+        self, *, batch_size: int = 256, device: Any = None, random_state: Any = None
+    ) -> None:
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+
+    def _read(self, estimator: Any, X_pool: Any) -> np.ndarray:
+        """Return the log-probabilities of the pool, (N, C) with C ≥ 2, in float64."""
+        if self.device is not None:
+            resolve_device(self.device, self)
+        pool = Pool.of(X_pool)
+        log_p = average_log_probabilities(estimator, pool, self.batch_size, self.device, self)
+        check_two_classes(log_p.shape[1], self)
+        return log_p
+
+
+class ProbabilityStrategy(ProbabilityReader):
     """Base class of the strategies that value a sample by its class probabilities.
 
     A subclass implements `_utilities(log_p)`: from the log-probabilities of N samples, an array of
@@ -50,27 +75,10 @@ class ProbabilityStrategy(QueryStrategy):
     (10,)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
-        **QueryStrategy._parameter_constraints,
-        **BATCH_CONSTRAINTS,
-    }
-
-    def __init__(
-        self, *, batch_size: int = 256, device: Any = None, random_state: Any = None
-    ) -> None:
-        self.batch_size = batch_size
-        self.device = device
-        self.random_state = random_state
-
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
-        if self.device is not None:
-            resolve_device(self.device, self)
-        pool = Pool.of(X_pool)
-        log_p = average_log_probabilities(estimator, pool, self.batch_size, self.device, self)
-        check_two_classes(log_p.shape[1], self)
-        utilities = self._utilities(log_p)
+        utilities = self._utilities(self._read(estimator, X_pool))
         return Selection(top_n(utilities, n_instances, random_state=self.random_state), utilities)
 
     @abstractmethod

@@ -178,7 +178,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             The labelled samples and their labels, for strategies that use them.
         X_target : array-like of samples or None, default=None
             Unlabelled samples like those that the network will be asked about, for strategies whose
-            `choose` has this parameter, `BAIT` and `FisherMask`. None is the pool.
+            `choose` has this parameter, `BAIT`, `EPIG` and `FisherMask`. None is the pool.
         embeddings : array or tensor of shape (N, D), or None, default=None
             Embeddings of the pool that exist already, for strategies that read embeddings, in place
             of their own. Other strategies leave them.
@@ -276,7 +276,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
     def _checked_target(self, X_target: Any) -> Pool:
         if "X_target" not in inspect.signature(self.choose).parameters:
             must = "None for a strategy that does not aim at samples"
-            raise invalid("X_target", self, must, X_target, "Use BAIT or FisherMask.")
+            raise invalid("X_target", self, must, X_target, "Use BAIT, EPIG or FisherMask.")
         target = Pool.checked(X_target, "X_target", self)
         if not len(target):
             raise invalid("X_target", self, "at least one sample", X_target, "Leave it out.")

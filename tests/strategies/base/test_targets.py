@@ -182,5 +182,7 @@ def test_messages_for_samples(fitted, strategy):
 @pytest.mark.parametrize("strategy", [Entropy(), CoreSet(), Subsample(BAIT(), n=5)], ids=str)
 def test_strategies_that_do_not_aim_say_so(fitted, strategy):
     clf, X = fitted
-    with pytest.raises(ValueError, match="'X_target'.*None for a strategy.*Use BAIT or FisherMask"):
+    with pytest.raises(
+        ValueError, match="'X_target'.*None for a strategy.*Use BAIT, EPIG or FisherMask"
+    ):
         strategy.select(clf, X, 2, X_target=X)
