@@ -1,98 +1,44 @@
-"""Guards that leave generators and networks as they were."""
+"""The guard that leaves networks and generators as they were."""
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skactive._allocator import memory_kept
 from skactive._device import module_device
+from skactive._draws import drawn_from
+from skactive._generators import put_back
 from skactive._plain_torch import plain_torch
 
-# Seeding a fit or a query borrows the process-wide generators. Two threads that borrow them
-# at once would see each other's draws, so borrowing is serialised; parallel work uses processes.
-_GENERATORS = threading.RLock()
+_LOCK = threading.Lock()
+_LOCKS: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
+
+
+def lock_of(module: nn.Module) -> threading.RLock:
+    """Return the lock for those who train a network or score with it, and change it meanwhile."""
+    with _LOCK:
+        return _LOCKS.setdefault(module, threading.RLock())
 
 
 @contextmanager
-def isolated_rng(seed: int | None = None, device: torch.device | None = None) -> Iterator[None]:
-    """Lend the process-wide random generators as `lent_rng` does; threads take turns.
-
-    Parameters
-    ----------
-    seed : int or None, default=None
-        Seeds all of them inside the block; None leaves their state.
-    device : torch.device or None, default=None
-        The device whose generator is used inside the block, besides the CPU's.
-
-    Yields
-    ------
-    None
-    """
-    with _GENERATORS, lent_rng(seed, device):
-        yield
-
-
-@contextmanager
-def lent_rng(seed: int | None = None, device: torch.device | None = None) -> Iterator[None]:
-    """Lend the process-wide random generators, and put them back as they were.
-
-    Python's `random`, NumPy's legacy generator, torch's CPU generator and, where `device` is a
-    CUDA device, its generator. What runs inside may start threads that take `isolated_rng`, which
-    they could not do from inside one.
-
-    Parameters
-    ----------
-    seed : int or None, default=None
-        Seeds all of them inside the block; None leaves their state.
-    device : torch.device or None, default=None
-        The device whose generator is used inside the block, besides the CPU's.
-
-    Yields
-    ------
-    None
-    """
-    cuda = device if device is not None and device.type == "cuda" else None
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    torch_state = torch.default_generator.get_state()
-    cuda_state = None if cuda is None else torch.cuda.get_rng_state(cuda)
-    try:
-        if seed is not None:
-            random.seed(seed)
-            np.random.seed(seed % 2**32)
-            torch.default_generator.manual_seed(seed)
-            if cuda is not None:
-                with torch.cuda.device(cuda):
-                    torch.cuda.manual_seed(seed)
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        torch.default_generator.set_state(torch_state)
-        if cuda is not None and cuda_state is not None:
-            torch.cuda.set_rng_state(cuda_state, cuda)
-
-
-@contextmanager
-def scoring(*modules: nn.Module, seed: int | None = None) -> Iterator[None]:
+def scoring(*modules: nn.Module) -> Iterator[None]:
     """Put modules into evaluation mode, and leave them as they were, also after an exception.
 
     Restored are each submodule's train or eval mode, each parameter's `requires_grad` and
-    `.grad`, each buffer's values, and the random generators. Code inside may call backward,
-    whatever contexts of torch the caller is in (`plain_torch`).
+    `.grad`, each buffer's values, and the random generators, if the networks may draw from them in
+    evaluation mode. Threads wait for each other where they use the same network. Code inside may
+    call backward, whatever contexts of torch the caller is in (`plain_torch`).
 
     Parameters
     ----------
     *modules : torch.nn.Module
         The networks that are scored.
-    seed : int or None, default=None
-        Seeds the generators inside the block, for networks that draw in evaluation mode.
 
     Yields
     ------
@@ -101,8 +47,10 @@ def scoring(*modules: nn.Module, seed: int | None = None) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(plain_torch())
         stack.enter_context(memory_kept())
-        for device in {module_device(m) for m in modules} or {torch.device("cpu")}:
-            stack.enter_context(isolated_rng(seed, device))
+        for module in sorted(modules, key=id):  # in one order, lest two threads block each other
+            stack.enter_context(lock_of(module))
+            if drawn_from(module, training=False):
+                stack.enter_context(put_back(module_device(module)))
         modes = [(m, m.training) for module in modules for m in module.modules()]
         parameters = [
             (p, p.requires_grad, p.grad) for module in modules for p in module.parameters()

@@ -12,7 +12,7 @@ from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
 from skactive._device import unwrap
-from skactive._scoring import isolated_rng
+from skactive._generators import isolated_rng
 from skactive._validation import invalid
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._feature_taps import FeatureTaps, find_taps

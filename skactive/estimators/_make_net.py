@@ -14,7 +14,7 @@ from skorch.helper import predefined_split
 from torch import nn, optim
 
 from skactive._device import resolve_device
-from skactive._scoring import isolated_rng
+from skactive._generators import isolated_rng
 from skactive._validation import Phrase, invalid
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork, build_network, check_logits

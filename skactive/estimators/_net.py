@@ -15,8 +15,12 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from skactive._allocator import memory_kept
-from skactive._device import to_device
-from skactive._scoring import isolated_rng
+from skactive._device import to_device, unwrap
+from skactive._draws import drawn_from
+from skactive._generators import ALL, Stream
+from skactive._scoring import lock_of
+from skactive.estimators._augment import AUGMENTATIONS
+from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._callbacks import StopTraining
 from skactive.estimators._parameter_names import own_parameters
 
@@ -107,10 +111,12 @@ class ArrayBatches:
 
 def _looks_at_batches(callback: Callback) -> bool:
     """Whether a callback that is not skactive's own has anything to do at a batch."""
-    hooks = [
-        getattr(type(callback), name)
-        for name in ("on_batch_begin", "on_batch_end", "on_grad_computed")
-    ]
+    return _overrides(callback, "on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+def _overrides(callback: Callback, *names: str) -> bool:
+    """Whether a callback has methods of these names that are neither skorch's nor skactive's."""
+    hooks = [getattr(type(callback), name) for name in names]
     harmless = (Callback.__module__, "skactive.")
     return not all(hook.__module__.startswith(harmless) for hook in hooks)
 
@@ -177,6 +183,7 @@ class Net(NeuralNetClassifier):
         self.amp = amp
         self.deterministic = deterministic
         self.planned_epochs: int | None = None
+        self._stream = Stream(train_seed)
 
     def initialize(self) -> Net:
         """Build everything; remember how the groups of parameters differ in their rates."""
@@ -210,13 +217,15 @@ class Net(NeuralNetClassifier):
         """
         self.planned_epochs = self.max_epochs if epochs is None else None
         seed = self.train_seed + len(self.history)  # continuing is not starting again
-        device = torch.device(self.device)
-        with isolated_rng(seed, device), _deterministic(self.deterministic), memory_kept():
+        self._stream = Stream(seed, torch.device(self.device))
+        whole = lock_of(unwrap(self.module_))
+        with whole, _deterministic(self.deterministic), memory_kept():
             try:
                 super().partial_fit(data, y=None, epochs=epochs)
             except _Interrupted:
                 raise KeyboardInterrupt from None
             finally:
+                self._stream.give_back()
                 self._set_training(False)
         return self
 
@@ -254,13 +263,16 @@ class Net(NeuralNetClassifier):
             return
         super()._set_training(training)  # again, since layers may have been frozen or thawed
         read_at_once = any(_looks_at_batches(callback) for _, callback in self.callbacks_)
+        drawn = self._drawn_from(training)
+        hold = drawn == ALL and not read_at_once  # lending all of them takes time
         name = f"{prefix}_loss"
         unread: list[tuple[dict[str, Any], Tensor]] = []
         count = 0
         try:
             for batch in iterator:
                 self.notify("on_batch_begin", batch=batch, training=training)
-                step = step_fn(batch, **fit_params)
+                with self._stream.step(drawn, hold):
+                    step = step_fn(batch, **fit_params)
                 record, loss = self.history[-1, "batches", -1], step["loss"].detach()
                 record[name] = loss.item() if read_at_once else loss
                 record[f"{prefix}_batch_size"] = len(step["y_pred"])
@@ -269,13 +281,27 @@ class Net(NeuralNetClassifier):
                 self.notify("on_batch_end", batch=batch, training=training, **step)
                 count += 1
         finally:
+            self._stream.give_back()
             if unread:
                 records, losses = zip(*unread, strict=True)
                 for record, value in zip(records, torch.stack(losses).tolist(), strict=True):
                     record[name] = value
         self.history.record(f"{prefix}_batch_count", count)
 
-    def _set_training(self, training: bool = True) -> None:
+    def _drawn_from(self, training: bool) -> tuple[str, ...]:
+        """Return the generators that the steps of an epoch may draw from."""
+        modules = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
+        drawn = drawn_from(*modules, training=training)
+        whole = cast(ClassifierNetwork, unwrap(self.module_))
+        foreign = callable(whole.output)
+        if training:
+            own_augmentation = whole.augmentation in (None, *AUGMENTATIONS.values())
+            torchs = type(self.optimizer_).__module__.startswith("torch.optim.")
+            looked_at = any(_overrides(c, "on_grad_computed") for _, c in self.callbacks_)
+            foreign = foreign or looked_at or not (own_augmentation and torchs)
+            drawn = drawn if whole.augmentation is None else drawn or ("torch",)
+        return ALL if foreign else drawn
+
         """Set the mode where it differs; going through all layers at each batch takes time."""
         modules = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
         if any(module.training != training for module in modules):

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
+from skactive._generators import lent_rng
 from skactive._parts import unnamed_parts
 from skactive._rng import seeds_where_none
-from skactive._scoring import lent_rng
 from skactive.experiments._interrupts import interrupts_come_out
 
 # What a seed is for. Streams of different purposes are independent of each other.

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from skactive._device import to_device
-from skactive._scoring import isolated_rng
+from skactive._generators import isolated_rng
 from skactive._validation import owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 
@@ -156,5 +156,5 @@ class _Masked(TorchFunctionMode):
 
 
 def _drawn(func: Any, x: Tensor, p: float, seed: np.random.SeedSequence) -> Tensor:
-    with isolated_rng(int(seed.generate_state(1)[0])):
+    with isolated_rng(int(seed.generate_state(1)[0]), names=("torch",)):
         return func(x, p=p, training=True)
