@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
+from skorch.helper import SliceDataset
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -55,6 +56,7 @@ from skactive.estimators._make_net import OPTIMIZERS, Seeds, make_net
 from skactive.estimators._nested_params import NestedParams
 from skactive.estimators._net import ArrayDataset, Net, hooks_guarded
 from skactive.estimators._same_value import kept, same_value
+from skactive.estimators._sliced import Items
 
 NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
 
@@ -68,7 +70,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
 
     Parameters
     ----------
-    module : str, torch.nn.Module or subclass of it, default="auto"
+    module : str, torch.nn.Module or callable, default="auto"
         The network.
 
         - "auto": an MLP (`"mlp"`) for rows, `"small_cnn"` for images.
@@ -80,8 +82,9 @@ class CNNClassifier(ClassifierMixin, NestedParams):
           bias.
         - "vgg11": with BatchNorm, for images of at least 16×16. `module__width` is 64.
         - "torchvision/NAME": any of torchvision's classification networks.
-        - A class: called with `module_params` and, if its constructor takes them, with
-          `in_channels` (or `in_features`) and `num_classes` (or `n_classes`).
+        - A class, or another callable that returns a module, such as a `functools.partial`: called
+          with `module_params` and, if it takes them and they are not bound, with `in_channels` (or
+          `in_features`) and `num_classes` (or `n_classes`).
         - An instance: copied at each `fit`, so that the given one stays as it is and each `fit`
           starts from its weights. Parameters with `requires_grad=False` stay frozen, and BatchNorm
           layers frozen whole stay in evaluation mode.
@@ -159,8 +162,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         1 prints skorch's table of epochs.
     module_params, optimizer_params, net_params : dict or None, default=None
         Further arguments for the module's constructor, for the optimizer, and for the skorch net.
-        Each of them is a parameter of its own, too: `module__width`, `optimizer__nesterov`,
-        `net__criterion__label_smoothing`, for `set_params` and for a grid search.
+        Each of them is a parameter of its own, too, here and for `set_params` and a grid search:
+        `module__width`, `optimizer__nesterov`, `net__criterion__label_smoothing`.
         `optimizer__param_groups=[("fc*", {"lr": 0.1})]` gives the parameters whose names, in the
         module, match a pattern settings of their own.
 
@@ -204,7 +207,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "module": [str, type, nn.Module],
+        "module": [str, type, nn.Module, callable],
         "classes": ["array-like", Integral, None],  # a number gets a better message later
         "input_shape": [tuple, list, None],
         "channels": [StrOptions({"auto", "first", "last"})],
@@ -287,6 +290,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         module_params: dict[str, Any] | None = None,
         optimizer_params: dict[str, Any] | None = None,
         net_params: dict[str, Any] | None = None,
+        **nested: Any,
     ) -> None:
         self.module = module
         self.classes = classes
@@ -317,6 +321,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         self.module_params = module_params
         self.optimizer_params = optimizer_params
         self.net_params = net_params
+        self._set_nested(nested)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -432,6 +437,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                 )
             data = self._check_fit(X, y, sample_weight, first=first, classes=classes)
             net = self._make_net(self._draw_seeds(), None) if first else self.net_
+            net.check_training_readiness()  # it may have been trimmed for prediction
             net.lr, net.batch_size = self.lr, self.batch_size
             net.set_rates(self.lr)
             self.net_ = self._train(net, data, 1)
@@ -498,6 +504,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         """
         check_is_fitted(self)
         check_not_iterable_dataset("X", self, X)
+        if isinstance(X, SliceDataset):
+            X = Items(X)
         if isinstance(X, Dataset):
             return X
         X = _to_array(X)
@@ -676,9 +684,9 @@ def _to_array(X: Any) -> Any:
     """Return images as an array or tensor; leave rows (2-D, frames, sparse) to scikit-learn."""
     if isinstance(X, Tensor):
         return X.detach().cpu().numpy() if X.ndim <= 2 else X.detach()
-    if hasattr(X, "shape"):
-        return X
-    return np.asarray(X)
+    if isinstance(X, SliceDataset):  # its shape is that of a list
+        return _to_array(take_rows(Items(X), slice(None)))
+    return X if hasattr(X, "shape") else np.asarray(X)
 
 
 def _dense(X: Any) -> Any:

@@ -16,6 +16,7 @@ from skactive.estimators._loss_module import LossModule
 from skactive.estimators._lpl_net import LPLNet
 from skactive.estimators._make_net import Seeds, make_net
 from skactive.estimators._net import ArrayDataset, Net
+from skactive.estimators._signatures import extending
 
 
 class LPLClassifier(CNNClassifier):
@@ -123,76 +124,20 @@ class LPLClassifier(CNNClassifier):
 
     net_: LPLNet
 
+    @extending(CNNClassifier.__init__)
     def __init__(
         self,
         module: Any = "auto",
         *,
-        classes: Any = None,
-        input_shape: Any = None,
-        channels: str = "auto",
-        output: Any = None,
-        weights: Any = None,
-        normalize: Any = "auto",
-        augment: Any = None,
         feature_layers: Any = None,
         loss_weight: float = 1.0,
         margin: float = 1.0,
         detach_after: float = 0.6,
         loss_module_dim: int = 128,
         loss_module_lr: float | None = None,
-        max_epochs: int = 30,
-        batch_size: int = 32,
-        predict_batch_size: int | None = None,
-        optimizer: Any = "sgd",
-        lr: float = 0.05,
-        momentum: float = 0.9,
-        weight_decay: float = 5e-4,
-        lr_schedule: Any = "cosine",
-        class_weight: Any = None,
-        train_split: float | None = None,
-        warm_start: bool = False,
-        callbacks: Any = None,
-        device: Any = "auto",
-        amp: bool = False,
-        compile: bool = False,
-        deterministic: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-        module_params: dict[str, Any] | None = None,
-        optimizer_params: dict[str, Any] | None = None,
-        net_params: dict[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            module,
-            classes=classes,
-            input_shape=input_shape,
-            channels=channels,
-            output=output,
-            weights=weights,
-            normalize=normalize,
-            augment=augment,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            predict_batch_size=predict_batch_size,
-            optimizer=optimizer,
-            lr=lr,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            class_weight=class_weight,
-            train_split=train_split,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            device=device,
-            amp=amp,
-            compile=compile,
-            deterministic=deterministic,
-            random_state=random_state,
-            verbose=verbose,
-            module_params=module_params,
-            optimizer_params=optimizer_params,
-            net_params=net_params,
-        )
+        super().__init__(module, **settings)
         self.feature_layers = feature_layers
         self.loss_weight = loss_weight
         self.margin = margin
