@@ -14,7 +14,7 @@ from skactive._validation import Phrase, invalid
 from skactive.estimators._cnn_classifier import CNNClassifier
 from skactive.estimators._loss_module import LossModule
 from skactive.estimators._lpl_net import LPLNet
-from skactive.estimators._make_net import Seeds, make_net
+from skactive.estimators._make_net import Seeds
 from skactive.estimators._net import ArrayDataset, Net
 from skactive.estimators._signatures import extending
 
@@ -288,10 +288,9 @@ class LPLClassifier(CNNClassifier):
         return self._outputs(losses, X).double().numpy()
 
     def _make_net(
-        self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False
+        self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False, **settings: Any
     ) -> Net:
-        return make_net(
-            self,
+        return super()._make_net(
             seeds,
             valid,
             keep_weights,
@@ -304,6 +303,7 @@ class LPLClassifier(CNNClassifier):
             loss_module_seed=seeds.beside,
             loss_module__dim=self.loss_module_dim,
             loss_module__fitted=self.loss_module_ if keep_weights else None,
+            **settings,
         )
 
     def _refuse(self, method: str, unsupported: dict[str, Any]) -> None:
