@@ -42,10 +42,11 @@ class LPLClassifier(CNNClassifier):
     feature_layers : list of str or None, default=None
         The layers that the loss-prediction module reads, as the network's `named_modules()` calls
         them. They may return maps (n, C, H, W) or (n, H, W, C), tokens (n, T, C) or flat features
-        (n, C). None takes the stages of skactive's own networks. In others it takes the last layer
-        of each resolution: for each size of map and number of tokens, the last layer to finish that
-        returns it, leaving out copies, among them the logits; flat features, the last of each
-        width, where there are neither maps nor tokens.
+        (n, C). None takes the stages of skactive's own networks, and of those that have `stages`
+        as `skactive.protocols.Staged` says. In others it takes the last layer of each resolution:
+        for each size of map and number of tokens, the last layer to finish that returns it, leaving
+        out copies, among them the logits; flat features, the last of each width, where there are
+        neither maps nor tokens.
     loss_weight : float, default=1.0
         The weight of R. With 0 the loss-prediction module does not learn, either.
     margin : float, default=1.0
