@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-__all__ = ["LossPredictor", "NetworkClassifier", "PreparesSamples", "ProbabilisticClassifier"]
+__all__ = [
+    "LossPredictor",
+    "NetworkClassifier",
+    "PreparesSamples",
+    "ProbabilisticClassifier",
+    "Staged",
+]
 
 
 class ProbabilisticClassifier(Protocol):
@@ -62,3 +68,19 @@ class LossPredictor(Protocol):
 
     def predict_loss(self, X: Any) -> np.ndarray:
         """Return the predicted loss of samples, (n,)."""
+
+
+class Staged(Protocol):
+    """A network that says which of its layers `LPLClassifier` is to read.
+
+    All of skactive's own image networks are of this kind. In others, `feature_layers=` names the
+    layers, or they are looked for.
+
+    Attributes
+    ----------
+    stages : torch.nn.Module
+        Its children, in order, run for every batch and return maps (n, C, H, W), tokens (n, T, C)
+        or flat features (n, C), as in a `torch.nn.Sequential` of blocks.
+    """
+
+    stages: nn.Module

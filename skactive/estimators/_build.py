@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -141,8 +142,8 @@ def build_network(
 
     Parameters
     ----------
-    module : str, torch.nn.Module or subclass of it
-        A name, a class, or an instance, which is copied.
+    module : str, torch.nn.Module or callable
+        A name, an instance, which is copied, or what makes one: a class, a function, a partial.
     form : InputFormat
         The samples' format, for the number of input channels or features.
     n_classes : int
@@ -170,7 +171,7 @@ def build_network(
             )
         network = copy.deepcopy(module)
         named = False
-    elif isinstance(module, type):
+    elif callable(module):
         network = _construct(module, form, n_classes, params, owner)
         named = False
     else:
@@ -227,7 +228,7 @@ def _named(
 
 
 def _construct(
-    cls: type[nn.Module],
+    make: Callable[..., Any],
     form: InputFormat,
     n_classes: int,
     params: Mapping[str, Any],
@@ -235,35 +236,51 @@ def _construct(
 ) -> nn.Module:
     """Call a module's constructor with those of the data's sizes that it takes."""
     try:
-        signature = inspect.signature(cls)
+        signature = inspect.signature(make)
     except ValueError:
         signature = inspect.Signature()
-    if not issubclass(cls, nn.Module):
-        raise invalid("module", owner, "a name or a torch.nn.Module class or instance", cls)
+    kinds = "a name or a torch.nn.Module class or instance, or a function that returns one"
+    if isinstance(make, type) and not issubclass(make, nn.Module):
+        raise invalid("module", owner, kinds, make)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     sizes = {"in_channels" if form.is_image else "in_features": form.n_channels}
     sizes |= {"num_classes": n_classes, "n_classes": n_classes}
-    offered = {name: size for name, size in sizes.items() if name in signature.parameters}
+    bound = make.keywords if isinstance(make, functools.partial) else {}
+    offered = {
+        name: size
+        for name, size in sizes.items()
+        if name in signature.parameters and name not in bound
+    }
     unknown = [name for name in params if name not in signature.parameters]
     if unknown and not takes_any:
         free = [name for name in signature.parameters if name not in sizes]
         raise invalid(
             f"module__{unknown[0]}",
             owner,
-            f"a parameter of {cls.__name__}, which takes {', '.join(free) or 'none'}",
+            f"a parameter of {_name(make)}, which takes {', '.join(free) or 'none'}",
             params[unknown[0]],
             "Remove it, or choose another module.",
         )
     try:
-        return cls(**(offered | dict(params)))
+        network = make(**(offered | dict(params)))
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise invalid(
             "module",
             owner,
             f"a module that can be built with {offered | dict(params)}",
-            cls,
+            make,
             f"Its constructor says: {error}. Pass its arguments in module_params.",
         ) from error
+    if not isinstance(network, nn.Module):
+        must = f"{kinds}; {_name(make)} returned a {type(network).__name__}"
+        raise invalid("module", owner, must, make)
+    return network
+
+
+def _name(make: Callable[..., Any]) -> str:
+    while isinstance(make, functools.partial):
+        make = make.func
+    return getattr(make, "__name__", type(make).__name__)
 
 
 def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: object) -> None:

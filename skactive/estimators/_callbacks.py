@@ -126,7 +126,7 @@ class Schedule(Callback):
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Set the rate of this epoch, and record it."""
-        planned = net.planned_epochs
+        planned = net.planned_epochs_
         lr = net.lr if planned is None else net.lr * self.factor(self.epoch_ / planned)
         net.set_rates(lr)
         net.history.record("lr", lr)

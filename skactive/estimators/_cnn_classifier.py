@@ -4,62 +4,35 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
 from enum import Enum
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_feature_names,
-    check_array,
-    check_is_fitted,
-    validate_data,
-)
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import nn
 
-from skactive._batches import (
-    as_tensor,
-    check_finite,
-    check_not_iterable_dataset,
-    map_batches,
-    n_rows,
-    take_rows,
-)
-from skactive._device import module_device, unwrap
 from skactive._plain_torch import plain_torch
 from skactive._rng import seed_sequence
-from skactive._scoring import scoring
-from skactive._validation import Phrase, describe, invalid
-from skactive.estimators._at_once import gathered, samples_at_once
+from skactive._validation import invalid
 from skactive.estimators._augment import AUGMENTATIONS
-from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._callbacks import SCHEDULES
-from skactive.estimators._file_images import FileImages
-from skactive.estimators._inputs import InputFormat, channel_statistics, infer_format
-from skactive.estimators._labels import (
-    check_weight,
-    class_factors,
-    encode_labels,
-    hold_out,
-    labels_of_one_kind,
-)
-from skactive.estimators._make_net import OPTIMIZERS, Seeds, make_net
+from skactive.estimators._labels import hold_out
+from skactive.estimators._make_net import OPTIMIZERS, Architecture, Seeds, Training, make_net
 from skactive.estimators._nested_params import NestedParams
-from skactive.estimators._net import ArrayDataset, Net, hooks_guarded
-from skactive.estimators._same_value import kept, same_value
+from skactive.estimators._net import ArrayDataset, Net
+from skactive.estimators._predicting import Predicting
+from skactive.estimators._training_data import TrainingData
 
-NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
 
-
-class CNNClassifier(ClassifierMixin, NestedParams):
+class CNNClassifier(ClassifierMixin, TrainingData, Predicting, NestedParams):
     """A convolutional network, trained with skorch, as a scikit-learn classifier.
 
     Takes images as they come, uint8 or float, with the channels first, last or absent, or rows of
@@ -68,7 +41,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
 
     Parameters
     ----------
-    module : str, torch.nn.Module or subclass of it, default="auto"
+    module : str, torch.nn.Module or callable, default="auto"
         The network.
 
         - "auto": an MLP (`"mlp"`) for rows, `"small_cnn"` for images.
@@ -80,8 +53,9 @@ class CNNClassifier(ClassifierMixin, NestedParams):
           bias.
         - "vgg11": with BatchNorm, for images of at least 16×16. `module__width` is 64.
         - "torchvision/NAME": any of torchvision's classification networks.
-        - A class: called with `module_params` and, if its constructor takes them, with
-          `in_channels` (or `in_features`) and `num_classes` (or `n_classes`).
+        - A class, or another callable that returns a module, such as a `functools.partial`: called
+          with `module_params` and, if it takes them and they are not bound, with `in_channels` (or
+          `in_features`) and `num_classes` (or `n_classes`).
         - An instance: copied at each `fit`, so that the given one stays as it is and each `fit`
           starts from its weights. Parameters with `requires_grad=False` stay frozen, and BatchNorm
           layers frozen whole stay in evaluation mode.
@@ -159,8 +133,8 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         1 prints skorch's table of epochs.
     module_params, optimizer_params, net_params : dict or None, default=None
         Further arguments for the module's constructor, for the optimizer, and for the skorch net.
-        Each of them is a parameter of its own, too: `module__width`, `optimizer__nesterov`,
-        `net__criterion__label_smoothing`, for `set_params` and for a grid search.
+        Each of them is a parameter of its own, too, here and for `set_params` and a grid search:
+        `module__width`, `optimizer__nesterov`, `net__criterion__label_smoothing`.
         `optimizer__param_groups=[("fc*", {"lr": 0.1})]` gives the parameters whose names, in the
         module, match a pattern settings of their own.
 
@@ -204,7 +178,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "module": [str, type, nn.Module],
+        "module": [str, type, nn.Module, callable],
         "classes": ["array-like", Integral, None],  # a number gets a better message later
         "input_shape": [tuple, list, None],
         "channels": [StrOptions({"auto", "first", "last"})],
@@ -234,26 +208,6 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         "optimizer_params": [dict, None],
         "net_params": [dict, None],
     }
-
-    # What a warm start takes over from the first fit, and hence may not have changed.
-    _STRUCTURE: ClassVar[tuple[str, ...]] = (
-        "module",
-        "classes",
-        "input_shape",
-        "channels",
-        "output",
-        "weights",
-        "normalize",
-        "module_params",
-    )
-
-    net_: Net
-    classes_: np.ndarray
-    n_features_in_: int
-    _format: InputFormat
-    _dtype: torch.dtype
-    _scaling: tuple[np.ndarray, np.ndarray]
-    _structure: dict[str, str]
 
     def __init__(
         self,
@@ -287,6 +241,7 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         module_params: dict[str, Any] | None = None,
         optimizer_params: dict[str, Any] | None = None,
         net_params: dict[str, Any] | None = None,
+        **nested: Any,
     ) -> None:
         self.module = module
         self.classes = classes
@@ -317,21 +272,12 @@ class CNNClassifier(ClassifierMixin, NestedParams):
         self.module_params = module_params
         self.optimizer_params = optimizer_params
         self.net_params = net_params
+        self._set_nested(nested)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-    @property
-    def module_(self) -> ClassifierNetwork:
-        """The fitted network behind its input layer: samples as stored in, logits out."""
-        return cast(ClassifierNetwork, unwrap(self.net_.module_))
-
-    @property
-    def history_(self) -> Any:
-        """What was recorded at each epoch."""
-        return self.net_.history
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> CNNClassifier:
         """Train on labelled samples, anew or, with `warm_start=True`, from the fitted weights.
@@ -432,122 +378,29 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                 )
             data = self._check_fit(X, y, sample_weight, first=first, classes=classes)
             net = self._make_net(self._draw_seeds(), None) if first else self.net_
+            net.check_training_readiness()  # it may have been trimmed for prediction
             net.lr, net.batch_size = self.lr, self.batch_size
             net.set_rates(self.lr)
             self.net_ = self._train(net, data, 1)
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like, Tensor or Dataset of N samples in the format given to `fit`
-            The samples, read in batches. Of a Dataset's items the first element is taken.
-
-        Returns
-        -------
-        ndarray of shape (N, C), float64
-            The softmax of the logits; columns in the order of `classes_`.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If X has another format than at `fit`, or holds values that are not finite.
-        """
-        return torch.softmax(self._logits(X).double(), 1).numpy()
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable class of each sample.
-
-        Parameters
-        ----------
-        X : array-like, Tensor or Dataset of N samples in the format given to `fit`
-            The samples.
-
-        Returns
-        -------
-        ndarray of shape (N,)
-            The classes.
-        """
-        best = self._logits(X).argmax(1).numpy()
-        return self.classes_[best]
-
-    def check_samples(self, X: Any) -> Any:
-        """Check samples against the format given to `fit`, without reading images.
-
-        Parameters
-        ----------
-        X : array-like, Tensor or Dataset of N samples
-            The samples.
-
-        Returns
-        -------
-        ndarray, Tensor or Dataset
-            What `module_` takes in batches, as tensors; whether image pixels are finite is left
-            to be checked batch by batch.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If X has another format than at `fit`.
-        """
-        check_is_fitted(self)
-        check_not_iterable_dataset("X", self, X)
-        if isinstance(X, Dataset):
-            return X
-        X = _to_array(X)
-        if not self._format.is_image:
-            return validate_data(self, X, reset=False, dtype=_numpy_dtype(self._dtype))
-        _check_feature_names(self, X, reset=False)
-        X = X if isinstance(X, FileImages) else _dense(X)
-        self._format.check(X, self)
-        return X
-
-    def _logits(self, X: Any) -> Tensor:
-        return self._outputs(lambda x: self.module_(x), X)
-
-    def _outputs(self, network: Callable[[Tensor], Tensor], X: Any) -> Tensor:
-        """Return what a function of batches on the device gives for all of X, on the CPU."""
-        check_is_fitted(self)
-        device = module_device(self.module_)
-
-        def outputs(block: Any, start: int) -> Tensor:
-            block = as_tensor(block)
-            self._format.check(block, self)
-            check_finite(block, self, where=start)
-            return network(block.to(device))
-
-        guarded = hooks_guarded() if self.compile else nullcontext()
-        with scoring(self.module_), torch.inference_mode(), guarded:
-            X = self.check_samples(X)
-            size = samples_at_once(self.predict_batch_size, self.batch_size, self._format, device)
-            found = gathered(map_batches(outputs, X, batch_size=size), n_rows(X))
-        if found is None:
-            raise ValueError(NO_SAMPLE)
-        return found
-
     def _make_net(
-        self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False
+        self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False, **settings: Any
     ) -> Net:
         """Build the net to train, around the fitted network or a new one."""
-        return make_net(self, seeds, valid, keep_weights)
-
-    def _check_same_structure(self) -> None:
-        """Raise if a parameter that a warm start would ignore has another value than at first."""
-        for name, before in self._structure.items():
-            if not same_value(getattr(self, name), before):
-                raise invalid(
-                    name,
-                    self,
-                    f"{describe(before)}, as at the first fit, while warm_start=True",
-                    getattr(self, name),
-                    "Set warm_start=False to start anew.",
-                )
+        architecture = Architecture(
+            self.module,
+            self.module_params,
+            self.weights,
+            self.output,
+            n_classes=len(self.classes_),
+            form=self._format,
+            dtype=self._dtype,
+            scaling=self._scaling,
+        )
+        training = Training(**{field.name: getattr(self, field.name) for field in fields(Training)})
+        fitted = self.module_.network if keep_weights else None
+        return make_net(architecture, training, seeds, self, valid=valid, fitted=fitted, **settings)
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:
@@ -563,94 +416,6 @@ class CNNClassifier(ClassifierMixin, NestedParams):
     def _draw_seeds(self) -> Seeds:
         words = seed_sequence(self.random_state, self).generate_state(len(Seeds._fields))
         return Seeds(*map(int, words))
-
-    def _check_fit(
-        self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
-    ) -> ArrayDataset:
-        """Check training data; at first they fix classes, format, scaling and structure."""
-        if isinstance(X, Dataset):
-            raise invalid(
-                "X",
-                self,
-                "an array or tensor; a Dataset can be a pool, not training data",
-                X,
-                "Stack its samples into an array and its labels into y.",
-            )
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        y, _ = labels_of_one_kind("y", y, self)
-        X, y = self._check_X_y(_to_array(X), y, first=first)
-        given = classes if classes is not None else self.classes
-        known = given if first else self.classes_
-        codes, self.classes_ = encode_labels(y, known, n_rows(X), self)
-        weight = check_weight(sample_weight, n_rows(X))
-        X, codes, weight = _drop_weightless(X, codes, weight)
-        if first:
-            self._scaling = self._find_scaling(X, weight)
-            self._structure = {name: kept(getattr(self, name)) for name in self._STRUCTURE}
-        if self.class_weight is not None:
-            factors = class_factors(self.class_weight, codes, weight, self.classes_, self)
-            weight = factors[codes] * (1.0 if weight is None else weight)
-            X, codes, weight = _drop_weightless(X, codes, weight)
-        tensor = None if weight is None else torch.as_tensor(weight, dtype=self._dtype)
-        return ArrayDataset(as_tensor(X), torch.as_tensor(codes), tensor)
-
-    def _check_X_y(self, X: Any, y: Any, *, first: bool) -> tuple[Any, Any]:
-        """Check rows as scikit-learn does, images by their format."""
-        rows = (
-            not self._format.is_image
-            if not first
-            else (self.input_shape is None and len(getattr(X, "shape", (0, 0))) <= 2)
-        )
-        if rows:
-            dtype = [np.float64, np.float32] if first else _numpy_dtype(self._dtype)
-            X, y = validate_data(self, X, y, reset=first, dtype=dtype)
-        elif n_rows(X) == 0:
-            raise ValueError(NO_SAMPLE)
-        else:
-            _check_feature_names(self, X, reset=first)
-            X = _dense(X)
-        if first:
-            self._format = infer_format(
-                X, input_shape=self.input_shape, channels=self.channels, owner=self
-            )
-            self._dtype = as_tensor(X[:0]).dtype if rows else torch.float32
-            self.n_features_in_ = int(X.shape[1])
-        self._format.check(X, self)
-        if not rows:
-            check_finite(X, self)
-        return X, y
-
-    def _find_scaling(self, X: Any, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is subtracted from and what divides each channel, in the units of X."""
-        channels = self._format.n_channels
-        unit = 255.0 if self._format.integer else 1.0
-        if self.normalize is None:
-            return np.zeros(channels), np.full(channels, unit)
-        if isinstance(self.normalize, str):
-            return channel_statistics(X, self._format, weight)
-        try:
-            mean, std = (
-                unit * np.broadcast_to(np.asarray(part, dtype=float), channels)
-                for part in self.normalize
-            )
-            good = bool(np.isfinite([mean, std]).all() and (std > 0).all())
-        except (TypeError, ValueError):
-            good = False
-        if not good:
-            raise invalid(
-                "normalize",
-                self,
-                Phrase(
-                    "'auto', {None} or a pair (mean, std) of {channels} finite numbers each, the "
-                    "second all positive",
-                    channels=channels,
-                ),
-                self.normalize,
-            )
-        return mean, std
 
     def _train(self, net: Net, data: ArrayDataset, epochs: int | None = None) -> Net:
         try:
@@ -670,33 +435,3 @@ class CNNClassifier(ClassifierMixin, NestedParams):
                 stacklevel=3,
             )
         return net
-
-
-def _to_array(X: Any) -> Any:
-    """Return images as an array or tensor; leave rows (2-D, frames, sparse) to scikit-learn."""
-    if isinstance(X, Tensor):
-        return X.detach().cpu().numpy() if X.ndim <= 2 else X.detach()
-    if hasattr(X, "shape"):
-        return X
-    return np.asarray(X)
-
-
-def _dense(X: Any) -> Any:
-    """Return images that came as a frame, or as anything array-like, as an array."""
-    if isinstance(X, (Tensor, np.ndarray)):
-        return X
-    return check_array(X, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False)
-
-
-def _drop_weightless(
-    X: Any, codes: np.ndarray, weight: np.ndarray | None
-) -> tuple[Any, np.ndarray, np.ndarray | None]:
-    """Leave out the samples of weight zero: a batch of nothing else has no mean loss."""
-    if weight is None or weight.all():
-        return X, codes, weight
-    keep = np.flatnonzero(weight)
-    return take_rows(X, keep), codes[keep], weight[keep]
-
-
-def _numpy_dtype(dtype: torch.dtype) -> Any:
-    return np.float64 if dtype == torch.float64 else np.float32

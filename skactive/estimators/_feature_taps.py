@@ -15,7 +15,6 @@ from skactive._device import module_device
 from skactive._scoring import scoring
 from skactive._validation import Description, Phrase, invalid
 from skactive.estimators._build import ClassifierNetwork
-from skactive.estimators._networks import NETWORKS
 from skactive.estimators._parameter_names import near_names
 
 _Result = TypeVar("_Result")
@@ -103,11 +102,11 @@ def find_taps(whole: ClassifierNetwork, names: Sequence[str] | None, owner: obje
     whole : ClassifierNetwork
         The network behind its input layer.
     names : sequence of str or None
-        The layers, as the network names its submodules. None takes the stages of skactive's own
-        networks; of others, for each size of map or number of tokens, the last layer to finish
-        that returns it, without those whose average over positions is another layer's or the
-        logits. Flat features, the last of each width, are taken where there are neither maps nor
-        tokens.
+        The layers, as the network names its submodules. None takes the stages of a network that is
+        `skactive.protocols.Staged`, as skactive's own are; of others, for each size of map or
+        number of tokens, the last layer to finish that returns it, without those whose average over
+        positions is another layer's or the logits. Flat features, the last of each width, are taken
+        where there are neither maps nor tokens.
     owner : object
         Whose parameters these are, for the error messages.
 
@@ -122,8 +121,7 @@ def find_taps(whole: ClassifierNetwork, names: Sequence[str] | None, owner: obje
         If the network has no such layers, or they return nothing that can be used.
     """
     network = whole.network
-    if names is None and isinstance(network, tuple(NETWORKS.values())):
-        names = [f"stages.{name}" for name, _ in network.get_submodule("stages").named_children()]
+    names = _readable_stages(whole) if names is None else names
     if names is None:
         layers = [
             name
@@ -157,6 +155,16 @@ def find_taps(whole: ClassifierNetwork, names: Sequence[str] | None, owner: obje
         {name: output.axis for name, output in chosen.items()},
         tuple(output.pooled.shape[1] for output in chosen.values()),
     )
+
+
+def _readable_stages(whole: ClassifierNetwork) -> list[str] | None:
+    """Return the names of a network's stages, if it has some, and all of them can be read."""
+    stages = getattr(whole.network, "stages", None)
+    if not isinstance(stages, nn.Module):
+        return None
+    names = [f"stages.{name}" for name, _ in stages.named_children()]
+    found, _ = _watch(whole, names)
+    return names if names and len(found) == len(names) else None
 
 
 def _check_names(network: nn.Module, names: Sequence[str], owner: object) -> None:

@@ -14,8 +14,9 @@ from skactive._validation import Phrase, invalid
 from skactive.estimators._cnn_classifier import CNNClassifier
 from skactive.estimators._loss_module import LossModule
 from skactive.estimators._lpl_net import LPLNet
-from skactive.estimators._make_net import Seeds, make_net
+from skactive.estimators._make_net import Seeds
 from skactive.estimators._net import ArrayDataset, Net
+from skactive.estimators._signatures import extending
 
 
 class LPLClassifier(CNNClassifier):
@@ -41,10 +42,11 @@ class LPLClassifier(CNNClassifier):
     feature_layers : list of str or None, default=None
         The layers that the loss-prediction module reads, as the network's `named_modules()` calls
         them. They may return maps (n, C, H, W) or (n, H, W, C), tokens (n, T, C) or flat features
-        (n, C). None takes the stages of skactive's own networks. In others it takes the last layer
-        of each resolution: for each size of map and number of tokens, the last layer to finish that
-        returns it, leaving out copies, among them the logits; flat features, the last of each
-        width, where there are neither maps nor tokens.
+        (n, C). None takes the stages of skactive's own networks, and of those that have `stages`
+        as `skactive.protocols.Staged` says. In others it takes the last layer of each resolution:
+        for each size of map and number of tokens, the last layer to finish that returns it, leaving
+        out copies, among them the logits; flat features, the last of each width, where there are
+        neither maps nor tokens.
     loss_weight : float, default=1.0
         The weight of R. With 0 the loss-prediction module does not learn, either.
     margin : float, default=1.0
@@ -123,76 +125,20 @@ class LPLClassifier(CNNClassifier):
 
     net_: LPLNet
 
+    @extending(CNNClassifier.__init__)
     def __init__(
         self,
         module: Any = "auto",
         *,
-        classes: Any = None,
-        input_shape: Any = None,
-        channels: str = "auto",
-        output: Any = None,
-        weights: Any = None,
-        normalize: Any = "auto",
-        augment: Any = None,
         feature_layers: Any = None,
         loss_weight: float = 1.0,
         margin: float = 1.0,
         detach_after: float = 0.6,
         loss_module_dim: int = 128,
         loss_module_lr: float | None = None,
-        max_epochs: int = 30,
-        batch_size: int = 32,
-        predict_batch_size: int | None = None,
-        optimizer: Any = "sgd",
-        lr: float = 0.05,
-        momentum: float = 0.9,
-        weight_decay: float = 5e-4,
-        lr_schedule: Any = "cosine",
-        class_weight: Any = None,
-        train_split: float | None = None,
-        warm_start: bool = False,
-        callbacks: Any = None,
-        device: Any = "auto",
-        amp: bool = False,
-        compile: bool = False,
-        deterministic: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-        module_params: dict[str, Any] | None = None,
-        optimizer_params: dict[str, Any] | None = None,
-        net_params: dict[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            module,
-            classes=classes,
-            input_shape=input_shape,
-            channels=channels,
-            output=output,
-            weights=weights,
-            normalize=normalize,
-            augment=augment,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            predict_batch_size=predict_batch_size,
-            optimizer=optimizer,
-            lr=lr,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            class_weight=class_weight,
-            train_split=train_split,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            device=device,
-            amp=amp,
-            compile=compile,
-            deterministic=deterministic,
-            random_state=random_state,
-            verbose=verbose,
-            module_params=module_params,
-            optimizer_params=optimizer_params,
-            net_params=net_params,
-        )
+        super().__init__(module, **settings)
         self.feature_layers = feature_layers
         self.loss_weight = loss_weight
         self.margin = margin
@@ -343,10 +289,9 @@ class LPLClassifier(CNNClassifier):
         return self._outputs(losses, X).double().numpy()
 
     def _make_net(
-        self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False
+        self, seeds: Seeds, valid: ArrayDataset | None, keep_weights: bool = False, **settings: Any
     ) -> Net:
-        return make_net(
-            self,
+        return super()._make_net(
             seeds,
             valid,
             keep_weights,
@@ -359,6 +304,7 @@ class LPLClassifier(CNNClassifier):
             loss_module_seed=seeds.beside,
             loss_module__dim=self.loss_module_dim,
             loss_module__fitted=self.loss_module_ if keep_weights else None,
+            **settings,
         )
 
     def _refuse(self, method: str, unsupported: dict[str, Any]) -> None:

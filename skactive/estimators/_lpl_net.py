@@ -83,7 +83,7 @@ class LPLNet(Net):
         on with instead of a new one.
     """
 
-    taps: FeatureTaps
+    taps_: FeatureTaps
 
     def __init__(
         self,
@@ -103,17 +103,22 @@ class LPLNet(Net):
         self.detach_after = detach_after
         self.loss_module_lr = loss_module_lr
         self.loss_module_seed = loss_module_seed
-        self.epochs_before = 0
+        self.epochs_before_ = 0
+
+    @property
+    def taps(self) -> FeatureTaps:
+        """Where the module reads the network."""
+        return self.taps_
 
     def initialize_module(self) -> LPLNet:
         """Build the network, find the layers to read, and build the module that reads them."""
         super().initialize_module()
-        self.taps = find_taps(self.module_, self.feature_layers, "LPLClassifier")
+        self.taps_ = find_taps(self.module_, self.feature_layers, "LPLClassifier")
         settings = self.get_params_for("loss_module")
         fitted = settings.pop("fitted", None)
         with isolated_rng(self.loss_module_seed):
             self.loss_module_ = fitted or LossModule(
-                self.taps.channels, dtype=self.module_.input.mean.dtype, **settings
+                self.taps_.channels, dtype=self.module_.input.mean.dtype, **settings
             )
         self.module_.beside = (self.loss_module_,)
         return self
@@ -158,17 +163,17 @@ class LPLNet(Net):
 
     def train_epochs(self, data: ArrayDataset, epochs: int | None = None) -> Net:
         """Train, see Net; earlier epochs are not part of the plan of this training."""
-        self.epochs_before = len(self.history)
+        self.epochs_before_ = len(self.history)
         return super().train_epochs(data, epochs)
 
     def stops_at_features(self) -> bool:
         """Whether the gradient of the ranking loss stops at the features in this epoch."""
         if self.loss_weight == 0:  # it is zero, and adding it must not cost anything
             return True
-        if self.planned_epochs is None:
+        if self.planned_epochs_ is None:
             return False
-        epoch = len(self.history) - 1 - self.epochs_before  # from 0
-        return epoch / self.planned_epochs > self.detach_after
+        epoch = len(self.history) - 1 - self.epochs_before_  # from 0
+        return epoch / self.planned_epochs_ > self.detach_after
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """Run a batch forward and backward; return what callbacks may want to know about it.
@@ -190,7 +195,7 @@ class LPLNet(Net):
         self._set_training(True)
         X, y = unpack_data(batch)
         network = cast(ClassifierNetwork, unwrap(self.module_)).network
-        y_pred, features = self.taps.run(network, lambda: self.infer(X, **fit_params))
+        y_pred, features = self.taps_.run(network, lambda: self.infer(X, **fit_params))
         if self.stops_at_features():
             features = [x.detach() for x in features]
         predicted = self.loss_module_(features)

@@ -74,6 +74,16 @@ class NestedParams(DeclaredParameters, BaseEstimator):
                 setattr(self, f"{prefix}_params", {**old, **items})
         return self
 
+    def _set_nested(self, nested: dict[str, Any]) -> None:
+        """Set what the constructor was given beyond its own parameters, or raise as Python does."""
+        for name in nested:
+            if name.partition("__")[0] not in PREFIXES or "__" not in name:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}"
+                )
+        if nested:
+            self.set_params(**nested)
+
     def __sklearn_clone__(self) -> NestedParams:
         # scikit-learn would copy what callbacks hold: not every logger can be, and none should.
         without = copy.copy(self)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import torch
+from sklearn.base import clone
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import Dataset
@@ -22,6 +23,7 @@ from skactive._scoring import lock_of
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._callbacks import StopTraining
+from skactive.estimators._own_callbacks import copies
 from skactive.estimators._parameter_names import own_parameters
 
 # A training set of at most this share of a GPU's free memory is moved there as a whole.
@@ -182,13 +184,19 @@ class Net(NeuralNetClassifier):
         self.train_seed = train_seed
         self.amp = amp
         self.deterministic = deterministic
-        self.planned_epochs: int | None = None
+        self.planned_epochs_: int | None = None
         self._stream = Stream(train_seed)
+
+    def __sklearn_clone__(self) -> Net:
+        params = self.get_params(deep=False)
+        callbacks = copies(params.pop("callbacks"))
+        params = {name: clone(value, safe=False) for name, value in params.items()}
+        return type(self)(**params, callbacks=callbacks)
 
     def initialize(self) -> Net:
         """Build everything; remember how the groups of parameters differ in their rates."""
         super().initialize()
-        self.lr_ratios = [group["lr"] / self.lr for group in self.optimizer_.param_groups]
+        self.lr_ratios_ = [group["lr"] / self.lr for group in self.optimizer_.param_groups]
         return self
 
     def get_all_learnable_params(self) -> Iterator[tuple[str, nn.Parameter]]:
@@ -197,7 +205,7 @@ class Net(NeuralNetClassifier):
 
     def set_rates(self, lr: float) -> None:
         """Set the learning rate, that of each group of parameters in proportion."""
-        for group, ratio in zip(self.optimizer_.param_groups, self.lr_ratios, strict=True):
+        for group, ratio in zip(self.optimizer_.param_groups, self.lr_ratios_, strict=True):
             group["lr"] = ratio * lr
 
     def train_epochs(self, data: ArrayDataset, epochs: int | None = None) -> Net:
@@ -215,19 +223,24 @@ class Net(NeuralNetClassifier):
         Net
             The net itself.
         """
-        self.planned_epochs = self.max_epochs if epochs is None else None
+        self.planned_epochs_ = self.max_epochs if epochs is None else None
         seed = self.train_seed + len(self.history)  # continuing is not starting again
         self._stream = Stream(seed, torch.device(self.device))
         whole = lock_of(unwrap(self.module_))
         with whole, _deterministic(self.deterministic), memory_kept():
             try:
-                super().partial_fit(data, y=None, epochs=epochs)
-            except _Interrupted:
-                raise KeyboardInterrupt from None
+                self.partial_fit(data, epochs=epochs)
             finally:
                 self._stream.give_back()
                 self._set_training(False)
         return self
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Net:
+        """Train as skorch does; Ctrl-C goes through."""
+        try:
+            return super().partial_fit(X, y, classes, **fit_params)
+        except _Interrupted:
+            raise KeyboardInterrupt from None
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **kwargs: Any) -> Net:
         """Run skorch's loop; a callback that stops training ends it, Ctrl-C does not."""

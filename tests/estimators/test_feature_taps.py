@@ -254,3 +254,56 @@ def test_a_layer_that_does_not_run_for_every_batch():
     object.__setattr__(taps, "axes", {"relu": 1})
     with pytest.raises(RuntimeError, match=r"\['relu'\] of Sometimes.*did not run. Name layers in"):
         clf.predict_loss(images())
+
+
+class Staged(nn.Module):
+    """Says with `stages` which of its layers are to be read."""
+
+    def __init__(self, num_classes=3, kind=nn.Sequential):
+        super().__init__()
+        self.stages = kind(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 6, 3, padding=1))
+        self.late, self.fc = nn.Conv2d(6, 8, 3, padding=1), nn.Linear(8, num_classes)
+
+    def forward(self, x):
+        for stage in self.stages:
+            x = torch.relu(stage(x))
+        return self.fc(self.late(x).mean((2, 3)))
+
+
+def listed(*layers):
+    return nn.ModuleList(layers)
+
+
+@pytest.mark.parametrize("kind", [nn.Sequential, listed])
+def test_a_network_that_says_what_its_stages_are(kind):
+    clf = fit(Staged, module_params={"kind": kind})
+    assert clf.feature_layers_ == ["stages.0", "stages.1"]  # both are maps of one size
+    assert clf.net_.taps.channels == (4, 6)
+    named = fit(Staged, feature_layers=["late"])
+    assert named.feature_layers_ == ["late"]
+
+
+class OtherStages(Staged):
+    """Has something else of that name."""
+
+    def __init__(self, num_classes=3, stages=()):
+        super().__init__(num_classes)
+        self.blocks = self.stages
+        del self.stages
+        self.stages = stages
+
+    def forward(self, x):
+        return self.fc(self.late(self.blocks(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "stages", [(), 4, nn.Sequential(), nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2))]
+)
+def test_stages_that_are_none(stages):
+    """They are no stages, or do not run: the layers are looked for."""
+    assert fit(OtherStages, module_params={"stages": stages}).feature_layers_ == ["late"]
+
+
+def test_without_stages_or_layers_to_find():
+    with pytest.raises(ValueError, match="name layers that can be read in feature_layers="):
+        fit(nn.Sequential(nn.Flatten(), nn.Linear(256, 3)))

@@ -34,8 +34,13 @@ class Learner:
 
     @property
     def has_network(self) -> bool:
-        """Whether the classifier is a `NetworkClassifier`."""
-        return hasattr(self.estimator, "module_") and hasattr(self.estimator, "classes_")
+        """Whether the classifier is a `NetworkClassifier`.
+
+        A skorch net that was initialised, and whose weights were loaded, is one that may not know
+        its classes.
+        """
+        known = hasattr(self.estimator, "classes_") or hasattr(self.estimator, "initialized_")
+        return known and hasattr(self.estimator, "module_")
 
     @property
     def prepares(self) -> bool:

@@ -40,7 +40,8 @@ class PoolNetwork:
     module : torch.nn.Module
         Takes a batch of inputs, returns logits (n, C), or log-probabilities that serve as such.
     classes : ndarray of shape (C,)
-        The classes, one per column.
+        The classes, one per column. Of a net that does not know them, since it was loaded, they
+        are the columns' numbers, and none before it has seen the pool.
 
     Raises
     ------
@@ -52,7 +53,7 @@ class PoolNetwork:
         self.learner = with_network(open_learner(learner, owner), owner)
         estimator = self.learner.estimator
         self.owner = owner
-        self.classes = np.asarray(estimator.classes_)
+        self.classes = np.asarray(getattr(estimator, "classes_", ()))
         module = unwrap(estimator.module_)
         where = module_device(module) if device is None else resolve_device(device, owner)
         if not same_device(where, module_device(module)):
@@ -111,6 +112,7 @@ class PoolNetwork:
             where = pool.positions[start : start + n_rows(block)]
             return where, self.logits(self.inputs(block, where, pool.name))
 
+        self._count_classes(pool)
         out = np.empty((len(pool), len(self.classes)))
         with counted(self.owner, pool) as pool, scoring(self.scored), torch.inference_mode():
             for block, (where, logits) in one_behind(map_batches(forward, pool, batch_size)):
@@ -121,10 +123,18 @@ class PoolNetwork:
 
     def check(self, pool: Pool) -> None:
         """Raise unless the network can take the first sample, and tells two classes apart."""
+        self._count_classes(pool)
         check_two_classes(len(self.classes), self.owner)
         first = self.inputs(pool[np.arange(1)])
         with scoring(self.scored), torch.inference_mode():
             self.check_logits(self.logits(first.clone()))
+
+    def _count_classes(self, pool: Pool) -> None:
+        """Number the columns of a net that has seen no labels."""
+        if not len(self.classes):
+            first = self.inputs(pool[np.arange(1)])
+            with scoring(self.scored), torch.inference_mode():
+                self.classes = np.arange(self.logits(first).shape[-1])
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Run the network; say which samples a plain net, which checks none, could not take."""
