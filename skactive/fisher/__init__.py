@@ -10,6 +10,7 @@ from skactive.fisher._head_factors import head_factors, last_layer_factors
 from skactive.fisher._in_blocks import greedy_fisher_in_blocks
 from skactive.fisher._kronecker import KroneckerFactors
 from skactive.fisher._mask import parameter_mask
+from skactive.fisher._rank import choose_rank
 from skactive.fisher._target import target_weights
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "FisherFactors",
     "FisherPicks",
     "KroneckerFactors",
+    "choose_rank",
     "diagonal_fisher",
     "fisher_factors",
     "greedy_fisher",

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from skactive._batches import as_tensor
 from skactive._validation import invalid
 from skactive.fisher._kronecker import KroneckerFactors
+from skactive.fisher._rank import check_rank, rows_of
 from skactive.gradients import head_inputs
-from skactive.gradients.engine import reduced_rows
 
 _OWNER = "last_layer_factors"
 
@@ -21,6 +21,7 @@ def head_factors(
     module: nn.Module,
     X: Any,
     *,
+    rank: int | None = None,
     batch_size: int = 256,
     device: str | torch.device | None = None,
 ) -> KroneckerFactors:
@@ -38,6 +39,9 @@ def head_factors(
         and left as it was. Half-precision weights are scored in float32.
     X : array, tensor, sequence or torch Dataset of length N
         The samples. Floats are cast to the module's type, integers passed as they are.
+    rank : int or None, default=None
+        r: in place of C − 1 rows per sample, those of the top r eigenvectors of diag(p) − p pᵀ,
+        which keep the most of V(x)ᵀ V(x) in r rows, see `choose_rank`. None is all.
     batch_size : int, default=256
         Samples per batch.
     device : str, torch.device or None, default=None
@@ -47,7 +51,8 @@ def head_factors(
     Returns
     -------
     KroneckerFactors
-        V, of shape (N, C − 1, C·D), in C² − C + D numbers per sample; D counts the 1.
+        V, of shape (N, C − 1, C·D), in C² − C + D numbers per sample; D counts the 1. With a rank,
+        r rows in C·r + D numbers.
 
     Raises
     ------
@@ -69,10 +74,12 @@ def head_factors(
             [-1.,  1.]], dtype=torch.float64)
     """
     found = head_inputs(module, X, batch_size=batch_size, device=device)
-    return last_layer_factors(found.logits, found.inputs, bias=found.bias)
+    return last_layer_factors(found.logits, found.inputs, bias=found.bias, rank=rank)
 
 
-def last_layer_factors(logits: Any, inputs: Any, *, bias: bool = True) -> KroneckerFactors:
+def last_layer_factors(
+    logits: Any, inputs: Any, *, bias: bool = True, rank: int | None = None
+) -> KroneckerFactors:
     """Do what `head_factors` does, from logits and embeddings that are at hand.
 
     Parameters
@@ -83,6 +90,8 @@ def last_layer_factors(logits: Any, inputs: Any, *, bias: bool = True) -> Kronec
         h(x), the embeddings.
     bias : bool, default=True
         Whether the last layer has a bias.
+    rank : int or None, default=None
+        As in `head_factors`.
 
     Returns
     -------
@@ -110,7 +119,8 @@ def last_layer_factors(logits: Any, inputs: Any, *, bias: bool = True) -> Kronec
     if len(h) != len(f):
         raise invalid("inputs", _OWNER, f"one row per row of logits, {len(f)}", inputs)
     h = h.to(f)
-    return KroneckerFactors(reduced_rows(f), F.pad(h, (0, 1), value=1.0) if bias else h)
+    rows = rows_of(f, check_rank(rank, _OWNER))
+    return KroneckerFactors(rows, F.pad(h, (0, 1), value=1.0) if bias else h)
 
 
 def _check_floats(name: str, values: Tensor, shape: str) -> None:

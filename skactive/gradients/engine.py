@@ -8,6 +8,7 @@ from skactive.gradients._plan import Plan, Seen, make_plan
 from skactive.gradients._softmax import class_rows, reduced_rows
 from skactive.gradients._takers import EntryTaker, OuterTaker, SquareTaker, Taker
 from skactive.gradients._tape import Tape
+from skactive.gradients._top_rows import spectrum, top_rows
 
 __all__ = [
     "EntryTaker",
@@ -25,5 +26,7 @@ __all__ = [
     "lend_network",
     "make_plan",
     "reduced_rows",
+    "spectrum",
+    "top_rows",
     "trainable_parameters",
 ]

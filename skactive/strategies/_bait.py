@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skactive._pool import pools_of
-from skactive.fisher import greedy_fisher, last_layer_factors
+from skactive.fisher import choose_rank, greedy_fisher, last_layer_factors
 from skactive.gradients import head_inputs
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._progress import counted
@@ -46,6 +46,10 @@ class BAIT(QueryStrategy):
         Number of directions, the top eigenvectors of I_U, that the objective is restricted to,
         which makes a pick cheaper; the share of the trace on them is `kept["components"]` of the
         selection. None is all.
+    rank : int, "auto" or None, default=None
+        Number r of rows per sample in place of C − 1, those of the top eigenvectors of
+        diag(p) − p pᵀ; "auto" is the smallest that keeps 99 % of them, over the pool. The share
+        kept is `kept["rank"]` of the selection. None is all.
     batch_size : int, default=256
         Samples per forward pass.
     device : str, torch.device or None, default=None
@@ -89,6 +93,7 @@ class BAIT(QueryStrategy):
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "oversample": [Interval(Real, 1, None, closed="left")],
         "components": [Interval(Integral, 1, None, closed="left"), None],
+        "rank": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
     }
 
     def __init__(
@@ -98,6 +103,7 @@ class BAIT(QueryStrategy):
         target: Any = "pool",
         oversample: float = 2.0,
         components: int | None = None,
+        rank: int | str | None = None,
         batch_size: int = 256,
         device: Any = None,
         random_state: Any = None,
@@ -106,6 +112,7 @@ class BAIT(QueryStrategy):
         self.target = target
         self.oversample = oversample
         self.components = components
+        self.rank = rank
         self.batch_size = batch_size
         self.device = device
         self.random_state = random_state
@@ -129,8 +136,11 @@ class BAIT(QueryStrategy):
         def probabilities() -> np.ndarray:
             return head.logits[: len(pool)].to("cpu", torch.float64).softmax(1).numpy()
 
+        kept, rank = {}, None
+        if self.rank is not None:
+            rank, kept["rank"] = choose_rank(head.logits[: len(pool)], self.rank)
         picks = greedy_fisher(
-            last_layer_factors(head.logits, head.inputs, bias=head.bias),
+            last_layer_factors(head.logits, head.inputs, bias=head.bias, rank=rank),
             n_instances,
             candidates=parts.at_candidates,
             labelled=parts.at_labelled,
@@ -139,5 +149,6 @@ class BAIT(QueryStrategy):
             oversample=self.oversample,
             components=self.components,
         )
-        kept = {} if self.components is None else {"components": picks.kept}
+        if self.components is not None:
+            kept["components"] = picks.kept
         return Selection(picks.indices, None, picks.gains, kept)
