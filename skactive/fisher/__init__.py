@@ -1,5 +1,6 @@
 """Fisher information of samples, and batches chosen by it: torch modules in, positions out."""
 
+from skactive.fisher._block_factors import BlockFactors
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._diagonal import diagonal_fisher
 from skactive.fisher._factors import FisherFactors
@@ -14,6 +15,7 @@ from skactive.fisher._rank import choose_rank
 from skactive.fisher._target import target_weights
 
 __all__ = [
+    "BlockFactors",
     "DenseFactors",
     "FisherFactors",
     "FisherPicks",
