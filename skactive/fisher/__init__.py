@@ -1,5 +1,6 @@
 """Fisher information of samples, and batches chosen by it: torch modules in, positions out."""
 
+from skactive.fisher._block_factors import BlockFactors
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._diagonal import diagonal_fisher
 from skactive.fisher._factors import FisherFactors
@@ -10,13 +11,16 @@ from skactive.fisher._head_factors import head_factors, last_layer_factors
 from skactive.fisher._in_blocks import greedy_fisher_in_blocks
 from skactive.fisher._kronecker import KroneckerFactors
 from skactive.fisher._mask import parameter_mask
+from skactive.fisher._rank import choose_rank
 from skactive.fisher._target import target_weights
 
 __all__ = [
+    "BlockFactors",
     "DenseFactors",
     "FisherFactors",
     "FisherPicks",
     "KroneckerFactors",
+    "choose_rank",
     "diagonal_fisher",
     "fisher_factors",
     "greedy_fisher",

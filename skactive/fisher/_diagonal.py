@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
@@ -13,6 +14,7 @@ from skactive._batches import map_batches, n_rows
 from skactive._device import unwrap
 from skactive._rng import generator
 from skactive._validation import check_count, invalid
+from skactive.fisher._rank import check_rank, rows_of
 from skactive.gradients.engine import (
     Geometry,
     Network,
@@ -24,7 +26,6 @@ from skactive.gradients.engine import (
     general_gradients,
     lend_network,
     make_plan,
-    reduced_rows,
     trainable_parameters,
 )
 
@@ -40,6 +41,7 @@ def diagonal_fisher(
     X: Any,
     *,
     labels: str | int = "all",
+    rank: int | None = None,
     batch_size: int = 256,
     device: str | torch.device | None = None,
     random_state: Any = None,
@@ -60,6 +62,9 @@ def diagonal_fisher(
         The samples. Floats are cast to the module's type, integers passed as they are.
     labels : "all" or int, default="all"
         Sum over all C classes, or over this number of labels drawn per sample.
+    rank : int or None, default=None
+        r: take the diagonal of the information that the top r eigenvectors of diag(p) − p pᵀ keep,
+        see `choose_rank`, by r backward passes. Only where labels="all". None is all.
     batch_size : int, default=256
         Samples per batch.
     device : str, torch.device or None, default=None
@@ -93,10 +98,20 @@ def diagonal_fisher(
     """
     owner = "diagonal_fisher"
     batch_size = check_count("batch_size", owner, batch_size)
+    rank = check_rank(rank, owner)
+    every = isinstance(labels, str) and labels == "all"
+    if rank is not None and not every:
+        remedy = "Both save backward passes: take one of the two."
+        raise invalid("rank", owner, "None where labels are drawn", rank, remedy)
     names = {name: p.numel() for name, p in trainable_parameters(unwrap(module), owner).items()}
     with lend_network(module, X, device, owner) as network:
-        every = isinstance(labels, str) and labels == "all"
         draws = None if every else _draws(labels, n_rows(X), random_state).to(network.device)
+
+        def rows_from(logits: Tensor, start: int) -> Tensor:
+            if draws is None:
+                return rows_of(logits, rank)
+            return _drawn_rows(logits, draws[start : start + len(logits)])
+
         plan = make_plan(network, X, names, _square_taker, _squares)
         precise = torch.float32 if network.device.type == "mps" else torch.float64
         sums = {
@@ -109,8 +124,11 @@ def diagonal_fisher(
             def add(block: Any, start: int) -> dict[str, Tensor]:
                 nonlocal step
                 X = network.inputs(block)
-                drawn = None if draws is None else draws[start : start + len(X)]
-                sums, step = _block_sums(network, plan, tape, X, drawn, step)
+
+                def rows_at(logits: Tensor, at: int) -> Tensor:
+                    return rows_from(logits, start + at)
+
+                sums, step = _block_sums(network, plan, tape, X, rows_at, step)
                 return sums
 
             for _, block_sums in map_batches(add, X, batch_size):
@@ -146,7 +164,12 @@ def _drawn_rows(logits: Tensor, draws: Tensor) -> Tensor:
 
 
 def _block_sums(
-    network: Network, plan: Plan, tape: Tape, X: Tensor, draws: Tensor | None, step: int
+    network: Network,
+    plan: Plan,
+    tape: Tape,
+    X: Tensor,
+    rows_from: Callable[[Tensor, int], Tensor],
+    step: int,
 ) -> tuple[dict[str, Tensor], int]:
     """Σ over a batch of Σ_c p_c (∂_j log p_c)², by parameter; and the size of the next chunk."""
     sums: dict[str, Tensor] = {}
@@ -164,11 +187,7 @@ def _block_sums(
                 network.check_alone(first, logits)
             else:
                 network.check_finite(logits)
-            rows = (
-                reduced_rows(logits)
-                if draws is None
-                else _drawn_rows(logits, draws[start : start + len(some)])
-            )
+            rows = rows_from(logits, start)
             takers = [taker for taker in plan.takers.values() if isinstance(taker, SquareTaker)]
             held = sum(taker.held() for taker in takers) // len(some)
             for c in range(rows.shape[1]):

@@ -109,6 +109,13 @@ class FisherFactors(ABC):
             part.double()._add_gram(weight, total)
         return total
 
+    def information(self, weights: Tensor | None = None) -> Tensor:
+        """Return Σ_n weights[n] V[n]ᵀ V[n] in the form that a selection holds it in.
+
+        That is `gram`, but where factors stand for a part of it alone.
+        """
+        return self.gram(weights)
+
     def traces(self) -> Tensor:
         """Return tr(V[n]ᵀ V[n]), the sum of squares, of each sample: (N,), in float64."""
         total = torch.empty(len(self), dtype=torch.float64, device=self.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from skactive.fisher._dense import DenseFactors
 from skactive.fisher._factors import FisherFactors
 from skactive.fisher._kronecker import KroneckerFactors
 from skactive.fisher._mask import split_mask
+from skactive.fisher._rank import check_rank, rows_of
 from skactive.gradients.engine import (
     EntryTaker,
     Geometry,
@@ -30,7 +32,6 @@ from skactive.gradients.engine import (
     general_gradients,
     lend_network,
     make_plan,
-    reduced_rows,
     trainable_parameters,
 )
 
@@ -41,6 +42,7 @@ def fisher_factors(
     mask: Any,
     *,
     weighting: str = "probability",
+    rank: int | None = None,
     batch_size: int = 256,
     device: str | torch.device | None = None,
 ) -> FisherFactors:
@@ -65,6 +67,9 @@ def fisher_factors(
         Whether row c carries √p_c, as the formula has it, or not, as the published code. "reduced"
         gives C − 1 other rows, of the same V(x)ᵀ V(x) as "probability", whose C rows depend on each
         other: all that a selection needs, with one backward pass fewer.
+    rank : int or None, default=None
+        r: the rows of the top r eigenvectors of diag(p) − p pᵀ, which keep the most of V(x)ᵀ V(x)
+        in r rows and as many backward passes, see `choose_rank`. Not with "uniform". None is all.
     batch_size : int, default=256
         Samples per batch.
     device : str, torch.device or None, default=None
@@ -74,8 +79,8 @@ def fisher_factors(
     Returns
     -------
     FisherFactors
-        V, (N, C, k) or (N, C − 1, k), in the order of the mask: with `matmul`, `rows`, `gram`,
-        `quadratic` and `dense`.
+        V, (N, C, k), (N, C − 1, k) or (N, r, k), in the order of the mask: with `matmul`, `rows`,
+        `gram`, `quadratic` and `dense`.
 
     Raises
     ------
@@ -104,6 +109,10 @@ def fisher_factors(
     batch_size = check_count("batch_size", owner, batch_size)
     if weighting not in ("probability", "uniform", "reduced"):
         raise invalid("weighting", owner, "'probability', 'uniform' or 'reduced'", weighting)
+    rank = check_rank(rank, owner)
+    if rank is not None and weighting == "uniform":
+        remedy = "The rank is that of diag(p) − p pᵀ: take another weighting."
+        raise invalid("rank", owner, "None where weighting='uniform'", rank, remedy)
     wanted, columns = split_mask(mask, trainable_parameters(unwrap(module), owner), owner)
     with lend_network(module, X, device, owner) as network:
         wanted = {name: positions.to(network.device) for name, positions in wanted.items()}
@@ -115,6 +124,11 @@ def fisher_factors(
         def entries(name: str, gradient: Tensor) -> Tensor:
             return gradient[wanted[name]]
 
+        def rows_from(logits: Tensor) -> Tensor:
+            if rank is not None or weighting == "reduced":
+                return rows_of(logits, rank)
+            return class_rows(logits, weighting)
+
         plan = make_plan(network, X, wanted, taker, entries)
         layout = _lay_out(plan, columns)
         stored: dict[str, Tensor] = {}
@@ -122,7 +136,7 @@ def fisher_factors(
 
             def compute(block: Any, start: int) -> dict[str, Tensor]:
                 X = network.inputs(block)
-                return _batch(network, plan, layout, tape, X, weighting, entries)
+                return _batch(network, plan, layout, tape, X, rows_from, entries)
 
             for block, batch in map_batches(compute, X, batch_size):
                 for key, values in batch.items():
@@ -192,14 +206,14 @@ def _batch(
     layout: _Layout,
     tape: Tape,
     X: Tensor,
-    weighting: str,
+    rows_from: Callable[[Tensor], Tensor],
     entries: Reduce,
 ) -> dict[str, Tensor]:
     """Compute what is stored of a batch: "dense" (n, C, k'), and a left and right per layer."""
     try:
         logits = tape.forward(X)
         network.check_alone(X[:1], logits)
-        rows = reduced_rows(logits) if weighting == "reduced" else class_rows(logits, weighting)
+        rows = rows_from(logits)
         n, C, _ = rows.shape
         dense = rows.new_empty(n, C, layout.size)
         batch = {"dense": dense}

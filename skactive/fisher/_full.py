@@ -50,7 +50,7 @@ class FullCurvature(Curvature):
         if labelled is not None:
             M = labelled.div_(n_L + n)
             M.diagonal().add_(regularization)
-            self.W = torch.cholesky_inverse(_cholesky(M))
+            self.W = inverse(M)
         else:
             self.W = torch.eye(len(I_T), dtype=torch.float64, device=I_T.device) / regularization
         self._I_T = I_T
@@ -136,14 +136,24 @@ class FullCurvature(Curvature):
 def _cholesky(M: Tensor) -> Tensor:
     L, failed = torch.linalg.cholesky_ex(M)
     if bool(failed) or not bool(torch.isfinite(L).all()):
-        raise invalid(
-            "regularization",
-            "greedy_fisher",
-            "large enough, against the squares of the factors, for M to be inverted in float64",
-            Description("one too small"),
-            "Raise it, or scale the factors down.",
-        )
+        raise too_small()
     return L
+
+
+def inverse(M: Tensor) -> Tensor:
+    """Return M⁻¹ of a positive definite M, or raise."""
+    return torch.cholesky_inverse(_cholesky(M))
+
+
+def too_small() -> ValueError:
+    """Return the error for a λ with which M cannot be inverted."""
+    return invalid(
+        "regularization",
+        "greedy_fisher",
+        "large enough, against the squares of the factors, for M to be inverted in float64",
+        Description("one too small"),
+        "Raise it, or scale the factors down.",
+    )
 
 
 def _add_symmetric(M: Tensor, left: Tensor, right: Tensor) -> None:

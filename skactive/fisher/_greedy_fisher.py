@@ -15,7 +15,7 @@ from skactive.fisher._components import on_directions, share_kept, top_direction
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._factors import FisherFactors
 from skactive.fisher._fisher_picks import FisherPicks
-from skactive.fisher._full import FullCurvature
+from skactive.fisher._forms import check_whole, curvature_of
 from skactive.fisher._pick import pick
 from skactive.fisher._positions import (
     check_apart,
@@ -108,11 +108,12 @@ def greedy_fisher(
     w = _target(V, pool, labels, weights)
     whole = None
     if m is not None:
+        check_whole(V, "components", _OWNER)
         whole = _finite(weighted_trace(V, w), V)
         V = on_directions(V, top_directions([(V, w)], m))
-    I_T = _finite(V.gram(w), V)
-    of_labels = V.gram(_weights(V, labels)) if len(labels) else None
-    curvature = FullCurvature(I_T, of_labels, len(labels), n, float(regularization))
+    I_T = _finite(V.information(w), V)
+    of_labels = V.information(_weights(V, labels)) if len(labels) else None
+    curvature = curvature_of(V)(I_T, of_labels, len(labels), n, float(regularization))
     picks = pick(V, pool, curvature, n_picks, n)
     return picks if whole is None else replace(picks, kept=share_kept(I_T.trace(), whole))
 

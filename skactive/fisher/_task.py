@@ -20,6 +20,7 @@ from skactive.fisher._curvature import Curvature
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._factors import FisherFactors
 from skactive.fisher._fisher_picks import FisherPicks
+from skactive.fisher._forms import check_whole, curvature_of
 from skactive.fisher._full import FullCurvature
 from skactive.fisher._pick import pick
 
@@ -89,6 +90,7 @@ class Task:
     def _directions(self, parts: Sequence[tuple[np.ndarray, FisherFactors]], m: int) -> Tensor:
         weighted = [(V, self._weights_of(some)) for some, V in parts]
         for V, w in weighted:
+            check_whole(V, "components", "greedy_fisher_in_blocks")
             _check_finite(weighted_trace(V, w), V)
         return top_directions(weighted, m)
 
@@ -132,20 +134,20 @@ class Task:
     def _of_labels(self) -> Tensor | None:
         """Σ V(x)ᵀ V(x) over the labelled samples."""
         parts = ((self.factors_of(some), None) for some in _cut(self.labels, self.size))
-        return _total(parts) if len(self.labels) else None
+        return _total(parts)[0] if len(self.labels) else None
 
     def _start(
         self, blocks: Iterable[tuple[np.ndarray, FisherFactors]], of_labels: Tensor | None
     ) -> Curvature:
         """Begin with no pick, given all candidates, block by block, and their factors."""
         if self.weights is None:
-            I_T = _total((V, None) for _, V in blocks)
+            I_T, like = _total((V, None) for _, V in blocks)
             if of_labels is not None:
                 I_T += of_labels
             I_T.div_(len(self.pool) + len(self.labels))
         else:
-            I_T = _total(self._weighted(self.weights, blocks))
-        return FullCurvature(I_T, of_labels, len(self.labels), self.n, self.regularization)
+            I_T, like = _total(self._weighted(self.weights, blocks))
+        return curvature_of(like)(I_T, of_labels, len(self.labels), self.n, self.regularization)
 
     def _weighted(
         self, w: np.ndarray, blocks: Iterable[tuple[np.ndarray, FisherFactors]]
@@ -196,13 +198,16 @@ def _check_finite(information: Tensor, V: FisherFactors) -> None:
         )
 
 
-def _total(blocks: Iterable[tuple[FisherFactors, Tensor | None]]) -> Tensor:
-    """Σ w(x) V(x)ᵀ V(x) over the samples of some factors; no weights are 1 each."""
+def _total(
+    blocks: Iterable[tuple[FisherFactors, Tensor | None]],
+) -> tuple[Tensor, FisherFactors]:
+    """Σ w(x) V(x)ᵀ V(x) over the samples of some factors, and one of them; no weights are 1."""
     total: Tensor | None = None
     for V, weights in blocks:
-        gram = V.gram(weights)
-        _check_finite(gram, V)
-        total = gram if total is None else total.add_(gram)
-        del V, gram  # before the next ones are made
+        some = V.information(weights)
+        _check_finite(some, V)
+        total = some if total is None else total.add_(some)
+        like = V.take(slice(0, 1))
+        del V, some  # before the next ones are made
     assert total is not None
-    return total
+    return total, like

@@ -41,6 +41,30 @@ def class_rows(logits: Tensor, weighting: str = "probability") -> Tensor:
     return rows if weighting == "uniform" else p.sqrt()[:, :, None] * rows
 
 
+def class_roots(logits: Tensor) -> Tensor:
+    """Return √(p_c (1 − p_c)) of each class, the roots of the diagonal of diag(p) − p pᵀ.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (N, C)
+        The logits.
+
+    Returns
+    -------
+    torch.Tensor of shape (N, C)
+        The roots; where p rounds to 1, its 1 − p is the sum of the other probabilities.
+
+    Examples
+    --------
+    >>> import torch
+    >>> class_roots(torch.zeros(1, 2))
+    tensor([[0.5000, 0.5000]])
+    """
+    p = logits.log_softmax(1).exp()
+    others = (1 - p).scatter_(1, *_split_off_best(p))
+    return p.sqrt() * others.clamp_min(0).sqrt()
+
+
 def reduced_rows(logits: Tensor) -> Tensor:
     """Return C − 1 rows R with RᵀR = diag(p) − p pᵀ, which has that rank.
 

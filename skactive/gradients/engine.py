@@ -5,9 +5,10 @@ from skactive.gradients._geometry import Geometry
 from skactive.gradients._network import Network, lend_network
 from skactive.gradients._parameters import trainable_parameters
 from skactive.gradients._plan import Plan, Seen, make_plan
-from skactive.gradients._softmax import class_rows, reduced_rows
+from skactive.gradients._softmax import class_roots, class_rows, reduced_rows
 from skactive.gradients._takers import EntryTaker, OuterTaker, SquareTaker, Taker
 from skactive.gradients._tape import Tape
+from skactive.gradients._top_rows import spectrum, top_rows
 
 __all__ = [
     "EntryTaker",
@@ -20,10 +21,13 @@ __all__ = [
     "SquareTaker",
     "Taker",
     "Tape",
+    "class_roots",
     "class_rows",
     "general_gradients",
     "lend_network",
     "make_plan",
     "reduced_rows",
+    "spectrum",
+    "top_rows",
     "trainable_parameters",
 ]

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skactive._pool import pools_of
-from skactive.fisher import greedy_fisher, last_layer_factors
+from skactive._validation import invalid
+from skactive.fisher import choose_rank, greedy_fisher, last_layer_factors
 from skactive.gradients import head_inputs
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._progress import counted
@@ -46,6 +47,13 @@ class BAIT(QueryStrategy):
         Number of directions, the top eigenvectors of I_U, that the objective is restricted to,
         which makes a pick cheaper; the share of the trace on them is `kept["components"]` of the
         selection. None is all.
+    curvature : {"full", "blocks", "binary"}, default="full"
+        What is kept of I(x): all of it, the blocks p_c (1 − p_c) h hᵀ of each class with itself, or
+        q (1 − q) h hᵀ with q = max p, see Notes.
+    rank : int, "auto" or None, default=None
+        Number r of rows per sample in place of C − 1, those of the top eigenvectors of
+        diag(p) − p pᵀ; "auto" is the smallest that keeps 99 % of them, over the pool. The share
+        kept is `kept["rank"]` of the selection. None is all.
     batch_size : int, default=256
         Samples per forward pass.
     device : str, torch.device or None, default=None
@@ -63,12 +71,15 @@ class BAIT(QueryStrategy):
     balanced target asks for less of the majority; it does not beat `Margin` in general.
 
     With D the width of h, N·(C² + D) numbers are kept, and a few matrices of C·D × C·D in float64;
-    a pick costs O(N·C²·(C + D)). `Subsample(BAIT(), n=…)` bounds N. The published code leaves the
-    bias out, where h would be the layer's input alone.
+    a pick costs O(N·C²·(C + D)). For many classes `curvature="blocks"` takes O(N·(C + D) + C·D²)
+    numbers and O(N·C·D) per pick, and "binary" O(N·D + D²) and O(N·D), from less of I(x): nearly
+    the same objective is what they aim at, and not the same picks. `Subsample(BAIT(), n=…)` bounds
+    N. The published code leaves the bias out, where h would be the layer's input alone.
 
     References
     ----------
-    BAIT, arXiv 2106.09675, algorithm 1.
+    BAIT, arXiv 2106.09675, algorithm 1; blocks: Approx-FIRAL, arXiv 2409.07392; one block: arXiv
+    2404.08981.
 
     Examples
     --------
@@ -89,6 +100,8 @@ class BAIT(QueryStrategy):
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "oversample": [Interval(Real, 1, None, closed="left")],
         "components": [Interval(Integral, 1, None, closed="left"), None],
+        "curvature": [StrOptions({"full", "blocks", "binary"})],
+        "rank": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
     }
 
     def __init__(
@@ -98,6 +111,8 @@ class BAIT(QueryStrategy):
         target: Any = "pool",
         oversample: float = 2.0,
         components: int | None = None,
+        curvature: str = "full",
+        rank: int | str | None = None,
         batch_size: int = 256,
         device: Any = None,
         random_state: Any = None,
@@ -106,9 +121,21 @@ class BAIT(QueryStrategy):
         self.target = target
         self.oversample = oversample
         self.components = components
+        self.curvature = curvature
+        self.rank = rank
         self.batch_size = batch_size
         self.device = device
         self.random_state = random_state
+
+    def _check_form(self) -> None:
+        """Raise where two parameters would each leave out what the other keeps."""
+        if self.curvature == "full":
+            return
+        must = f"None where curvature={self.curvature!r}"
+        if self.rank is not None:
+            raise invalid("rank", self, must, self.rank, "Take one of the two.")
+        if self.components is not None and self.curvature == "blocks":
+            raise invalid("components", self, must, self.components, "Take one of the two.")
 
     def choose(
         self,
@@ -119,6 +146,7 @@ class BAIT(QueryStrategy):
         y_labelled: Any,
         X_target: Any = None,
     ) -> Selection:
+        self._check_form()
         network = PoolNetwork(estimator, self, self.device)
         pool, *labelled = pools_of(X_pool, X_labelled)
         network.check(pool)
@@ -129,8 +157,12 @@ class BAIT(QueryStrategy):
         def probabilities() -> np.ndarray:
             return head.logits[: len(pool)].to("cpu", torch.float64).softmax(1).numpy()
 
+        kept, rank = {}, None
+        if self.rank is not None:
+            rank, kept["rank"] = choose_rank(head.logits[: len(pool)], self.rank)
+        form: dict[str, Any] = {"curvature": self.curvature, "rank": rank}
         picks = greedy_fisher(
-            last_layer_factors(head.logits, head.inputs, bias=head.bias),
+            last_layer_factors(head.logits, head.inputs, bias=head.bias, **form),
             n_instances,
             candidates=parts.at_candidates,
             labelled=parts.at_labelled,
@@ -139,5 +171,6 @@ class BAIT(QueryStrategy):
             oversample=self.oversample,
             components=self.components,
         )
-        kept = {} if self.components is None else {"components": picks.kept}
+        if self.components is not None:
+            kept["components"] = picks.kept
         return Selection(picks.indices, None, picks.gains, kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,9 +13,10 @@ from torch import Tensor
 
 from skactive._pool import Pool, pools_of
 from skactive._rng import seed_sequence
-from skactive._validation import exact_share, on_behalf_of
+from skactive._validation import exact_share, invalid, on_behalf_of
 from skactive.fisher import (
     FisherFactors,
+    choose_rank,
     diagonal_fisher,
     fisher_factors,
     greedy_fisher_in_blocks,
@@ -79,6 +80,9 @@ class FisherMask(QueryStrategy):
     components : int or None, default=None
         Number of directions, the top eigenvectors of I_U, that the objective is restricted to, see
         `BAIT`. The selection then has one stage, whatever the memory. None is all k.
+    rank : int, "auto" or None, default=None
+        Number r of rows, and of backward passes, per sample in place of C − 1, also for d, see
+        `BAIT`. Not with weighting="uniform". "auto" costs a forward pass more. None is all.
     max_memory : float or None, default=None
         Bytes that the selection may take: 5C² + D + C·k' numbers per sample of the pool, with D
         the width of the last layer and k' the parameters of the mask outside of it, and six k×k
@@ -133,6 +137,7 @@ class FisherMask(QueryStrategy):
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "oversample": [Interval(Real, 1, None, closed="left")],
         "components": [Interval(Integral, 1, None, closed="left"), None],
+        "rank": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "max_memory": [Interval(Real, 0, None, closed="neither"), None],
         "progress": ["boolean"],
     }
@@ -152,6 +157,7 @@ class FisherMask(QueryStrategy):
         target: Any = "pool",
         oversample: float = 1.0,
         components: int | None = None,
+        rank: int | str | None = None,
         max_memory: float | None = None,
         batch_size: int = 256,
         device: Any = None,
@@ -170,6 +176,7 @@ class FisherMask(QueryStrategy):
         self.target = target
         self.oversample = oversample
         self.components = components
+        self.rank = rank
         self.max_memory = max_memory
         self.batch_size = batch_size
         self.device = device
@@ -221,6 +228,13 @@ class FisherMask(QueryStrategy):
         network.check(pool)
         return self._mask(network, pool, self._draws())
 
+    def _rank_of_diagonal(self, network: PoolNetwork, averaged: Pool) -> int | None:
+        if self.rank is None or self.diagonal_labels != "all":
+            return None
+        if self.rank != "auto":
+            return int(self.rank)
+        return choose_rank(network.log_probabilities(averaged, self.batch_size))[0]
+
     def _draws(self) -> list[np.random.Generator]:
         """One each for the subset, the diagonal's samples and labels, the mask, and the blocks."""
         return [np.random.default_rng(s) for s in seed_sequence(self.random_state, self).spawn(4)]
@@ -234,6 +248,9 @@ class FisherMask(QueryStrategy):
         y_labelled: Any,
         X_target: Any = None,
     ) -> Selection:
+        if self.rank is not None and self.weighting == "uniform":
+            must = "None where weighting='uniform', whose rows are no part of diag(p) − p pᵀ"
+            raise invalid("rank", self, must, self.rank, 'Leave out weighting="uniform".')
         network = PoolNetwork(estimator, self, self.device)
         pool, *labelled = pools_of(X_pool, X_labelled)
         network.check(pool)
@@ -243,10 +260,17 @@ class FisherMask(QueryStrategy):
         parts = Parts.of(pool.part(candidates), labelled, X_target)
         samples = network.samples(*parts.pools)
 
+        @cache
+        def log_p() -> np.ndarray:
+            return network.log_probabilities(parts.candidates, self.batch_size)
+
         def probabilities() -> np.ndarray:
-            return np.exp(network.log_probabilities(parts.candidates, self.batch_size))
+            return np.exp(log_p())
 
         weights = parts.weights(self, network.classes, probabilities)
+        kept, rank = {}, None
+        if self.rank is not None:
+            rank, kept["rank"] = choose_rank(log_p(), self.rank)
         rows = "reduced" if self.weighting == "probability" else self.weighting
 
         def factors_of(positions: np.ndarray) -> FisherFactors:
@@ -259,6 +283,7 @@ class FisherMask(QueryStrategy):
                     some,
                     mask,
                     weighting=rows,
+                    rank=rank,
                     batch_size=self.batch_size,
                 )
 
@@ -282,7 +307,8 @@ class FisherMask(QueryStrategy):
                 random_state=draws[3],
                 progress=picked,
             )
-        kept = {} if self.components is None else {"components": result.kept}
+        if self.components is not None:
+            kept["components"] = result.kept
         return Selection(candidates[result.indices], None, result.gains, kept)
 
     def _block_size(
@@ -318,6 +344,7 @@ class FisherMask(QueryStrategy):
                         module,
                         some,
                         labels=self.diagonal_labels,
+                        rank=self._rank_of_diagonal(network, pool.part(averaged)),
                         batch_size=self.batch_size,
                         random_state=draws[1],
                     )

@@ -9,7 +9,8 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from skactive import BAIT, CNNClassifier, FisherMask
-from skactive.fisher import greedy_fisher
+from skactive.fisher import choose_rank, greedy_fisher, last_layer_factors, target_weights
+from skactive.gradients import head_inputs
 from tests import oracles
 
 
@@ -76,6 +77,49 @@ def test_components_are_those_of_the_functions(fitted):
     assert BAIT().select(clf, X[12:], 6).kept == {}
 
 
+@pytest.mark.parametrize("rank", [1, "auto"])
+def test_rank_is_that_of_the_functions(fitted, rank):
+    clf, X = fitted
+    found = BAIT(rank=rank, components=3).select(clf, X[12:], 6, X_labelled=X[:12])
+    head = head_inputs(clf.module_, X)
+    r, kept = choose_rank(head.logits[12:], rank)
+    V = last_layer_factors(head.logits, head.inputs, rank=r)
+    assert V.shape[1] == r
+    expected = greedy_fisher(V, 6, labelled=np.arange(12), components=3, oversample=2.0)
+    np.testing.assert_array_equal(found.indices, expected.indices - 12)
+    assert found.kept == {
+        "rank": pytest.approx(kept),
+        "components": pytest.approx(expected.kept),
+    }
+    mask = FisherMask(mask="head", rank=rank, components=3, oversample=2.0)
+    again = mask.select(clf, X[12:], 6, X_labelled=X[:12])
+    np.testing.assert_array_equal(again.indices, found.indices)
+    assert again.kept == pytest.approx(found.kept)
+    all_rows = BAIT(rank=2).select(clf, X[12:], 6, X_labelled=X[:12])
+    exact = BAIT().select(clf, X[12:], 6, X_labelled=X[:12])
+    np.testing.assert_array_equal(all_rows.indices, exact.indices)
+    assert all_rows.kept == {"rank": pytest.approx(1)}
+
+
+@pytest.mark.parametrize("curvature", ["blocks", "binary"])
+def test_curvature_is_that_of_the_functions(fitted, curvature):
+    clf, X = fitted
+    head = head_inputs(clf.module_, X)
+    V = last_layer_factors(head.logits, head.inputs, curvature=curvature)
+    given = {"regularization": 0.1, "oversample": 1.5}
+    found = BAIT(curvature=curvature, **given).select(clf, X[12:], 6, X_labelled=X[:12])
+    expected = greedy_fisher(V, 6, labelled=np.arange(12), **given)
+    np.testing.assert_array_equal(found.indices, expected.indices - 12)
+    weights = np.zeros(60)
+    weights[:12] = target_weights(head.logits[:12].softmax(1))
+    balanced = BAIT(curvature=curvature, target="balanced", **given).select(clf, X[:12], 3)
+    expected = greedy_fisher(V, 3, candidates=np.arange(12), weights=weights, **given)
+    np.testing.assert_array_equal(balanced.indices, expected)
+    by_ones = BAIT(curvature=curvature, batch_size=1, **given)
+    found_again = by_ones.select(clf, X[12:], 6, X_labelled=X[:12])
+    np.testing.assert_array_equal(found.indices, found_again.indices)
+
+
 def test_no_backward_pass(fitted, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a backward pass")
@@ -109,6 +153,11 @@ def test_a_pipeline_and_a_net_of_probabilities():
     ("params", "match"),
     [
         ({"oversample": 0.5}, "'oversample' parameter of BAIT"),
+        ({"curvature": "half"}, "'curvature' parameter of BAIT"),
+        ({"curvature": "blocks", "rank": 2}, "'rank' parameter of BAIT.*curvature='blocks'"),
+        ({"curvature": "binary", "rank": 2}, "'rank' parameter of BAIT.*curvature='binary'"),
+        ({"curvature": "blocks", "components": 2}, "'components' parameter of BAIT.*blocks"),
+        ({"rank": "most"}, "'rank' parameter of BAIT"),
         ({"components": 0}, "'components' parameter of BAIT"),
         ({"regularization": 0}, "'regularization' parameter of BAIT"),
     ],

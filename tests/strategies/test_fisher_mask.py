@@ -12,7 +12,13 @@ from torch import nn
 
 from skactive import BAIT, CNNClassifier, FisherMask
 from skactive.exceptions import TwoStageWarning, UnsupportedEstimatorError
-from skactive.fisher import diagonal_fisher, parameter_mask
+from skactive.fisher import (
+    choose_rank,
+    diagonal_fisher,
+    fisher_factors,
+    greedy_fisher,
+    parameter_mask,
+)
 from skactive.gradients import find_head
 from tests import oracles
 
@@ -223,6 +229,32 @@ def test_two_stages_where_the_factors_do_not_fit(fitted, monkeypatch):
     with pytest.warns(TwoStageWarning):
         again = strategy.select(clf, X, 6, X_labelled=X[:12])
     np.testing.assert_array_equal(found.indices, again.indices)
+
+
+@pytest.mark.parametrize("rank", [1, "auto"])
+def test_rank_of_mask_and_factors(fitted, rank):
+    clf, X, _ = fitted
+    pool = X[12:]
+    strategy = FisherMask(n_parameters=60, rank=rank, random_state=0)
+    found = strategy.select(clf, pool, 6, X_labelled=X[:12])
+    with torch.no_grad():
+        r, kept = choose_rank(clf.module_(tensors(clf, pool)), rank)
+    diagonal = diagonal_fisher(clf.module_, pool, rank=r)
+    mask = parameter_mask(
+        diagonal, clf.module_, n_parameters=60, head=find_head(clf.module_, pool[:2])
+    )
+    np.testing.assert_array_equal(strategy.choose_mask(clf, pool), mask)
+    V = fisher_factors(clf.module_, np.concatenate([pool, X[:12]]), mask, rank=r)
+    assert V.shape == (60, r, 60)
+    expected = greedy_fisher(V, 6, labelled=np.arange(48, 60))
+    np.testing.assert_array_equal(found.indices, expected)
+    assert found.kept == {"rank": pytest.approx(kept)}
+
+
+def test_rank_does_not_go_with_uniform_weighting(fitted):
+    clf, X, _ = fitted
+    with pytest.raises(ValueError, match="'rank' parameter of FisherMask.*weighting='uniform'"):
+        FisherMask(rank=1, weighting="uniform").select(clf, X, 2)
 
 
 def test_components_in_one_stage_whatever_the_memory(fitted, monkeypatch):

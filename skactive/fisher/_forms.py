@@ -1,0 +1,30 @@
+"""Which form the information of a batch takes, by the factors that it is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from skactive._validation import Description, invalid
+from skactive.fisher._block_factors import BlockFactors
+from skactive.fisher._blocks import BlockCurvature
+from skactive.fisher._curvature import Curvature
+from skactive.fisher._factors import FisherFactors
+from skactive.fisher._full import FullCurvature
+
+# Takes I_T, the labelled samples' information or None, their number, that of picks, and λ.
+Start = Callable[[Tensor, Tensor | None, int, int, float], Curvature]
+
+
+def curvature_of(V: FisherFactors) -> Start:
+    """Return what begins a selection from factors of this kind, given their `information`."""
+    return BlockCurvature if isinstance(V, BlockFactors) else FullCurvature
+
+
+def check_whole(V: FisherFactors, parameter: str, owner: object) -> None:
+    """Raise where factors are in blocks, which have no directions between them."""
+    if curvature_of(V) is not FullCurvature:
+        must = "None with factors in blocks"
+        remedy = "Blocks save what it saves; take one of the two."
+        raise invalid(parameter, owner, must, Description("a number of directions"), remedy)
