@@ -26,8 +26,8 @@ from tests.test_common import (
     Tiny,
     classifier,
     fitted_once,
-    tiny_images,
     select,
+    tiny_images,
 )
 
 FEW, MANY, BATCH = 8, 28, 4
