@@ -96,8 +96,8 @@ def _round(rows: Rows, nearest: Tensor, size: int, n: int) -> tuple[list[int], l
     if not len(inside):  # more samples share the largest distance than were looked at
         alike = (nearest == top.values[-1]).nonzero().flatten()
         if bound == 0.0:  # all that is left are copies of centers, and stay so
-            left = alike[:n].tolist()
-            return left, [0.0] * len(left)
+            copies = alike[:n].tolist()
+            return copies, [0.0] * len(copies)
         return [int(alike[0])], [max(bound, 0.0) ** 0.5]
     few = rows.take(inside)
     between = few.squared_distances(few).cpu().double().numpy()
