@@ -138,7 +138,7 @@ VARIANTS = {  # a strategy, and the network that it reads
         "MLP",
     ),
     "TypiClust, not normalized": (ska.TypiClust(normalize=False, random_state=1), "CNN"),
-    "VariationRatio, votes": (ska.VariationRatio(voting="hard"), "committee"),
+    "VariationRatio, votes": (ska.VariationRatio(voting="hard", random_state=1), "committee"),
     "VariationRatio, votes of passes": (
         ska.VariationRatio(voting="hard", n_passes=20, random_state=1),
         "MLP",

@@ -26,8 +26,8 @@ from tests.test_common import (
     Tiny,
     classifier,
     fitted_once,
-    images,
     select,
+    tiny_images,
 )
 
 FEW, MANY, BATCH = 8, 28, 4
@@ -183,7 +183,7 @@ def test_strategies(cls):
     moved = copy.deepcopy(fitted)
 
     def run(n):
-        pool = images(n, seed=1)[0]
+        pool = tiny_images(n, seed=1)[0]
         expected = select(cls, fitted, pool=pool)
         with pretended() as device:
             moved.module_.to("meta")
@@ -202,7 +202,7 @@ def test_strategies(cls):
 
 def test_prediction():
     clf = copy.deepcopy(fitted_once(CNNClassifier))
-    X = images(600)[0]
+    X = tiny_images(600)[0]
     expected = clf.predict_proba(X)
     with pretended() as device:
         clf.module_.to("meta")
@@ -222,7 +222,7 @@ def test_prediction():
 )
 def test_training_waits_once_per_epoch(kind, params):
     def run(n):
-        X, y = images(n)
+        X, y = tiny_images(n)
         params_ = {"max_epochs": 2, "batch_size": BATCH, "random_state": 0, **params}
         expected = kind(Tiny, device="cpu", **params_).fit(X, y).module_.state_dict()
         with (

@@ -11,6 +11,7 @@ from torch import Tensor
 from skactive._batches import as_tensor
 from skactive._rng import seed_sequence
 from skactive._validation import check_count, invalid
+from skactive.selection._equal_rows import first_equal
 from skactive.selection._picks import Picks
 
 _OWNER = "batch_bald"
@@ -92,6 +93,7 @@ def batch_bald(
     conditional = _conditional_entropies(log_p)
     equal = 64 * torch.finfo(log_p.dtype).eps
     bounds = torch.full_like(conditional, torch.inf)
+    first = first_equal(log_p)  # copies add what the first of them does
     picked: list[int] = []
     gains: list[float] = []
     configurations: Configurations | Draws = Configurations.of_nothing(log_p)
@@ -100,7 +102,11 @@ def batch_bald(
         seen, step, best = 0, N if not picked else _FIRST, -torch.inf
         while seen < N - len(picked) and float(bounds[order[seen]]) >= best - equal:
             some = order[seen : min(seen + step, N - len(picked))]
-            bounds[some] = configurations.entropies(log_p, some) - conditional[some]
+            different, which = first[some].unique(return_inverse=True)
+            if len(different) == len(some):
+                different, which = some, slice(None)
+            added = configurations.entropies(log_p, different) - conditional[different]
+            bounds[some] = added[which]
             best = max(best, float(bounds[some].max()))
             seen, step = seen + len(some), 2 * step
         looked_at = order[:seen]

@@ -94,8 +94,11 @@ def _round(rows: Rows, nearest: Tensor, size: int, n: int) -> tuple[list[int], l
     farthest, bound = top.values.cpu().double().numpy(), float(top.values[-1])
     inside = np.sort(top.indices.cpu().numpy()[farthest > bound])
     if not len(inside):  # more samples share the largest distance than were looked at
-        first = int((nearest == top.values[-1]).nonzero()[0])
-        return [first], [max(bound, 0.0) ** 0.5]
+        alike = (nearest == top.values[-1]).nonzero().flatten()
+        if bound == 0.0:  # all that is left are copies of centers, and stay so
+            copies = alike[:n].tolist()
+            return copies, [0.0] * len(copies)
+        return [int(alike[0])], [max(bound, 0.0) ** 0.5]
     few = rows.take(inside)
     between = few.squared_distances(few).cpu().double().numpy()
     left = nearest[torch.as_tensor(inside, device=nearest.device)].cpu().double().numpy()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skactive._validation import check_count
+from skactive.selection._equal_rows import first_equal
 from skactive.selection._rows import as_matrix, blocks, centered
 
 _OWNER = "typicality"
@@ -51,7 +52,10 @@ def typicality(X: Any, *, n_neighbors: int = 20) -> np.ndarray | Tensor:
     values = as_matrix("X", X, _OWNER)
     k = min(check_count("n_neighbors", _OWNER, n_neighbors), len(values) - 1)
     found = torch.zeros_like(values[:, 0])
-    if k:
+    different, which, copies = first_equal(values).unique(return_inverse=True, return_counts=True)
+    if k and len(different) < len(values):
+        found = _of_counted(values[different], copies, k)[which]
+    elif k:
         rows = centered(values)
         for block in blocks(len(rows), max(len(rows), k * values.shape[1])):
             distances = rows.take(block).squared_distances(rows)
@@ -60,3 +64,18 @@ def typicality(X: Any, *, n_neighbors: int = 20) -> np.ndarray | Tensor:
             near = distances.topk(k, dim=1, largest=False).values
             found[block] = near.sqrt_().mean(1).reciprocal_()
     return found if isinstance(X, Tensor) else found.numpy()
+
+
+def _of_counted(values: Tensor, copies: Tensor, k: int) -> Tensor:
+    """Return the typicality of different rows, of each of which there are so many copies."""
+    rows = centered(values)
+    found = torch.zeros_like(values[:, 0])
+    for block in blocks(len(rows), max(len(rows), (k + 1) * values.shape[1])):
+        distances = rows.take(block).squared_distances(rows)
+        itself = torch.arange(block.start, block.stop, device=values.device)[:, None]
+        near = distances.topk(min(k + 1, len(rows)), dim=1, largest=False)
+        there = copies[near.indices] - (near.indices == itself).long()
+        earlier = there.cumsum(1) - there
+        taken = torch.minimum(there, (k - earlier).clamp_min(0))
+        found[block] = ((near.values.sqrt() * taken).sum(1) / k).reciprocal()
+    return found

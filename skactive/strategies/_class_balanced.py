@@ -10,11 +10,11 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._pool import Pool
 from skactive._validation import invalid
-from skactive.selection import top_n
 from skactive.strategies.base._compositions import seeded
 from skactive.strategies.base._networks import check_two_classes
 from skactive.strategies.base._probabilities import average_log_probabilities
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.strategies.base._ranking import highest
 
 
 class ClassBalanced(QueryStrategy):
@@ -42,8 +42,8 @@ class ClassBalanced(QueryStrategy):
     device : str, torch.device or None, default=None
         Where to compute these; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
-        Seeds the strategy in place of its own `random_state`, and breaks exact ties at random; None
-        leaves the strategy its own, and breaks ties by position.
+        Seeds the strategy in place of its own `random_state`, and breaks exact ties; None leaves
+        the strategy its own, and breaks ties afresh at each call.
 
     References
     ----------
@@ -100,5 +100,4 @@ class ClassBalanced(QueryStrategy):
         predicted = log_p.argmax(1)
         frequencies = np.bincount(predicted, minlength=log_p.shape[1]) / len(predicted)
         utilities = utilities / frequencies[predicted] ** self.strength
-        ties = None if self.random_state is None else draw
-        return Selection(top_n(utilities, n_instances, random_state=ties), utilities)
+        return highest(utilities, n_instances, draw)

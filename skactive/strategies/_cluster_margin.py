@@ -9,10 +9,11 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from skactive._rng import generator
-from skactive.selection import average_linkage, top_n
+from skactive.selection import average_linkage
 from skactive.strategies.base._embedded_predictions import EmbeddedPredictions
 from skactive.strategies.base._probabilities import split_off_best
 from skactive.strategies.base._query_strategy import Selection
+from skactive.strategies.base._ranking import highest
 
 
 class ClusterMargin(EmbeddedPredictions):
@@ -45,7 +46,7 @@ class ClusterMargin(EmbeddedPredictions):
         Where to compute; None is where the network is, or the embeddings come from. The linkage
         runs on the CPU.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the samples of each cluster.
+        Draws the samples of each cluster, and breaks exact ties of the margin.
 
     Notes
     -----
@@ -102,8 +103,9 @@ class ClusterMargin(EmbeddedPredictions):
         others, rest = split_off_best(pool.log_p)
         closeness = rest + others.max(1)
         n_candidates = min(len(pool), int(self.candidates * n_instances))
-        candidates = top_n(closeness, n_candidates)
         draw = generator(self.random_state, self)
+        (ties,) = draw.spawn(1)
+        candidates = highest(closeness, n_candidates, ties).indices
         picks = candidates[_in_turns(self._clusters(pool.rows)[candidates], draw)[:n_instances]]
         return Selection(picks, None, closeness[picks])
 

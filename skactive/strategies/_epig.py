@@ -10,9 +10,10 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._pool import Pool
 from skactive._rng import seed_sequence
-from skactive.selection import predictive_information, top_n
+from skactive.selection import predictive_information
 from skactive.strategies.base._monte_carlo import MonteCarloStrategy
 from skactive.strategies.base._query_strategy import Selection
+from skactive.strategies.base._ranking import highest
 from skactive.strategies.base._subset import some_positions
 
 
@@ -43,7 +44,7 @@ class EPIG(MonteCarloStrategy):
     device : str, torch.device or None, default=None
         Where to compute the predictions; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the masks and the targets; None draws afresh at each call.
+        Draws the masks and the targets, and breaks exact ties; None draws afresh at each call.
 
     Notes
     -----
@@ -94,7 +95,7 @@ class EPIG(MonteCarloStrategy):
         y_labelled: Any,
         X_target: Any = None,
     ) -> Selection:
-        masks, other = seed_sequence(self.random_state, self).spawn(2)
+        masks, other, ties = seed_sequence(self.random_state, self).spawn(3)
         pool = Pool.of(X_pool)
         target = pool if X_target is None else Pool.of(X_target, "X_target")
         some = some_positions(len(target), self.n_targets, np.random.default_rng(other))
@@ -111,4 +112,4 @@ class EPIG(MonteCarloStrategy):
         self._read(estimator, target.part(some), masks, keep)
         targets = np.concatenate(parts)
         self._read(estimator, pool, again, value)
-        return Selection(top_n(utilities, n_instances), utilities)
+        return highest(utilities, n_instances, np.random.default_rng(ties))

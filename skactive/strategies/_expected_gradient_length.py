@@ -28,7 +28,7 @@ class ExpectedGradientLength(GradientLengthStrategy):
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the subset, and breaks exact ties; with None these are broken by position.
+        Draws the subset, and breaks exact ties; None draws afresh at each call.
 
     References
     ----------

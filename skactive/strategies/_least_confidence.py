@@ -20,7 +20,7 @@ class LeastConfidence(ProbabilityStrategy):
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
-        Breaks exact ties at random; None breaks them by position.
+        Breaks exact ties; None breaks them afresh at each call.
 
     References
     ----------

@@ -30,7 +30,7 @@ class PowerBALD(MonteCarloUtility):
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the masks and the noise; None draws afresh at each call.
+        Draws the masks and the noise, and breaks exact ties; None draws afresh at each call.
 
     References
     ----------

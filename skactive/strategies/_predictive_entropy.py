@@ -25,7 +25,7 @@ class PredictiveEntropy(MonteCarloUtility):
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the masks; None draws afresh at each call.
+        Draws the masks, and breaks exact ties; None draws afresh at each call.
 
     References
     ----------

@@ -24,7 +24,7 @@ class VariationRatio(MonteCarloUtility):
     voting : {"soft", "hard"}, default="soft"
         What a draw's vote is: its probabilities, so that f = (1/T) Σ_t p_t, as the paper has it; or
         one vote for its most probable class, the lower one of equals, as the ratio was first
-        defined. Hard votes tie often, and ties go by position.
+        defined. Hard votes tie often; `random_state` breaks ties.
     n_passes : int, default=100
         T, at least 2. Has no effect with several estimators.
     batch_size : int, default=256
@@ -32,7 +32,7 @@ class VariationRatio(MonteCarloUtility):
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the masks; None draws afresh at each call.
+        Draws the masks, and breaks exact ties; None draws afresh at each call.
 
     References
     ----------

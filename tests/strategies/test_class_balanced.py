@@ -45,16 +45,6 @@ def test_samples_that_were_not_scored_stay_so():
     assert np.isnan(found.utilities).sum() == 5
 
 
-def test_ties_are_broken_by_position_or_by_the_seed():
-    same = np.repeat(P[:1], 30, axis=0)
-    assert ClassBalanced(Entropy()).select(Fixed(), same, 4).indices.tolist() == [0, 1, 2, 3]
-    picks = [
-        ClassBalanced(Entropy(), random_state=s).select(Fixed(), same, 4).indices.tolist()
-        for s in (0, 0, 1)
-    ]
-    assert picks[0] == picks[1] != picks[2]
-
-
 def test_strategies_that_it_cannot_weight():
     match = r"'strategy' .* a utility of at least 0, as Entropy does. Got PowerBALD.*Hybrid"
     with pytest.raises(ValueError, match=match):

@@ -64,13 +64,6 @@ def test_a_random_subset(seed):
         LearningLoss(subset=0).select(Known(), POOL)
 
 
-def test_ties_are_broken_by_position_or_by_the_seed():
-    even = np.zeros((40, 3))
-    assert LearningLoss().select(Known(), even, 5).indices.tolist() == [0, 1, 2, 3, 4]
-    picks = [LearningLoss(random_state=s).select(Known(), even, 5).indices for s in (0, 0, 1)]
-    assert picks[0].tolist() == picks[1].tolist() != picks[2].tolist()
-
-
 def test_pipelines_searches_and_learners(clf):
     expected = LearningLoss(subset=None).select(clf, POOL, 5).indices
     learner = ActiveLearner(clf, LearningLoss(subset=None))

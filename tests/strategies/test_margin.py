@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.special import log_softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skactive import Margin
 from tests.strategies import oracles
@@ -22,22 +21,3 @@ def test_orders_samples_the_network_is_certain_of():
     assert np.argsort(-utilities).tolist() == [1, 0, 2]
     expected = 2 * np.exp(logits[:, 1]) + np.exp(logits[:, 2])
     np.testing.assert_allclose(utilities, expected, rtol=1e-12)
-
-
-def test_ties_are_broken_by_position_or_by_the_seed():
-    class Even(ClassifierMixin, BaseEstimator):
-        classes_ = np.arange(2)
-
-        def fit(self, X, y):
-            return self
-
-        def __sklearn_is_fitted__(self):
-            return True
-
-        def predict_proba(self, X):
-            return np.full((len(X), 2), 0.5)
-
-    X = np.zeros((40, 3))
-    assert Margin().select(Even(), X, 5).indices.tolist() == [0, 1, 2, 3, 4]
-    picks = [Margin(random_state=s).select(Even(), X, 5).indices.tolist() for s in (0, 0, 1)]
-    assert picks[0] == picks[1] != picks[2]

@@ -24,7 +24,21 @@ def test_hard_votes():
     expected = np.array([(7 - count.most_common(1)[0][1]) / 7 for count in votes])
     found = VariationRatio(voting="hard").select(MEMBERS, P, 3)
     np.testing.assert_array_equal(found.utilities, expected)
-    assert found.indices.tolist() == np.argsort(-expected, kind="stable")[:3].tolist()
+    np.testing.assert_array_equal(expected[found.indices], np.sort(expected)[::-1][:3])
+
+
+def test_a_pool_sorted_by_class_gives_all_classes():
+    """Of 200 samples 160 have one vote of three against the rest; the pool is in class order."""
+    y = np.repeat(np.arange(10), 20)
+    votes = np.tile(y[:, None], 3)
+    against = np.arange(200) % 5 != 0
+    votes[against, 0] = (y[against] + 1) % 10
+    pool = np.eye(10)[votes]
+    found = VariationRatio(voting="hard", random_state=0).select(
+        [Fixed(t, range(10)) for t in range(3)], pool, 50
+    )
+    assert against[found.indices].all()
+    assert np.bincount(y[found.indices], minlength=10).min() >= 2
 
 
 def test_equal_classes_give_the_vote_to_the_lower():

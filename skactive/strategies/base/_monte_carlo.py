@@ -18,13 +18,13 @@ from skactive._pool import Pool
 from skactive._rng import seed_sequence
 from skactive._scoring import scoring
 from skactive._validation import Description, invalid, owner_name
-from skactive.selection import top_n
 from skactive.strategies.base._dropout import DropoutNetwork
 from skactive.strategies.base._learner import check_two_classes, members_of
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._probabilities import member_log_probabilities
 from skactive.strategies.base._progress import counted, progress_bar
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.strategies.base._ranking import highest
 
 # Samples that several estimators predict for before their predictions are compared.
 _AT_ONCE = 1024
@@ -125,7 +125,7 @@ class MonteCarloUtility(MonteCarloStrategy):
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
-        masks, other = seed_sequence(self.random_state, self).spawn(2)
+        masks, other, ties = seed_sequence(self.random_state, self).spawn(3)
         pool = Pool.of(X_pool)
         utilities = np.empty(len(pool))
 
@@ -134,7 +134,7 @@ class MonteCarloUtility(MonteCarloStrategy):
 
         self._read(estimator, pool, masks, use)
         ranked_by = self._final(utilities, np.random.default_rng(other))
-        return Selection(top_n(ranked_by, n_instances), ranked_by)
+        return highest(ranked_by, n_instances, np.random.default_rng(ties))
 
     @abstractmethod
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:

@@ -9,13 +9,14 @@ import numpy as np
 
 from skactive._device import resolve_device
 from skactive._pool import Pool
+from skactive._rng import generator
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
-from skactive.selection import top_n
 from skactive.strategies.base._distributions import check_probabilities
 from skactive.strategies.base._learner import check_two_classes, members_of, open_learner
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.strategies.base._ranking import highest
 
 
 class ProbabilityReader(QueryStrategy):
@@ -59,7 +60,7 @@ class ProbabilityStrategy(ProbabilityReader):
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is.
     random_state : int, RandomState, Generator or None, default=None
-        Breaks exact ties at random; None breaks them by position.
+        Breaks exact ties; None breaks them afresh at each call.
 
     Examples
     --------
@@ -79,7 +80,7 @@ class ProbabilityStrategy(ProbabilityReader):
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         utilities = self._utilities(self._read(estimator, X_pool))
-        return Selection(top_n(utilities, n_instances, random_state=self.random_state), utilities)
+        return highest(utilities, n_instances, generator(self.random_state, self))
 
     @abstractmethod
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:

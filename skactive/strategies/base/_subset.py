@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval
 from skactive._pool import Pool
 from skactive._rng import seed_sequence
 from skactive._validation import check_count
-from skactive.selection import top_n
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
+from skactive.strategies.base._ranking import highest
 
 
 class SubsetStrategy(QueryStrategy):
@@ -40,8 +40,7 @@ class SubsetStrategy(QueryStrategy):
         candidates = subset_positions(self, len(pool), n_instances, draw)
         utilities = np.full(len(pool), np.nan)
         utilities[candidates] = self._scores(estimator, pool, pool.part(candidates))
-        seeded = None if self.random_state is None else ties
-        return Selection(top_n(utilities, n_instances, random_state=seeded), utilities)
+        return highest(utilities, n_instances, ties)
 
     @abstractmethod
     def _scores(self, estimator: Any, pool: Pool, candidates: Pool) -> np.ndarray:
