@@ -188,6 +188,7 @@ def test_all_lists_what_there_is():
     assert skactive.__all__ == [
         "CNNClassifier",
         "Embedder",
+        "ImageCache",
         "ImageReader",
         "LPLClassifier",
         *sorted(public),
