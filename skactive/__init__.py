@@ -22,10 +22,17 @@ if TYPE_CHECKING:
     from skactive import selection as selection
     from skactive import stopping as stopping
     from skactive import testing as testing
-    from skactive.estimators import CNNClassifier, Embedder, ImageReader, LPLClassifier
+    from skactive.estimators import CNNClassifier, Embedder, ImageCache, ImageReader, LPLClassifier
     from skactive.strategies import *
 
-__all__ = ["CNNClassifier", "Embedder", "ImageReader", "LPLClassifier", *strategies.__all__]
+__all__ = [
+    "CNNClassifier",
+    "Embedder",
+    "ImageCache",
+    "ImageReader",
+    "LPLClassifier",
+    *strategies.__all__,
+]
 __version__ = "0.1.0.dev0"
 
 if not TYPE_CHECKING:  # type checkers would think that this finds misspelt names too

@@ -66,6 +66,20 @@ def test_lplgrad_ablation(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "lplgrad.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
+def test_features_without_labels(monkeypatch, capsys):
+    (example,) = [path for path in EXAMPLES if path.name == "features_without_labels.py"]
+    monkeypatch.setenv("SKACTIVE_SMOKE", "1")
+    monkeypatch.setattr("sys.argv", [str(example)])
+    scope = runpy.run_path(str(example), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("regression on features", "regression on pixels", "small_cnn from scratch"):
+        assert sum(f"{name} " in line for line in lines) == 3
+    a = scope["torch"].randn(4, 8)
+    same, other = (scope["contrastive_loss"](a, b) for b in (a, -a))
+    assert same < other
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_readme_and_the_example_agree(path):
     readme = (path.parent.parent / "README.md").read_text(encoding="utf-8")

@@ -100,6 +100,7 @@ def run_study(arguments: argparse.Namespace) -> int:
         data.X_test,
         data.y_test,
     )
+    settings["embeddings"] = data.embeddings
     try:
         check_experiment(*experiment, **settings)
     except InvalidParameterError as error:
@@ -124,7 +125,7 @@ def _placed(error: InvalidParameterError, arguments: argparse.Namespace) -> Inva
     field = error.parameter if error.owner == "run_experiment" else ""
     if getattr(arguments, _OPTIONS.get(field, field), None) is not None:
         return placed("command line", "--", error, _OPTIONS)
-    if field in {"X", "y", "X_test", "y_test", "dataset"}:
+    if field in {"X", "y", "X_test", "y_test", "dataset", "embeddings"}:
         return within(arguments.config, "dataset", error)
     return placed(arguments.config, "experiment.", error)
 

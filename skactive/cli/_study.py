@@ -16,7 +16,7 @@ from sklearn.metrics import get_scorer_names
 
 from skactive import datasets, estimators, strategies
 from skactive._batches import n_rows, take_rows
-from skactive._validation import InvalidParameterError
+from skactive._validation import Description, InvalidParameterError
 from skactive.cli._arguments import DATASETS, load_dataset
 from skactive.cli._section import Section
 from skactive.cli._words import placed, within
@@ -246,11 +246,12 @@ def _data(section: Section) -> tuple[Bunch, str]:
         "download": section.take("download", bool, "true or false", False),
     }
     label = section.take("label", str, "what the results call the data", name)
+    file = section.take("embeddings", str, "a .npy file with a row for each training image", None)
     pool = section.take("pool", int, "a number of training images", None)
     counts = section.take("counts", dict, "a table of class to number of images", None)
     test = section.take("test", int, "a number of test images", None)
     seed = section.count("seed", 0, 0)
-    known = ["name", *where, "label", "pool", "counts", "test", "seed"]
+    known = ["name", *where, "label", "embeddings", "pool", "counts", "test", "seed"]
     section.done(known)
     if pool is not None and counts is not None:
         raise section.fault("pool", "left out where there are counts", pool)
@@ -259,16 +260,34 @@ def _data(section: Section) -> tuple[Bunch, str]:
     except InvalidParameterError as error:
         raise placed(section.file, "dataset.", error) from None
     X, y, X_test, y_test = data.X_train, data.y_train, data.X_test, data.y_test
+    embeddings = None if file is None else _embeddings(section, file, len(y))
+    rows = np.arange(len(y))
     if counts is not None:
-        X, y = _imbalanced(section, X, y, counts, seed)
+        rows, y = _imbalanced(section, rows, y, counts, seed)
         kept = np.isin(y_test, y)  # what the pool has nothing of, nobody can learn
         X_test, y_test = X_test[kept], y_test[kept]
     if pool is not None:
-        X, y = _some(section, "pool", X, y, pool, seed)
+        rows, y = _some(section, "pool", rows, y, pool, seed)
     if test is not None:
         X_test, y_test = _some(section, "test", X_test, y_test, test, seed)
+    if counts is not None or pool is not None:
+        X, embeddings = X[rows], None if embeddings is None else embeddings[rows]
     cut = {"X_train": X, "y_train": y, "X_test": X_test, "y_test": y_test}
-    return type(data)(**{**data, **cut}), label
+    return type(data)(**{**data, **cut, "embeddings": embeddings}), label
+
+
+def _embeddings(section: Section, file: str, n: int) -> np.ndarray:
+    """Read features of the training images, as the data set has them before it is cut."""
+    must = f"a .npy file of numbers of shape ({n}, D), a row for each training image"
+    try:
+        found = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        remedy = "Write it with numpy.save(file, Embedder(...).transform(X_train))."
+        raise section.fault("embeddings", must, file, remedy) from None
+    if not isinstance(found, np.ndarray) or found.ndim != 2 or len(found) != n:
+        shape = Description(f"{file!r}, of shape {getattr(found, 'shape', None)}")
+        raise section.fault("embeddings", must, shape, "Embed all of them, in their order.")
+    return found
 
 
 def _imbalanced(
@@ -311,7 +330,7 @@ def try_out(study: Study, file: Path) -> None:
         If a network cannot be trained, or a strategy cannot choose; the message names it.
     """
     data = study.data
-    n = n_rows(data.X_train)
+    n, rows = n_rows(data.X_train), data.embeddings
     few = np.linspace(0, n - 1, min(n, _TRIAL_LABELS + _TRIAL_POOL)).round().astype(int)
     X, y = take_rows(data.X_train, few), data.y_train[few]
     test = np.flatnonzero(np.isin(data.y_test, y))[:_TRIAL_POOL]
@@ -333,6 +352,7 @@ def try_out(study: Study, file: Path) -> None:
                     y,
                     take_rows(data.X_test, test),
                     data.y_test[test],
+                    embeddings=None if rows is None else rows[few],
                     n_instances=n_instances,
                     **common,
                 )

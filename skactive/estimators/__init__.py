@@ -3,7 +3,15 @@
 from skactive.estimators._callbacks import StopAtTrainAccuracy
 from skactive.estimators._cnn_classifier import CNNClassifier
 from skactive.estimators._embedder import Embedder
+from skactive.estimators._image_cache import ImageCache
 from skactive.estimators._image_reader import ImageReader
 from skactive.estimators._lpl_classifier import LPLClassifier
 
-__all__ = ["CNNClassifier", "Embedder", "ImageReader", "LPLClassifier", "StopAtTrainAccuracy"]
+__all__ = [
+    "CNNClassifier",
+    "Embedder",
+    "ImageCache",
+    "ImageReader",
+    "LPLClassifier",
+    "StopAtTrainAccuracy",
+]

@@ -57,8 +57,8 @@ class FileImages(NDArrayOperatorsMixin):
 
     def __init__(
         self,
-        read: Callable[[list[str]], np.ndarray],
-        paths: Sequence[str],
+        read: Callable[[list[Any]], np.ndarray],
+        paths: Sequence[Any],
         shape: tuple[int, ...],
     ) -> None:
         self._read = read

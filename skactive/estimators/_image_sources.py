@@ -7,11 +7,10 @@ import io
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Container, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -21,6 +20,7 @@ from skactive._pool import Pool
 from skactive._validation import Description, invalid, owner_name
 from skactive.estimators._file_table import FileTable
 from skactive.estimators._inputs import infer_format
+from skactive.estimators._load_files import Loaded, load_files
 from skactive.estimators._preprocessing import Preprocessing
 from skactive.estimators._read_image import read_image
 from skactive.exceptions import UnreadableFileError
@@ -28,24 +28,6 @@ from skactive.exceptions import UnreadableFileError
 _MUST = (
     "images: an array, a tensor, a Dataset, a list of PIL images, or a sequence of paths of files"
 )
-
-
-class Loaded(NamedTuple):
-    """An image that was looked at.
-
-    Parameters
-    ----------
-    key : bytes or None
-        What tells its content apart; None where nobody asks for it, or it could not be read.
-    image : Tensor of shape (C, H, W) or None
-        The image; None if its key is known already, or it could not be read.
-    error : Exception or None
-        Why a file could not be read.
-    """
-
-    key: bytes | None
-    image: Tensor | None
-    error: Exception | None = None
 
 
 class ImageSource(ABC):
@@ -172,47 +154,19 @@ class FileSource(ImageSource):
         return repr(self._paths[position])
 
     def load(self, positions: np.ndarray, known: Container[bytes] | None) -> list[Loaded]:
-        paths = [self._paths[i] for i in positions]
-        keys: list[bytes | None] = [None] * len(paths)
-        if known is not None and self._table is not None:
-            keys = self._table.lookup(paths)
-        loaded = [Loaded(key, None) for key in keys]
-        unread = [i for i, key in enumerate(keys) if known is None or key not in known]
-        if unread:
-            threads = Parallel(n_jobs=self._n_jobs, require="sharedmem")
-            read = threads(delayed(self._read)(paths[i], known) for i in unread)
-            for i, (one, stat) in zip(unread, read, strict=True):
-                loaded[i] = one
-                if self._table is not None and one.key not in (None, keys[i]):
-                    self._table.note(paths[i], stat, one.key)
-        if self._table is not None:
-            self._table.write()
-        return loaded
+        return load_files(
+            [self._paths[i] for i in positions],
+            self._decode,
+            known=known,
+            table=self._table,
+            n_jobs=self._n_jobs,
+        )
 
-    def _read(
-        self, path: str, known: Container[bytes] | None
-    ) -> tuple[Loaded, os.stat_result | None]:
-        """Read a file once, for its key and for its image."""
+    def _decode(self, content: io.BytesIO) -> Tensor:
         mode = "L" if self.preprocessing.n_channels == 1 else "RGB"
-        try:
-            with open(path, "rb") as file:
-                stat, content = os.fstat(file.fileno()), file.read()
-            key = None if known is None else file_key(content)
-            if known is not None and key in known:
-                return Loaded(key, None), stat
-            at_least = self.preprocessing.at_least
-            pixels = read_image(io.BytesIO(content), None, mode, None, at_least).values
-            image = torch.from_numpy(np.atleast_3d(pixels).transpose(2, 0, 1).copy())
-            return Loaded(key, self.preprocessing.sized(image[None])[0]), stat
-        except MemoryError:
-            raise
-        except Exception as error:  # a decoder raises whatever it stumbles over in broken bytes
-            return Loaded(None, None, error), None
-
-
-def file_key(content: bytes) -> bytes:
-    """Return what tells the content of a file apart."""
-    return hashlib.blake2b(content, digest_size=32, person=b"skactive file").digest()
+        pixels = read_image(content, None, mode, None, self.preprocessing.at_least).values
+        image = torch.from_numpy(np.atleast_3d(pixels).transpose(2, 0, 1).copy())
+        return self.preprocessing.sized(image[None])[0]
 
 
 def image_key(image: Tensor, layout: str) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skactive._batches import n_rows
+from skactive._batches import check_finite, n_rows
 from skactive._parts import parts, unnamed_parts
 from skactive._validation import Description, check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, Plan
@@ -150,6 +150,25 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
             "Remove the test images of these classes; no strategy can find their labels in X.",
         )
     return Data(X, labels["y"], X_test, labels["y_test"])
+
+
+def check_embeddings(embeddings: Any, data: Data) -> Any:
+    """Return embeddings, if there is a row of finite numbers for each image."""
+    if embeddings is None:
+        return None
+    n, shape = len(data.y), tuple(getattr(embeddings, "shape", ()))
+    kind = str(getattr(embeddings, "dtype", "")).removeprefix("torch.")
+    numbers = kind.startswith(("float", "int", "uint", "bfloat"))
+    if len(shape) != 2 or shape[0] != n or not numbers:
+        raise invalid(
+            "embeddings",
+            OWNER,
+            f"an array of numbers of shape ({n}, D), a row for each of the {n} rows of X",
+            embeddings,
+            "Embed all of X, in its order; rows of queries and labels are taken from these.",
+        )
+    check_finite(embeddings, OWNER, "embeddings")
+    return embeddings
 
 
 def check_plan(data: Data, n_initial: Any, initial: Any, n_instances: Any, n_rounds: Any) -> Plan:

@@ -52,7 +52,7 @@ def make_config(
         "n_initial": plan.n_initial,
         "initial": plan.initial,
         "n_instances": plan.n_instances,
-        "data": {name: fingerprint(value) for name, value in vars(data).items()},
+        "data": {n: fingerprint(value) for n, value in vars(data).items() if value is not None},
         "strategies": {name: _describe_arm(arm, common) for name, arm in arms.items()},
         "dataset": terms.dataset,
         "protocol": asdict(terms.protocol),

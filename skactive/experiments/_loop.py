@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,12 +34,13 @@ from skactive.experiments._seeding import (
 
 @dataclass(frozen=True)
 class Data:
-    """The pool with the labels that an oracle would give, and the test data."""
+    """The pool with the labels that an oracle would give, the test data, and rows of the pool."""
 
     X: Any
     y: np.ndarray
     X_test: Any
     y_test: np.ndarray
+    embeddings: Any = None
 
 
 @dataclass(frozen=True)
@@ -225,13 +227,19 @@ def _query(
     pool = np.setdiff1d(np.arange(n_rows(data.X)), labelled, assume_unique=True)
     X_pool = _unlabelled(data.X, pool)
     X_labelled, y_labelled = take_rows(data.X, labelled), data.y[labelled]
+    given = _rows(arm.strategy, data.embeddings, pool, labelled)
     strategy_seed = derive_seed(seed, round_, STRATEGY)
     querier = seeded_clone(arm.strategy, strategy_seed)
     try:
         with seeded(strategy_seed, fitted_device(fitted)):
             start = time.perf_counter()
             selection = querier.select(
-                fitted, X_pool, plan.n_instances, X_labelled=X_labelled, y_labelled=y_labelled
+                fitted,
+                X_pool,
+                plan.n_instances,
+                X_labelled=X_labelled,
+                y_labelled=y_labelled,
+                **given,
             )
             seconds = time.perf_counter() - start
         select = f"{type(querier).__name__}.select"
@@ -242,6 +250,16 @@ def _query(
             f"run_experiment ({where}): {error} Mend the strategy; the finished rounds are kept."
         ) from error
     return pool[picked], seconds
+
+
+def _rows(strategy: Any, embeddings: Any, pool: np.ndarray, labelled: np.ndarray) -> dict[str, Any]:
+    """Return the rows of pool and labelled samples, for a strategy that takes any."""
+    takes = inspect.signature(strategy.select).parameters.values()
+    wanted = any(p.kind is p.VAR_KEYWORD or p.name == "embeddings" for p in takes)
+    if embeddings is None or not wanted:
+        return {}
+    rows, rows_labelled = (take_rows(embeddings, which) for which in (pool, labelled))
+    return {"embeddings": rows, "embeddings_labelled": rows_labelled}
 
 
 def _unlabelled(X: Any, pool: np.ndarray) -> Any:

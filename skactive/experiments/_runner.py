@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from skactive.experiments._arguments import (
     check_arms,
     check_data,
     check_dataset,
+    check_embeddings,
     check_estimator,
     check_folder,
     check_n_jobs,
@@ -56,6 +57,7 @@ def run_experiment(
     protocol: Protocol | None = None,
     metrics: Mapping[str, Any] | Sequence[str] | None = None,
     dataset: str = "data",
+    embeddings: Any = None,
     n_jobs: int = 1,
     n_threads: int | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -112,6 +114,12 @@ def run_experiment(
         images and the labels, or names of scikit-learn's scorers.
     dataset : str, default="data"
         What the results call the data, for comparisons over several data sets.
+    embeddings : array or tensor of shape (n_samples, D), or None, default=None
+        Features of X that exist already, such as those of an `Embedder`: a row for each image, in
+        the order of X. Each query gives the strategy those of its pool and of the labelled images,
+        for strategies that read embeddings, in place of the network's; the others leave them. To
+        train on features as well, pass them as X, and those of the test images as X_test, with
+        `CNNClassifier()` or scikit-learn's `LogisticRegression()` as the estimator.
     n_jobs : int, default=1
         Number of rounds computed at a time, in processes of their own; -1 is one per core. joblib
         starts them, so that inside `joblib.parallel_config("dask")` the workers of a Dask cluster
@@ -186,6 +194,7 @@ def run_experiment(
         protocol=protocol,
         metrics=metrics,
         dataset=dataset,
+        embeddings=embeddings,
         n_jobs=n_jobs,
         n_threads=n_threads,
         out=out,
@@ -312,6 +321,7 @@ def _set_up(
     protocol: Any,
     metrics: Any,
     dataset: Any,
+    embeddings: Any,
     n_jobs: Any,
     n_threads: Any,
     out: Any,
@@ -319,6 +329,7 @@ def _set_up(
     check_estimator("estimator", estimator)
     arms = check_arms(strategies, estimator)
     data = check_data(X, y, X_test, y_test)
+    data = replace(data, embeddings=check_embeddings(embeddings, data))
     warn_of_unknown_classes(arms, data)
     plan = check_plan(data, n_initial, initial, n_instances, n_rounds)
     which = check_seeds(seeds)

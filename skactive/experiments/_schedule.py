@@ -119,6 +119,7 @@ def _side_by_side(
                         data.y,
                         data.X_test,
                         data.y_test,
+                        data.embeddings,
                         terms,
                         before,
                     )
@@ -141,9 +142,10 @@ def _elsewhere(
     y: np.ndarray,
     X_test: Any,
     y_test: np.ndarray,
+    embeddings: Any,
     terms: Terms,
     fitted: Any,
 ) -> tuple[Record | Failed, Any]:
-    data = Data(X, y, X_test, y_test)
+    data = Data(X, y, X_test, y_test, embeddings)
     result, after = _try_round(name, arm, seed, round_, labelled, data, terms, fitted)
     return portable(result) if isinstance(result, Failed) else result, after

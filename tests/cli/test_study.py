@@ -10,6 +10,7 @@ from skactive import CNNClassifier, FisherMask, Margin, Random
 from skactive._validation import InvalidParameterError
 from skactive.cli._section import Section
 from skactive.cli._study import read_study
+from skactive.datasets import load_fashion_mnist
 from skactive.experiments import Protocol
 
 GOOD = """
@@ -397,3 +398,48 @@ def test_tables_that_are_missing(read):
 def test_no_file(tmp_path):
     with pytest.raises(InvalidParameterError, match=r"There is no file '.*missing\.toml'"):
         read_study(tmp_path / "missing.toml")
+
+
+# -- features --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """A row for each of the 3,000 images, that says which it is."""
+    return np.stack([np.arange(3000), np.arange(3000) % 7], 1).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "cut", ["", "pool = 500\nseed = 3", "counts = { 0 = 20, 7 = 30 }\nseed = 5"]
+)
+def test_features_are_cut_as_the_images_are(read, rows, tmp_path, cut):
+    np.save(tmp_path / "rows.npy", rows)
+    whole = load_fashion_mnist().X_train
+    text = re.sub(r"pool = 500|seed = 3|test = 100", "", GOOD)
+    file = (tmp_path / "rows.npy").as_posix()
+    data = read(text.replace("[estimator]", f'embeddings = "{file}"\n{cut}\n[estimator]')).data
+    assert data.embeddings.shape == (len(data.X_train), 2)
+    which = data.embeddings[:, 0].astype(int)
+    np.testing.assert_array_equal(whole[which], data.X_train)
+    without = read(text.replace("[estimator]", f"{cut}\n[estimator]")).data
+    assert without.embeddings is None
+    np.testing.assert_array_equal(without.X_train, data.X_train)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (None, r"dataset.embeddings must be a \.npy file .* \(3000, D\).*numpy.save"),
+        (b"no array", "dataset.embeddings must be"),
+        (np.zeros((2999, 4)), r"of shape \(2999, 4\) instead. Embed all of them"),
+        (np.zeros(3000), "dataset.embeddings must be"),
+    ],
+)
+def test_features_that_do_not_fit(read, tmp_path, content, match, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if isinstance(content, bytes):
+        (tmp_path / "r.npy").write_bytes(content)
+    elif content is not None:
+        np.save("r.npy", content)
+    with pytest.raises(InvalidParameterError, match=match):
+        read(GOOD.replace("[estimator]", 'embeddings = "r.npy"\n[estimator]'))

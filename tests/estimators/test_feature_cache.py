@@ -108,9 +108,9 @@ def test_files_are_embedded_once_and_read_once(embedder, files, images, monkeypa
     assert n_seen() == 10
     other = clone(embedder)
     same(other.transform([os.path.relpath(file) for file in files][::-1]), wanted[::-1])
-    from skactive.estimators import _image_sources
+    from skactive.estimators import _load_files
 
-    monkeypatch.setattr(_image_sources, "file_key", lambda content: 1 / 0)  # none is opened
+    monkeypatch.setattr(_load_files, "file_key", lambda content: 1 / 0)  # none is opened
     same(embedder.transform(np.array(files)), wanted)
     same(other.transform(files[3:5]), wanted[3:5])
     assert n_seen() == 0

@@ -296,12 +296,12 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             )
         if embeddings is None:
             return pool, X_labelled
-        pool = replace(pool, vectors=given_rows("embeddings", embeddings, len(pool), self))
+        pool = _with_vectors(pool, given_rows("embeddings", embeddings, len(pool), self))
         if X_labelled is None or not n_rows(X_labelled):
             return pool, X_labelled
         labelled = Pool.of(X_labelled, "X_labelled")
         rows = given_rows("embeddings_labelled", embeddings_labelled, len(labelled), self)
-        return pool, replace(labelled, vectors=rows)
+        return pool, _with_vectors(labelled, rows)
 
     def _checked(self, answer: Any, n: int, n_pool: int) -> Selection:
         """Return what `choose` returned as a Selection, or raise if it is not one of this pool."""
@@ -320,6 +320,12 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
                 f"{int(np.isnan(gains).argmax())} instead."
             )
         return Selection(positions, utilities, gains, given.kept)
+
+
+def _with_vectors(pool: Pool, rows: torch.Tensor) -> Pool:
+    """Return a pool with a row for each of its samples, which may be a part of what holds them."""
+    whole = pool if pool.is_whole else Pool(pool, np.arange(len(pool)), pool.name, pool.owner)
+    return replace(whole, vectors=rows, readable=pool.readable)
 
 
 def _numbers(where: str, name: str, value: Any, n: int, per: str) -> np.ndarray | None:
