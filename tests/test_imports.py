@@ -63,7 +63,8 @@ ALLOWED = {
     "plotting": SHARED | {"experiments"},
     "labelling": SHARED | {"experiments", "estimators", "datasets", "strategies"},
     "cli": SHARED
-    | {"experiments", "plotting", "datasets", "estimators", "strategies", "labelling", ""},
+    | {"experiments", "plotting", "datasets", "estimators", "strategies", "stopping", "labelling"}
+    | {""},
     "__main__": {"cli"},
     "__init__": {
         "_modal_hook",
