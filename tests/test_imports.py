@@ -70,7 +70,8 @@ ALLOWED = {
     "testing": SHARED | {"estimators", "selection", "strategies", "_modal"},
     "labelling": SHARED | {"experiments", "estimators", "datasets", "strategies"},
     "cli": SHARED
-    | {"experiments", "plotting", "datasets", "estimators", "strategies", "labelling", ""},
+    | {"experiments", "plotting", "datasets", "estimators", "strategies", "stopping", "labelling"}
+    | {""},
     "__main__": {"cli"},
     "__init__": {
         "_modal_hook",

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import get_scorer_names
 
-from skactive import datasets, estimators, strategies
+from skactive import datasets, estimators, stopping, strategies
 from skactive._batches import n_rows, take_rows
 from skactive._validation import Description, InvalidParameterError
 from skactive.cli._arguments import DATASETS, load_dataset
@@ -119,6 +119,8 @@ def _settings(section: Section) -> dict[str, Any]:
         "seeds": _seeds(section),
         "initial": section.choice("initial", ["random", "balanced"], "random"),
         "metrics": section.take("metrics", list, "a list of scikit-learn's scorers", None),
+        "stopping": _stopping(section),
+        "stop": section.take("stop", str, "the name of a rule of stopping", None),
         "n_jobs": section.take("n_jobs", int, "a whole number", 1),
         "n_threads": section.count("n_threads", 1, 1),
         "out": section.take("out", str, "a folder", None),
@@ -128,7 +130,30 @@ def _settings(section: Section) -> dict[str, Any]:
     for i, name in enumerate(settings["metrics"] or [], start=1):
         if name not in scorers:
             raise section.fault(f"metrics[{i}]", f"one of {', '.join(scorers)}", name)
+    if settings["stop"] is not None and settings["stop"] not in (settings["stopping"] or {}):
+        known = ", ".join(settings["stopping"] or {}) or "which there are none of"
+        raise section.fault("stop", f"the name of a rule of stopping, {known}", settings["stop"])
     return settings
+
+
+def _stopping(section: Section) -> dict[str, Any] | None:
+    """Make the stopping rules, by name: names of classes, or tables with a class."""
+    given = section.take("stopping", list, "a list of names or tables of stopping rules", None)
+    known = {
+        name: kind
+        for name, kind in ((name, getattr(stopping, name)) for name in stopping.__all__)
+        if hasattr(kind, "observe") and not inspect.isabstract(kind)
+    }
+    named: dict[str, Any] = {}
+    for i, one in enumerate(given or [], start=1):
+        table = {"class": one} if isinstance(one, str) else one
+        inner = Section(section.file, f"{section.place}.stopping[{i}]", table)
+        label = inner.take("name", str, "a name of its own", inner.rest.get("class"))
+        rule = _instance(inner, known)
+        if not label or label in named:
+            raise inner.fault("name", "a name of its own", label, "Give it a name = ...")
+        named[label] = rule
+    return named or None
 
 
 def _seeds(section: Section) -> int | list[int]:

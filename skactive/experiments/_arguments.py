@@ -18,6 +18,7 @@ from skactive._parts import parts, unnamed_parts
 from skactive._validation import Description, check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, Plan
 from skactive.experiments._protocol import Protocol
+from skactive.stopping import StoppingRule
 
 OWNER = "run_experiment"
 
@@ -219,6 +220,27 @@ def check_protocol(protocol: Any, arms: Mapping[str, Arm]) -> Protocol:
     for name, arm in arms.items():
         protocol.apply(clone(arm.estimator), f"the estimator of {name!r}")
     return protocol
+
+
+def check_stopping(stopping: Any, stop: Any) -> dict[str, StoppingRule]:
+    """Return the stopping rules by name, of which `stop` is one."""
+    must = "a dict of name to stopping rule, or a list of rules of different classes"
+    remedy = "For example [Agreement()]; see skactive.stopping."
+    named: dict[str, StoppingRule] = {}
+    if isinstance(stopping, Mapping):
+        named = dict(stopping)
+    elif isinstance(stopping, (list, tuple)):
+        named = {type(rule).__name__: rule for rule in stopping}
+    if len(named) < (0 if stopping is None else max(n_rows(stopping), 1)):
+        raise invalid("stopping", OWNER, must, stopping, remedy)
+    for name, rule in named.items():
+        if not isinstance(name, str) or not isinstance(rule, StoppingRule):
+            raise invalid("stopping", OWNER, must, {name: rule}, remedy)
+        rule._validate_params()
+    if stop is not None and stop not in named:
+        names = ", ".join(map(repr, named)) or "which there are none of"
+        raise invalid("stop", OWNER, f"None or the name of a rule of stopping=, {names}", stop)
+    return named
 
 
 def check_dataset(dataset: Any) -> str:

@@ -60,6 +60,8 @@ def make_config(
         "metrics": {name: described(scorer) for name, scorer in terms.metrics.items()},
         "versions": [versions()],
     }
+    if terms.stopping:
+        config["stopping"] = {name: described(rule) for name, rule in terms.stopping.items()}
     return json.loads(json.dumps(config, allow_nan=False))
 
 

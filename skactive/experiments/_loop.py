@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from skactive._validation import check_positions
 from skactive.exceptions import SelectionError
 from skactive.experiments._metrics import measure
 from skactive.experiments._protocol import Protocol
-from skactive.experiments._records import Record
+from skactive.experiments._records import Record, Stopped
 from skactive.experiments._resources import PeakMemory, fitted_device, fixed_threads, versions
 from skactive.experiments._seeding import (
     ESTIMATOR,
@@ -30,6 +30,8 @@ from skactive.experiments._seeding import (
     seeded,
     seeded_clone,
 )
+from skactive.experiments._stopping import observed
+from skactive.stopping import StoppingRule
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class Terms:
     metrics: Mapping[str, Callable[..., float]]
     dataset: str
     n_threads: int
+    stopping: Mapping[str, StoppingRule] = field(default_factory=dict)
+    stop: str | None = None
 
 
 def labelled_at(
@@ -167,6 +171,7 @@ def play_round(
         device = fitted_device(fitted)
         with seeded(derive_seed(seed, round_, MEASUREMENTS), device):
             metrics, predict_seconds = measure(fitted, data.X_test, data.y_test, terms.metrics)
+            seen = observed(terms.stopping, fitted, data.X, data.X_test, data.y_test, seed)
         queried, query_seconds = np.empty(0, dtype=np.int64), None
         if round_ < plan.n_rounds:
             queried, query_seconds = _query(name, arm, seed, round_, labelled, data, plan, fitted)
@@ -188,6 +193,10 @@ def play_round(
             n_threads=torch.get_num_threads(),
             versions=versions(),
         )
+        if seen:
+            record["stopping"] = {
+                name: Stopped(value=None, stop=False, seen=left) for name, left in seen.items()
+            }
     return record, fitted if warm and round_ < plan.n_rounds else None
 
 

@@ -13,7 +13,21 @@ from skactive._validation import InvalidParameterError
 from skactive.experiments._metrics import Calibration
 
 
-class Record(TypedDict):
+class Stopped(TypedDict):
+    """What a stopping rule makes of a round: its value, whether to stop, what the round left."""
+
+    value: float | None
+    stop: bool
+    seen: list[Any]
+
+
+class _Optional(TypedDict, total=False):
+    """What only some experiments record."""
+
+    stopping: dict[str, Stopped]
+
+
+class Record(_Optional):
     """A finished round. `Results` documents the fields."""
 
     dataset: str

@@ -10,6 +10,7 @@ from skactive.experiments import _comparison, _seeds, _tables
 from skactive.experiments._failures import Failure
 from skactive.experiments._load import load_failures, load_records
 from skactive.experiments._records import Record
+from skactive.experiments._stopping import stopping_points
 from skactive.experiments._strategy_tests import StrategyTests
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class Results(StrategyTests):
         - `peak_memory`: the most bytes of main memory that the process held in the round (where
           the system cannot reset its mark: since it began); `peak_device_memory`: that torch held
           on a CUDA device, else NaN;
-        - `device`, `n_threads`, `versions`: what it was computed on.
+        - `device`, `n_threads`, `versions`: what it was computed on;
+        - `stopping`, where there were such rules: for each a dict of its `value`, whether it says
+          to `stop`, and what the round has left for it, `seen`, for `judge` of another threshold.
 
     Notes
     -----
@@ -79,7 +82,8 @@ class Results(StrategyTests):
         self.failures = list(failures)
 
         rows = [dict(record) for record in records]
-        names = [name for name in Record.__annotations__ if name != "metrics"]
+        without = {"metrics"} | (set() if any("stopping" in row for row in rows) else {"stopping"})
+        names = [name for name in Record.__annotations__ if name not in without]
         for row in rows:
             more: Any = row.pop("metrics", None) or {}
             names += [name for name in more if name not in names]
@@ -279,6 +283,29 @@ class Results(StrategyTests):
         """
         metric = _comparison.check_metric(metric, self.frame, "Results.aubc")
         return _comparison.areas(self.frame, metric)
+
+    def stopping_points(self, metric: str = "accuracy") -> pd.DataFrame:
+        """Return where each stopping rule said to stop for the first time, and what that costs.
+
+        Parameters
+        ----------
+        metric : str, default="accuracy"
+            The measurement.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per run and rule, with the columns `dataset`, `strategy`, `seed`, `rule`,
+            `n_labelled` and the measurement at that round, NaN where the rule never said so, and
+            `n_labelled_last` and the measurement, with `_last` after its name, in the last round.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such measurement, or the experiment had no stopping rules.
+        """
+        metric = _comparison.check_metric(metric, self.frame, "Results.stopping_points")
+        return stopping_points(self.frame, metric, "Results.stopping_points")
 
     def to_text(self, table: pd.DataFrame | None = None) -> str:
         """Return a table as plain text.

@@ -27,6 +27,7 @@ from skactive.experiments._arguments import (
     check_plan,
     check_protocol,
     check_seeds,
+    check_stopping,
     check_threads,
     warn_of_unknown_classes,
 )
@@ -39,6 +40,8 @@ from skactive.experiments._protocol import Protocol
 from skactive.experiments._records import Record, RecordFile, latest, read_records
 from skactive.experiments._results import Results
 from skactive.experiments._schedule import play
+from skactive.experiments._stopping import has_stopped
+from skactive.stopping import StoppingRule
 
 
 def run_experiment(
@@ -56,6 +59,8 @@ def run_experiment(
     initial: str = "random",
     protocol: Protocol | None = None,
     metrics: Mapping[str, Any] | Sequence[str] | None = None,
+    stopping: Mapping[str, StoppingRule] | Sequence[StoppingRule] | None = None,
+    stop: str | None = None,
     dataset: str = "data",
     embeddings: Any = None,
     n_jobs: int = 1,
@@ -112,6 +117,14 @@ def run_experiment(
     metrics : dict of str to scorer, or list of str, default=None
         What else to measure on the test data: scorers, called with the fitted classifier, the
         images and the labels, or names of scikit-learn's scorers.
+    stopping : dict of str to StoppingRule, or list of these, default=None
+        Rules of `skactive.stopping` whose value and verdict are recorded in each round; a list is
+        named by class. They look at samples of the pool, at most 2,000 at random, the same in each
+        round and for each strategy of a seed; those that need labels at the test data.
+    stop : str, default=None
+        The name of the rule that ends a run in the round in which it first says so. None ends no
+        run, whatever the rules say. Runs of different length are not averaged, see `Results`;
+        the same call without it takes the runs to their end.
     dataset : str, default="data"
         What the results call the data, for comparisons over several data sets.
     embeddings : array or tensor of shape (n_samples, D), or None, default=None
@@ -193,6 +206,8 @@ def run_experiment(
         initial=initial,
         protocol=protocol,
         metrics=metrics,
+        stopping=stopping,
+        stop=stop,
         dataset=dataset,
         embeddings=embeddings,
         n_jobs=n_jobs,
@@ -210,7 +225,8 @@ def run_experiment(
                 file.append(record)
         known, failures = FailureFile(folder), list[Failed]()
         stored = _by_run([] if file is None else latest(file.records))
-        done = {run: _finished(stored.get(run, {}), n_rounds) for run in grid}
+        stop = setup.terms.stop
+        done = {run: _finished(stored.get(run, {}), n_rounds, stop) for run in grid}
         with tqdm(
             total=len(grid) * (n_rounds + 1),
             initial=sum(len(records) for records in done.values()),
@@ -320,6 +336,8 @@ def _set_up(
     initial: Any,
     protocol: Any,
     metrics: Any,
+    stopping: Any,
+    stop: Any,
     dataset: Any,
     embeddings: Any,
     n_jobs: Any,
@@ -335,7 +353,15 @@ def _set_up(
     which = check_seeds(seeds)
     protocol = check_protocol(protocol, arms)
     threads = check_threads(n_threads)
-    terms = Terms(plan, protocol, check_metrics(metrics, OWNER), check_dataset(dataset), threads)
+    terms = Terms(
+        plan,
+        protocol,
+        check_metrics(metrics, OWNER),
+        check_dataset(dataset),
+        threads,
+        check_stopping(stopping, stop),
+        stop,
+    )
     n_jobs = check_n_jobs(n_jobs)
     folder = None if out is None else check_folder(out)
     config = {} if folder is None else make_config(estimator, arms, data, terms)
@@ -349,15 +375,17 @@ def _by_run(records: list[Record]) -> dict[tuple[str, int], dict[int, Record]]:
     return runs
 
 
-def _finished(rounds: dict[int, Record], n_rounds: int) -> list[Record]:
+def _finished(rounds: dict[int, Record], n_rounds: int, stop: str | None) -> list[Record]:
     """Return the rounds that need not be computed again: from 0, without a gap.
 
     The last round of a shorter run has queried nothing; if more rounds are to follow, it is to
-    be computed again, with its query.
+    be computed again, with its query. A run that the rule `stop` has ended has no more rounds.
     """
     finished: list[Record] = []
     for round_ in range(n_rounds + 1):
         if round_ not in rounds or (round_ < n_rounds and not rounds[round_]["queried"]):
             break
         finished.append(rounds[round_])
+        if has_stopped(finished, stop):
+            break
     return finished

@@ -11,6 +11,7 @@ from joblib import Parallel, delayed
 from skactive.experiments._failures import Failed, failed, portable
 from skactive.experiments._loop import Arm, Data, Terms, labelled_at, play_round
 from skactive.experiments._records import Record
+from skactive.experiments._stopping import has_stopped, judged
 
 Run = tuple[str, int]  # the name of the arm, the seed
 
@@ -47,10 +48,17 @@ def play(
     Record or Failed
         A finished round, or what ended a run.
     """
-    if n_jobs == 1:
-        yield from _one_by_one(arms, data, terms, done)
-    else:
-        yield from _side_by_side(arms, data, terms, done, n_jobs)
+    rounds = (
+        _one_by_one(arms, data, terms, done)
+        if n_jobs == 1
+        else _side_by_side(arms, data, terms, done, n_jobs)
+    )
+    for result in rounds:
+        if isinstance(result, Failed):
+            yield result
+        else:
+            earlier = done[result["strategy"], result["seed"]]
+            yield judged(result, earlier, terms.stopping)
 
 
 def _one_by_one(
@@ -59,6 +67,8 @@ def _one_by_one(
     for (name, seed), records in done.items():
         fitted = None
         for round_ in range(len(records), terms.plan.n_rounds + 1):
+            if has_stopped(records, terms.stop):
+                break
             labelled = labelled_at(round_, seed, data.y, terms.plan, records)
             result, fitted = _try_round(
                 name, arms[name], seed, round_, labelled, data, terms, fitted
@@ -99,7 +109,7 @@ def _side_by_side(
     with Parallel(
         n_jobs=n_jobs, return_as="generator_unordered", prefer="processes", batch_size=1
     ) as parallel:
-        while waiting := [r for r in done if len(done[r]) <= terms.plan.n_rounds and r not in over]:
+        while waiting := [run for run in done if run not in over and _goes_on(done[run], terms)]:
             waiting.sort(key=lambda run: len(done[run]))
             tasks = []
             for name, seed in waiting:
@@ -130,6 +140,10 @@ def _side_by_side(
                 else:
                     fitted[result["strategy"], result["seed"]] = after
                 yield result
+
+
+def _goes_on(records: Sequence[Record], terms: Terms) -> bool:
+    return len(records) <= terms.plan.n_rounds and not has_stopped(records, terms.stop)
 
 
 def _elsewhere(

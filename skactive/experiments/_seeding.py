@@ -17,7 +17,7 @@ from skactive._rng import seeds_where_none
 from skactive.experiments._interrupts import interrupts_come_out
 
 # What a seed is for. Streams of different purposes are independent of each other.
-INITIAL, ESTIMATOR, STRATEGY, MEASUREMENTS = range(4)
+INITIAL, ESTIMATOR, STRATEGY, MEASUREMENTS, STOP_SET = range(5)
 # For rounds in threads of one process, which share its generators.
 _TURNS = threading.Lock()
 

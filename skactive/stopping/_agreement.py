@@ -66,11 +66,13 @@ class Agreement(StoppingRule):
         """Return the predicted classes of the samples, (n,); labels are not looked at."""
         return predicted_classes(self, estimator, X_stop)
 
-    def _value(self, seen: tuple[np.ndarray, ...]) -> float:
+    def measure(self, seen: tuple[np.ndarray, ...]) -> float:
+        """Return the mean kappa of the last pairs of rounds."""
         pairs = last_pairs(seen, self.window)
         return np.nan if pairs is None else float(np.mean([_kappa(a, b) for a, b in pairs]))
 
-    def _is_reached(self, value: float) -> bool:
+    def is_reached(self, value: float) -> bool:
+        """Return whether the threshold is reached; NaN does not reach it."""
         return value >= self.threshold
 
 

@@ -71,8 +71,10 @@ class OverallUncertainty(StoppingRule):
             return np.array([np.nan])
         return np.array([entr(p).sum(1).mean() / np.log(p.shape[1])])
 
-    def _value(self, seen: tuple[np.ndarray, ...]) -> float:
+    def measure(self, seen: tuple[np.ndarray, ...]) -> float:
+        """Return the mean entropy of the last round."""
         return seen[-1][0]
 
-    def _is_reached(self, value: float) -> bool:
+    def is_reached(self, value: float) -> bool:
+        """Return whether the threshold is reached; NaN does not reach it."""
         return value <= self.threshold

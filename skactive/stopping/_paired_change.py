@@ -71,7 +71,8 @@ class PairedChange(StoppingRule):
         predicted = predicted_classes(self, estimator, X_stop)
         return predicted == true_classes(self, y_stop, len(predicted))
 
-    def _value(self, seen: tuple[np.ndarray, ...]) -> float:
+    def measure(self, seen: tuple[np.ndarray, ...]) -> float:
+        """Return the upper bound of the growth; NaN in the first `window` rounds."""
         if len(seen) <= self.window:
             return math.nan
         now, before = seen[-1].astype(bool), seen[-1 - self.window].astype(bool)
@@ -79,5 +80,6 @@ class PairedChange(StoppingRule):
         spread = math.sqrt(b + c + 1 - (b - c) ** 2 / n)
         return (b - c) / n + NormalDist().inv_cdf(self.level) * spread / n
 
-    def _is_reached(self, value: float) -> bool:
+    def is_reached(self, value: float) -> bool:
+        """Return whether the threshold is reached; NaN does not reach it."""
         return value <= self.threshold

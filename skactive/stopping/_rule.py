@@ -46,10 +46,29 @@ class StoppingRule(DeclaredParameters, BaseEstimator, ABC):
     A rule is called with each round's estimator and always the same samples, and returns a
     `State`, which the caller keeps and passes to the next call.
 
-    A subclass implements `observe`, what a round leaves, `_value`, a number from what the rounds so
-    far have left, and `_is_reached`, whether the number says to stop.
+    A subclass implements `observe`, what a round leaves, `measure`, a number from what the rounds
+    so far have left, and `is_reached`, whether the number says to stop. It sets `needs_labels` if
+    it needs `y_stop`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive.stopping import StoppingRule
+    >>> class Accurate(StoppingRule):
+    ...     needs_labels = True
+    ...     def __init__(self, accuracy=0.9):
+    ...         self.accuracy = accuracy
+    ...     def observe(self, estimator, X_stop, y_stop=None):
+    ...         return np.asarray(estimator.predict(X_stop) == y_stop)
+    ...     def measure(self, seen):
+    ...         return seen[-1].mean()
+    ...     def is_reached(self, value):
+    ...         return value >= self.accuracy
+    >>> Accurate(0.6).judge([[True, False, False], [True, False, True]]).stop
+    True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list]] = {}
     # Whether the rule needs y_stop.
     needs_labels: ClassVar[bool] = False
 
@@ -110,11 +129,11 @@ class StoppingRule(DeclaredParameters, BaseEstimator, ABC):
         """Return what a round leaves for this rule; the parameters are those of a call."""
 
     @abstractmethod
-    def _value(self, seen: tuple[np.ndarray, ...]) -> float:
+    def measure(self, seen: tuple[np.ndarray, ...]) -> float:
         """Return the number of the last of these rounds."""
 
     @abstractmethod
-    def _is_reached(self, value: float) -> bool:
+    def is_reached(self, value: float) -> bool:
         """Return whether a number says to stop; NaN does not."""
 
     def _after(self, state: State | None, found: np.ndarray) -> State:
@@ -124,8 +143,8 @@ class StoppingRule(DeclaredParameters, BaseEstimator, ABC):
             got = Description(f"{found.size} samples")
             raise invalid("X_stop", self, must, got, "Draw them once, before the first round.")
         seen = (*before.seen, found)
-        value = float(self._value(seen))
-        return State(bool(self._is_reached(value)), (*before.values, value), seen)
+        value = float(self.measure(seen))
+        return State(bool(self.is_reached(value)), (*before.values, value), seen)
 
 
 def last_pairs(

@@ -79,6 +79,8 @@ def test_what_a_file_makes(read):
         "n_rounds": 1,
         "seeds": [0, 4],
         "metrics": ["roc_auc_ovr"],
+        "stopping": None,
+        "stop": None,
         "n_jobs": 1,
         "n_threads": 1,
         "out": "here",
@@ -443,3 +445,31 @@ def test_features_that_do_not_fit(read, tmp_path, content, match, monkeypatch):
         np.save("r.npy", content)
     with pytest.raises(InvalidParameterError, match=match):
         read(GOOD.replace("[estimator]", 'embeddings = "r.npy"\n[estimator]'))
+
+
+def test_stopping_rules(read):
+    rules = 'stopping = ["Agreement", { class = "Agreement", name = "early", threshold = 0.9 }]'
+    settings = read(GOOD.replace("n_rounds = 1", f'n_rounds = 1\n{rules}\nstop = "early"')).settings
+    assert {name: rule.threshold for name, rule in settings["stopping"].items()} == {
+        "Agreement": 0.99,
+        "early": 0.9,
+    }
+    assert settings["stop"] == "early"
+    plain = read(GOOD).settings
+    assert (plain["stopping"], plain["stop"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ('stopping = ["Agree"]', r"experiment.stopping\[1\].class must be one of Agreement, "),
+        ('stopping = ["Agreement", "Agreement"]', r"stopping\[2\].name must be a name of its own"),
+        ('stopping = [{ class = "Agreement", window = 0 }]', r"stopping\[1\].window must be"),
+        ('stopping = "Agreement"', "experiment.stopping must be a list of names or tables"),
+        ('stop = "Agreement"', "experiment.stop must be .* which there are none of"),
+        ('stopping = ["ClassChange"]\nstop = "Agreement"', "stop must be .*, ClassChange"),
+    ],
+)
+def test_wrong_stopping_rules(read, line, match):
+    with pytest.raises(InvalidParameterError, match=match):
+        read(GOOD.replace("n_rounds = 1", f"n_rounds = 1\n{line}"))
