@@ -29,6 +29,8 @@ OF_PROBABILITIES = ["Random", "LeastConfidence", "Margin", "Entropy", *_cell.OF_
 # The others read a network, and the peer has none of them: what measures those.
 ELSEWHERE = {
     "BAIT": "bait",
+    "CAL": "embeddings",
+    "CLUE": "embeddings",
     "ClusterMargin": "embeddings",
     "ExpectedGradientLength": "pools",
     "FisherMask": "query",

@@ -15,8 +15,8 @@ from skactive._validation import check_count, invalid
 from skactive.selection._rows import as_matrix, tiles
 
 _OWNER = "average_linkage"
-# Nearest neighbours that are computed many at once, per cluster, before chains look for them singly:
-# the one is as much faster per neighbour.
+# Nearest neighbours per cluster that are computed many at once, before chains look for them singly:
+# one that is computed alone takes as much longer.
 _ROWS = 10
 # Distances whose difference is below this part of the norms are taken as equal.
 _EQUAL = 1e-12

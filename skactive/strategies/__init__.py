@@ -11,6 +11,8 @@ __all__ = [
     "BAIT",
     "BALD",
     "BASE",
+    "CAL",
+    "CLUE",
     "EPIG",
     "FALCUN",
     "ALFAMix",
