@@ -41,7 +41,7 @@ ELSEWHERE = {
     "UHerding": "embeddings",
 }
 # And those that are made of others cost what these cost.
-MADE_OF_OTHERS = {"ClassBalanced", "Hybrid", "Subsample", "Switch"}
+MADE_OF_OTHERS = {"ClassBalanced", "Hybrid", "PerClass", "Subsample", "Switch"}
 _NONE = "scikit-activeml has none"
 WITHOUT_PEER = dict.fromkeys(
     ("KMeansSampling", "MeanEntropy", "PredictiveEntropy", "PowerBALD"), _NONE

@@ -34,6 +34,7 @@ __all__ = [
     "Margin",
     "MaxHerding",
     "MeanEntropy",
+    "PerClass",
     "PowerBALD",
     "PredictiveEntropy",
     "ProbCover",

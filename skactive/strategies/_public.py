@@ -29,6 +29,7 @@ from skactive.strategies._lplgrad import LPLGrad as LPLGrad
 from skactive.strategies._margin import Margin as Margin
 from skactive.strategies._max_herding import MaxHerding as MaxHerding
 from skactive.strategies._mean_entropy import MeanEntropy as MeanEntropy
+from skactive.strategies._per_class import PerClass as PerClass
 from skactive.strategies._power_bald import PowerBALD as PowerBALD
 from skactive.strategies._predictive_entropy import PredictiveEntropy as PredictiveEntropy
 from skactive.strategies._prob_cover import ProbCover as ProbCover
