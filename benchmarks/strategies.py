@@ -29,6 +29,8 @@ OF_PROBABILITIES = ["Random", "LeastConfidence", "Margin", "Entropy", *_cell.OF_
 # The others read a network, and the peer has none of them: what measures those.
 ELSEWHERE = {
     "BAIT": "bait",
+    "CAL": "embeddings",
+    "CLUE": "embeddings",
     "ClusterMargin": "embeddings",
     "ExpectedGradientLength": "pools",
     "FisherMask": "query",
@@ -39,7 +41,7 @@ ELSEWHERE = {
     "UHerding": "embeddings",
 }
 # And those that are made of others cost what these cost.
-MADE_OF_OTHERS = {"ClassBalanced", "Hybrid", "Subsample", "Switch"}
+MADE_OF_OTHERS = {"ClassBalanced", "Hybrid", "PerClass", "Subsample", "Switch"}
 _NONE = "scikit-activeml has none"
 WITHOUT_PEER = dict.fromkeys(
     ("KMeansSampling", "MeanEntropy", "PredictiveEntropy", "PowerBALD"), _NONE

@@ -313,6 +313,7 @@ MADE_OF = {
     "ClassBalanced": {"strategy": ska.Entropy()},
     "Hybrid": {"strategies": [ska.Entropy(), ska.Margin()]},
     "Refine": {"strategies": [ska.Margin(), ska.Entropy()], "n_batches": 4, "part": 60},
+    "PerClass": {"strategy": ska.Entropy()},
     "Subsample": {"strategy": ska.Margin(), "n": 60},
     "Switch": {"phases": [(ska.LeastConfidence(), 1000), (ska.Random(), None)]},
 }

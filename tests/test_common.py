@@ -85,8 +85,12 @@ MADE_OF = {
     "ClassBalanced": lambda: {"strategy": Entropy(batch_size=4)},
     "Hybrid": lambda: {"strategies": [Entropy(batch_size=4), Margin(batch_size=4)]},
     "Refine": lambda: {"strategies": [Entropy(batch_size=4), Entropy(batch_size=4)]},
+    "PerClass": lambda: {"strategy": Entropy(batch_size=4)},
     "Subsample": lambda: {"strategy": Entropy(batch_size=4)},
     "Switch": lambda: {"phases": [(Entropy(batch_size=4), 1000), (Random(), None)]},
+}
+READS_BEFORE_ITS_MEMBER = {
+    "PerClass": "predicts the classes of the pool, by which it parts it",
 }
 # More would take longer and prove nothing further.
 FEW = {"n_passes": 3, "max_epochs": 2, "n_batches": 2, "n_sifts": 1}
@@ -130,7 +134,8 @@ def make(cls, **params):
 
 def reader(cls):
     """The name in messages about the pool and the estimator."""
-    return "Entropy" if cls.__name__ in MADE_OF else cls.__name__
+    by_member = cls.__name__ in MADE_OF and cls.__name__ not in READS_BEFORE_ITS_MEMBER
+    return "Entropy" if by_member else cls.__name__
 
 
 def takes_committees(cls):

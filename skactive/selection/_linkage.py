@@ -15,8 +15,9 @@ from skactive._validation import check_count, invalid
 from skactive.selection._rows import as_matrix, tiles
 
 _OWNER = "average_linkage"
-# As long as this part of all clusters can be merged at once, all nearest neighbours are computed.
-_MANY = 0.1
+# Nearest neighbours per cluster that are computed many at once, before chains look for them singly:
+# one that is computed alone takes as much longer.
+_ROWS = 10
 # Distances whose difference is below this part of the norms are taken as equal.
 _EQUAL = 1e-12
 
@@ -54,10 +55,11 @@ def average_linkage(
 
     Notes
     -----
-    In float64, on the CPU, from O(N·D) numbers. Where many clusters are each other's nearest, all
-    these pairs are merged at once; what is left follows chains of nearest neighbours, which takes
-    O(N²·D) at most. Both find the same tree as merging the nearest two each time, for a merged
-    cluster is never nearer to others than both of its parts were. Copies are merged beforehand.
+    In float64, on the CPU, from O(N·D) numbers, in O(N²·D) time. All pairs that are each other's
+    nearest are merged at once; where that takes too many neighbours anew, what is left follows
+    chains of nearest neighbours. Both find the same tree as merging the nearest two each time, for
+    a merged cluster is never nearer to others than both of its parts were. Copies are merged
+    beforehand.
 
     References
     ----------
@@ -153,10 +155,12 @@ class _Clusters:
     def __len__(self) -> int:
         return len(self.norms)
 
-    def keep(self, index: Tensor) -> None:
-        """Keep some of them."""
-        self.means, self.norms = self.means[index], self.norms[index]
-        self.sizes, self.samples = self.sizes[index], self.samples[index]
+    def keep_what_is_left(self) -> Tensor:
+        """Forget those that are gone; return the new place of each."""
+        left = torch.isfinite(self.norms)
+        self.means, self.norms = self.means[left], self.norms[left]
+        self.sizes, self.samples = self.sizes[left], self.samples[left]
+        return left.cumsum(0) - 1
 
     def merge(self, into: Tensor, other: Tensor) -> None:
         """Merge pairs; the other of each is gone."""
@@ -167,36 +171,52 @@ class _Clusters:
         self.sizes[into] = sizes
         self.norms[other] = torch.inf
 
-    def nearest(self) -> tuple[Tensor, Tensor]:
-        """Return the nearest other cluster of each, and its distance."""
-        which = torch.empty(len(self), dtype=torch.int64)
-        found = torch.empty_like(self.norms)
-        for a in tiles(0, len(self), self.norms.device):
-            lowest = torch.full_like(self.norms[a], torch.inf)
-            for b in tiles(0, len(self), self.norms.device):
-                tile = torch.addmm(self.norms[b], self.means[a], self.means[b].T, alpha=-2)
-                if a == b:
-                    tile.fill_diagonal_(torch.inf)
+    def nearest(self, some: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the nearest other cluster of some, and its distance."""
+        which = torch.empty_like(some)
+        found = torch.empty_like(self.norms[some])
+        for a in tiles(0, len(some), some.device):
+            few = some[a]
+            means, at_most = self.means[few], torch.full((len(few),), torch.inf).to(found)
+            for b in tiles(0, len(self), some.device):
+                tile = torch.addmm(self.norms[b], means, self.means[b].T, alpha=-2)
+                inside = torch.nonzero((few >= b.start) & (few < b.stop)).flatten()
+                tile[inside, few[inside] - b.start] = torch.inf
                 near, at = tile.min(1)
-                nearer = near < lowest
-                lowest[nearer] = near[nearer]
+                nearer = near < at_most
+                at_most[nearer] = near[nearer]
                 which[a][nearer] = at[nearer] + b.start
-            found[a] = lowest + self.norms[a]
+            found[a] = at_most + self.norms[few]
         return which, found
 
 
 def _merge_pairs(clusters: _Clusters, edges: _Edges) -> None:
-    """Merge all that are each other's nearest, while these are many."""
-    while len(clusters) > 1:
-        which, heights = clusters.nearest()
-        here = torch.arange(len(clusters))
-        into = torch.nonzero((which[which] == here) & (here < which)).flatten()
-        if len(into) < _MANY * len(clusters):
-            return
+    """Merge all that are each other's nearest, while that is cheap.
+
+    A merged cluster is never nearer to another one than the nearer of its parts was. So nearest
+    neighbours stay, except those of merged clusters, and those that have been merged.
+    """
+    left = torch.arange(len(clusters))
+    which, heights = clusters.nearest(left)
+    work = _ROWS * len(clusters)
+    while len(left) > 1 and work > 0:
+        into = left[(which[which[left]] == left) & (left < which[left])]
+        if not len(into):  # for distances that are equal
+            break
         other = which[into]
         edges.add(clusters.samples[into], clusters.samples[other], heights[into])
         clusters.merge(into, other)
-        clusters.keep(torch.isfinite(clusters.norms))
+        merged = torch.zeros(len(clusters), dtype=torch.bool)
+        merged[into] = merged[other] = True
+        left = left[torch.isfinite(clusters.norms[left])]
+        stale = left[merged[left] | merged[which[left]]]
+        work -= len(stale)
+        if 2 * len(left) < len(clusters):
+            place = clusters.keep_what_is_left()
+            which, heights = place[which[left]], heights[left]
+            stale, left = place[stale], place[left]
+        which[stale], heights[stale] = clusters.nearest(stale)
+    clusters.keep_what_is_left()
 
 
 def _follow_chains(clusters: _Clusters, edges: _Edges) -> None:
@@ -206,9 +226,7 @@ def _follow_chains(clusters: _Clusters, edges: _Edges) -> None:
     equal = _EQUAL * float(clusters.norms.max())
     while left > 1:
         if 2 * left < len(clusters):
-            kept = torch.isfinite(clusters.norms)
-            chain = (kept.cumsum(0) - 1)[chain].tolist()
-            clusters.keep(kept)
+            chain = clusters.keep_what_is_left()[chain].tolist()
         if not chain:
             chain = [int(torch.isfinite(clusters.norms).to(torch.int8).argmax())]
         last = chain[-1]

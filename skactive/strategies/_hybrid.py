@@ -11,7 +11,12 @@ import numpy as np
 
 from skactive._pool import Pool
 from skactive._validation import invalid
-from skactive.strategies.base._compositions import Composition, seeded
+from skactive.strategies.base._compositions import (
+    Composition,
+    joined_values,
+    seeded,
+    values_of_picks,
+)
 from skactive.strategies.base._query_strategy import QueryStrategy, Selection
 
 
@@ -102,11 +107,9 @@ class Hybrid(Composition):
                 estimator, part, count, X_labelled=X_labelled, y_labelled=y_labelled
             )
             indices.append(left[found.indices])
-            gains.append(_values(found))
+            gains.append(values_of_picks(found))
             left = np.delete(left, found.indices)
-        known = [values for values in gains if values is not None]
-        all_known = np.concatenate(known) if len(known) == len(gains) else None
-        return Selection(np.concatenate(indices), None, all_known)
+        return Selection(np.concatenate(indices), None, joined_values(gains))
 
     def _counts(self, n: int) -> list[int]:
         """Return each member's part of a batch of n."""
@@ -126,10 +129,3 @@ class Hybrid(Composition):
         for i in by_remainder[: n - sum(counts)]:
             counts[i] += 1
         return counts
-
-
-def _values(found: Selection) -> np.ndarray | None:
-    if found.gains is not None or found.utilities is None:
-        return found.gains
-    values = found.utilities[found.indices]
-    return None if np.isnan(values).any() else values

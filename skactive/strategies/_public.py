@@ -6,7 +6,9 @@ from skactive.strategies._bait import BAIT as BAIT
 from skactive.strategies._bald import BALD as BALD
 from skactive.strategies._base import BASE as BASE
 from skactive.strategies._batch_bald import BatchBALD as BatchBALD
+from skactive.strategies._cal import CAL as CAL
 from skactive.strategies._class_balanced import ClassBalanced as ClassBalanced
+from skactive.strategies._clue import CLUE as CLUE
 from skactive.strategies._cluster_margin import ClusterMargin as ClusterMargin
 from skactive.strategies._core_set import CoreSet as CoreSet
 from skactive.strategies._discriminative_al import DiscriminativeAL as DiscriminativeAL
@@ -27,6 +29,7 @@ from skactive.strategies._lplgrad import LPLGrad as LPLGrad
 from skactive.strategies._margin import Margin as Margin
 from skactive.strategies._max_herding import MaxHerding as MaxHerding
 from skactive.strategies._mean_entropy import MeanEntropy as MeanEntropy
+from skactive.strategies._per_class import PerClass as PerClass
 from skactive.strategies._power_bald import PowerBALD as PowerBALD
 from skactive.strategies._predictive_entropy import PredictiveEntropy as PredictiveEntropy
 from skactive.strategies._prob_cover import ProbCover as ProbCover

@@ -25,9 +25,9 @@ def same_partition(a, b):
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "blobs", "far away"])
-@pytest.mark.parametrize("many", [0.0, 0.1, 1.1])  # pairs alone, both, chains alone
-def test_clusters_are_those_of_scipy(kind, many, monkeypatch):
-    monkeypatch.setattr(_linkage, "_MANY", many)
+@pytest.mark.parametrize("rows", [100, 1, 0])  # pairs alone, both, chains alone
+def test_clusters_are_those_of_scipy(kind, rows, monkeypatch):
+    monkeypatch.setattr(_linkage, "_ROWS", rows)
     X = data(kind)
     tree = linkage(pdist(X, "sqeuclidean"), "average")
     for n_clusters in (1, 2, 7, 60, 150, 299, 300):
@@ -48,7 +48,7 @@ def test_clusters_are_those_of_scikit_learn():
 
 
 def test_a_line_of_growing_gaps_merges_one_by_one():
-    """One pair at a time is each other's nearest: pairs are of no use here, and chains are."""
+    """One pair at a time is each other's nearest."""
     X = np.cumsum(1.05 ** np.arange(120.0))[:, None]
     tree = linkage(pdist(X, "sqeuclidean"), "average")
     for n_clusters in (1, 5, 50):

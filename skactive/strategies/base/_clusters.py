@@ -16,7 +16,11 @@ _MINI_BATCH = 5000
 
 
 def cluster(
-    X: np.ndarray, n_clusters: int, draw: np.random.Generator, exact_up_to: int | None = None
+    X: np.ndarray,
+    n_clusters: int,
+    draw: np.random.Generator,
+    exact_up_to: int | None = None,
+    weights: np.ndarray | None = None,
 ) -> Any:
     """Fit k-means from k-means++ seeds; in mini-batches of 5000 where there are many clusters.
 
@@ -33,6 +37,8 @@ def cluster(
         Draws the seeds.
     exact_up_to : int or None, default=None
         Largest number of clusters found by Lloyd's algorithm on all of X; None is no limit.
+    weights : ndarray of shape (N,) or None, default=None
+        Above 0; each sample counts as so many. The seeds do not depend on them.
 
     Returns
     -------
@@ -50,4 +56,4 @@ def cluster(
     with warnings.catch_warnings():
         # Repeated samples give fewer clusters than requested, which callers can deal with.
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
-        return model.fit(X)
+        return model.fit(X, sample_weight=weights)

@@ -11,7 +11,7 @@ import numpy as np
 
 from skactive._rng import seed_sequence
 from skactive._validation import invalid
-from skactive.strategies.base._query_strategy import QueryStrategy
+from skactive.strategies.base._query_strategy import QueryStrategy, Selection
 
 
 def seeded(
@@ -42,6 +42,20 @@ def seeded(
         for member, seed in zip(members, seeds, strict=True):
             member.random_state = int(seed.generate_state(1)[0] >> 1)
     return members, np.random.default_rng(own)
+
+
+def values_of_picks(found: Selection) -> np.ndarray | None:
+    """Return what each pick was worth, (n,): its gain, or else its utility; None if not known."""
+    if found.gains is not None or found.utilities is None:
+        return found.gains
+    values = found.utilities[found.indices]
+    return None if np.isnan(values).any() else values
+
+
+def joined_values(values: list[np.ndarray | None]) -> np.ndarray | None:
+    """Return what the picks of several selections were worth; None if not known of all."""
+    known = [some for some in values if some is not None]
+    return np.concatenate(known) if len(known) == len(values) else None
 
 
 class Composition(QueryStrategy):
