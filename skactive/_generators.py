@@ -26,11 +26,13 @@ class _Generator(NamedTuple):
     seed: Callable[[int], Any]
 
 
+def _seed_numpy(seed: int) -> None:
+    np.random.seed(seed % 2**32)  # noqa: NPY002  (it is this generator that is lent)
+
+
 _GENERATORS = {
     "python": _Generator(random.getstate, random.setstate, random.seed),
-    "numpy": _Generator(
-        np.random.get_state, np.random.set_state, lambda seed: np.random.seed(seed % 2**32)
-    ),
+    "numpy": _Generator(np.random.get_state, np.random.set_state, _seed_numpy),
     "torch": _Generator(
         torch.default_generator.get_state,
         torch.default_generator.set_state,

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from skactive._scoring import isolated_rng, scoring
+from skactive._generators import isolated_rng
+from skactive._scoring import scoring
 
 
 def states():

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from skactive._device import to_device, unwrap
+from skactive._draws import drawn_from
+from skactive._generators import isolated_rng, put_back
 from skactive._phrases import one_line
-from skactive._scoring import isolated_rng, scoring
+from skactive._scoring import scoring
 from skactive._validation import Description, describe, invalid
 from skactive.estimators._build import ClassifierNetwork, load_weights
 from skactive.estimators._preprocessing import Preprocessing, of_module, of_torchvision
@@ -117,7 +119,8 @@ class FrozenNetwork:
     def _run(self, images: Tensor) -> Any:
         """Run the network; what it draws, it draws alike each time."""
         automatic = torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp)
-        with scoring(self.module, seed=0), torch.no_grad(), automatic:
+        alike = isolated_rng(0, self.device, drawn_from(self.module, training=False))
+        with alike, scoring(self.module), torch.no_grad(), automatic:
             values = self.preprocessing.scaled(to_device(images, self.device))
             floating = (p.dtype for p in self.module.parameters() if p.is_floating_point())
             try:
@@ -232,7 +235,7 @@ def find_network(
             weights,
             "Features of a network without them are of no use.",
         )
-    with isolated_rng():
+    with put_back():
         network, head, preset = torchvision_as_published(module, weights, owner)
     known = of_torchvision(preset, network)
     return network.eval().requires_grad_(False), known, Tap(head, reads=True)

@@ -315,6 +315,7 @@ class Net(NeuralNetClassifier):
             drawn = drawn if whole.augmentation is None else drawn or ("torch",)
         return ALL if foreign else drawn
 
+    def _set_training(self, training: bool = True) -> None:
         """Set the mode where it differs; going through all layers at each batch takes time."""
         modules = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
         if any(module.training != training for module in modules):

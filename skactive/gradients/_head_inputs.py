@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -105,7 +105,7 @@ def head_inputs(
             rows = _rows(head, read[-1], len(samples))
             return rows, logits, network.run(samples[:1])
 
-        weight = head.weight.detach().flatten(1).clone()
+        weight = cast(Tensor, head.weight).detach().flatten(1).clone()
         hook = head.register_forward_pre_hook(keep, with_kwargs=True)
         try:
             found: tuple[Tensor, ...] = ()

@@ -10,8 +10,8 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
+from skactive._generators import isolated_rng
 from skactive._rng import generator
-from skactive._scoring import isolated_rng
 from skactive._validation import check_count
 from skactive.selection._picks import Picks
 from skactive.selection._rows import as_centers, as_matrix

@@ -113,8 +113,9 @@ class _Edges:
 
     def add(self, a: Any, b: Any, heights: Any) -> None:
         """Add arrays of them."""
-        for own, more in zip((self.a, self.b, self.heights), (a, b, heights), strict=True):
-            own.extend(more.tolist())
+        self.a.extend(a.tolist())
+        self.b.extend(b.tolist())
+        self.heights.extend(heights.tolist())
 
     def components(self, N: int, n_clusters: int | None, threshold: float | None) -> np.ndarray:
         """Return what the lowest of them connect."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from skactive._scoring import lent_rng
+from skactive._generators import lent_rng
 from skactive._validation import as_numbers, check_positions, describe
 from skactive.exceptions import CheckFailedError
 

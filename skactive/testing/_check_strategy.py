@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import clone
 
 from skactive._batches import take_rows
+from skactive._generators import lent_rng
 from skactive._modal import fitted_learner
-from skactive._scoring import lent_rng
 from skactive._validation import invalid
 from skactive.strategies import QueryStrategy, Selection, Subsample
 from skactive.testing._battery import (

@@ -9,8 +9,8 @@ import torch
 from sklearn.base import clone
 
 from skactive._batches import n_rows, take_rows
+from skactive._generators import isolated_rng
 from skactive._pool import Pool
-from skactive._scoring import isolated_rng
 from skactive.strategies.base._learner import Learner, open_learner
 from skactive.strategies.base._probabilities import average_log_probabilities
 
