@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skactive._validation import owner_name
+from skactive._validation import Description, invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
+
+# Characters of a member's classes in a message.
+_SHOWN = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +131,38 @@ def check_two_classes(n_classes: int, owner: object) -> None:
             f"{owner_name(owner)} needs a classifier of two classes or more. Got one that knows a "
             "single class. List every class in classes=, or label samples of another class."
         )
+
+
+def check_same_classes(classes: list[Any], owner: object) -> None:
+    """Raise unless members know the same classes, in whatever order.
+
+    A class that a member has never seen would count as one that it is certain about.
+
+    Parameters
+    ----------
+    classes : list of (array-like or None)
+        The classes of each member; None, where one has none, is left to what reads it.
+    owner : object
+        The strategy, for the error message.
+
+    Raises
+    ------
+    InvalidParameterError
+        If they differ. 1 and 1.0 are the same, 1 and "1" are not.
+    """
+    known = [np.asarray(each).tolist() for each in classes if each is not None]
+    different = [each for i, each in enumerate(known) if set(each) not in map(set, known[:i])]
+    if len(different) < 2:
+        return
+    must = "members that know the same classes"
+    shown = [
+        text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..." for text in map(str, different)
+    ]
+    got = Description(" and ".join(shown[:3]) + (" and others" if len(shown) > 3 else ""))
+    remedy = (
+        "Fit all with labels of one kind, and with samples of each class, or list it in classes=."
+    )
+    raise invalid("estimator", owner, must, got, remedy)
 
 
 def _layers(given: Any) -> Iterator[Any]:

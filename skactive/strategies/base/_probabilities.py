@@ -13,7 +13,12 @@ from skactive._rng import generator
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies.base._distributions import check_probabilities
-from skactive.strategies.base._learner import check_two_classes, members_of, open_learner
+from skactive.strategies.base._learner import (
+    check_same_classes,
+    check_two_classes,
+    members_of,
+    open_learner,
+)
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies.base._ranking import highest
@@ -108,7 +113,7 @@ def average_log_probabilities(
     Returns
     -------
     ndarray of shape (N, C)
-        In float64. Members that do not know a class give it probability 0.
+        In float64.
     """
     members = members_of(learner)
     if members is None:
@@ -138,17 +143,22 @@ def member_log_probabilities(
     Returns
     -------
     ndarray of shape (M, N, C)
-        In float64, C the classes that any member knows. Where a member does not know a class, it
-        gives it probability 0.
+        In float64, the classes in the order of the first member's.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there are no members, or they do not know the same classes.
     """
     if not members:
         raise invalid("estimator", owner, "at least one fitted estimator", members)
-    found = [_log_probabilities(member, pool, batch_size, device, owner) for member in members]
-    classes = np.unique(np.concatenate([known for _, known in found]))
-    out = np.full((len(found), len(pool), len(classes)), -np.inf)
+    opened = [open_learner(member, owner) for member in members]
+    check_same_classes([getattr(each.estimator, "classes_", None) for each in opened], owner)
+    found = [_log_probabilities(each, pool, batch_size, device, owner) for each in opened]
+    column = {label: i for i, label in enumerate(found[0][1].tolist())}
+    out = np.empty((len(found), len(pool), len(column)))
     for own, (log_p, known) in zip(out, found, strict=True):
-        all_of_them = np.array_equal(known, classes)  # copied in one go, which is faster
-        own[:, slice(None) if all_of_them else np.searchsorted(classes, known)] = log_p
+        own[:, [column[label] for label in known.tolist()]] = log_p
     return out
 
 
