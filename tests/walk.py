@@ -1,7 +1,8 @@
 """How far one query walks through the source: `python -m tests.walk`.
 
 Counts the files of skactive that a query enters, how often it goes from one of them to another, and
-how often the pool's first sample goes through the network alone. Nothing bounds them yet.
+how often the pool's first sample goes through the network alone. tests/test_walk.py
+bounds them.
 """
 
 from __future__ import annotations
