@@ -39,7 +39,7 @@ Toronto, 2009.
 
 
 @dataclass(frozen=True)
-class _Layout:
+class _Release:
     """The files of one of the two data sets, and the keys inside them."""
 
     title: str
@@ -59,7 +59,7 @@ class _Layout:
         return (*self.train, self.test, self.meta)
 
 
-_CIFAR10 = _Layout(
+_CIFAR10 = _Release(
     title="CIFAR-10",
     loader="load_cifar10",
     dataset="CIFAR10",
@@ -72,7 +72,7 @@ _CIFAR10 = _Layout(
     names_key="label_names",
     n_classes=10,
 )
-_CIFAR100 = _Layout(
+_CIFAR100 = _Release(
     title="CIFAR-100",
     loader="load_cifar100",
     dataset="CIFAR100",
@@ -195,7 +195,7 @@ def load_cifar100(*, path: str | os.PathLike[str] | None = None, download: bool 
     return _load(_CIFAR100, path, download)
 
 
-def _load(layout: _Layout, path: Any, download: Any) -> Bunch:
+def _load(layout: _Release, path: Any, download: Any) -> Bunch:
     given = check_source(layout.loader, path, download)
     cache = cache_folder()
     root = cache if given is None else given
@@ -217,13 +217,13 @@ def _load(layout: _Layout, path: Any, download: Any) -> Bunch:
     return image_bunch((np.concatenate(X), np.concatenate(y)), test, names, descr)
 
 
-def _missing(layout: _Layout, place: Path) -> list[str]:
+def _missing(layout: _Release, place: Path) -> list[str]:
     if place.is_file():
         return []  # an archive; what it lacks shows when it is read
     return [name for name in layout.files if not (place / name).is_file()]
 
 
-def _entries(layout: _Layout, place: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _entries(layout: _Release, place: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the name and the unpickled content of each file of a folder or an archive."""
     if place.is_dir():
         for name in layout.files:
@@ -247,14 +247,14 @@ def _entries(layout: _Layout, place: Path) -> Iterator[tuple[str, dict[str, Any]
         raise damaged(place, f"the archive has no {', '.join(wanted)}")
 
 
-def _batch(layout: _Layout, file: Path, entry: dict[str, Any]) -> Split:
+def _batch(layout: _Release, file: Path, entry: dict[str, Any]) -> Split:
     rows = byte_rows(file, entry, "data", 3 * 32 * 32)
     labels = np.asarray(list_field(file, entry, layout.labels_key, int))
     X = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # (N, 3, 32, 32) to (N, 32, 32, 3)
     return check_split(file, np.ascontiguousarray(X), labels, layout.n_classes)
 
 
-def _target_names(layout: _Layout, file: Path, entry: dict[str, Any]) -> list[str]:
+def _target_names(layout: _Release, file: Path, entry: dict[str, Any]) -> list[str]:
     names = list_field(file, entry, layout.names_key, str)
     if len(names) != layout.n_classes:
         raise damaged(

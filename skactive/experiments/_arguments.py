@@ -16,7 +16,7 @@ from sklearn.base import clone
 from skactive._batches import check_finite, n_rows
 from skactive._parts import parts, unnamed_parts
 from skactive._validation import Description, check_count, describe, invalid
-from skactive.experiments._loop import Arm, Data, Plan
+from skactive.experiments._loop import Arm, Data, RoundPlan
 from skactive.experiments._protocol import Protocol
 from skactive.stopping import StoppingRule
 
@@ -172,7 +172,9 @@ def check_embeddings(embeddings: Any, data: Data) -> Any:
     return embeddings
 
 
-def check_plan(data: Data, n_initial: Any, initial: Any, n_instances: Any, n_rounds: Any) -> Plan:
+def check_plan(
+    data: Data, n_initial: Any, initial: Any, n_instances: Any, n_rounds: Any
+) -> RoundPlan:
     """Return the budget, if the pool is large enough for it."""
     n_samples = len(data.y)
     n_initial = check_count("n_initial", OWNER, n_initial, high=n_samples, high_is="all of X")
@@ -195,7 +197,7 @@ def check_plan(data: Data, n_initial: Any, initial: Any, n_instances: Any, n_rou
             initial,
             "'balanced' draws the classes as evenly as n_initial allows.",
         )
-    return Plan(n_initial, initial, n_instances, int(n_rounds))
+    return RoundPlan(n_initial, initial, n_instances, int(n_rounds))
 
 
 def check_seeds(seeds: Any) -> list[int]:

@@ -54,7 +54,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RoundPlan:
     """Number of labels at first, number added per round, and number of such rounds."""
 
     n_initial: int
@@ -63,14 +63,14 @@ class Plan:
     n_rounds: int
 
 
-def initial_positions(y: np.ndarray, plan: Plan, seed: int) -> np.ndarray:
+def initial_positions(y: np.ndarray, plan: RoundPlan, seed: int) -> np.ndarray:
     """Draw the images that are labelled before the first round.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
         The labels; "random" does not look at them.
-    plan : Plan
+    plan : RoundPlan
         `initial="balanced"` takes the classes as evenly as `n_initial` allows.
     seed : int
         The seed of the run.
@@ -97,7 +97,7 @@ def initial_positions(y: np.ndarray, plan: Plan, seed: int) -> np.ndarray:
 class Terms:
     """What is the same for every round of an experiment, besides the data."""
 
-    plan: Plan
+    plan: RoundPlan
     protocol: Protocol
     metrics: Mapping[str, Callable[..., float]]
     dataset: str
@@ -107,7 +107,7 @@ class Terms:
 
 
 def labelled_at(
-    round_: int, seed: int, y: np.ndarray, plan: Plan, done: Sequence[Record]
+    round_: int, seed: int, y: np.ndarray, plan: RoundPlan, done: Sequence[Record]
 ) -> np.ndarray:
     """Return the positions that are labelled in a round, in the order they were labelled."""
     queried = [np.asarray(record["queried"], dtype=np.int64) for record in done[:round_]]
@@ -229,7 +229,7 @@ def _query(
     round_: int,
     labelled: np.ndarray,
     data: Data,
-    plan: Plan,
+    plan: RoundPlan,
     fitted: Any,
 ) -> tuple[np.ndarray, float]:
     """Ask the strategy for the next batch; say how long that took."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MOST_NAMES = 5  # that a warning lists
 
 
-class Arm(NamedTuple):
+class ArmSeeds(NamedTuple):
     """What counts of one strategy on one data set."""
 
     dataset: str
@@ -38,7 +38,7 @@ class Arm(NamedTuple):
         return self.finished and len(self.seeds) == self.n_seeds_most
 
 
-def arms(frame: pd.DataFrame) -> list[Arm]:
+def arms(frame: pd.DataFrame) -> list[ArmSeeds]:
     """Return which seeds of each strategy count, on each data set.
 
     Parameters
@@ -48,7 +48,7 @@ def arms(frame: pd.DataFrame) -> list[Arm]:
 
     Returns
     -------
-    list of Arm
+    list of ArmSeeds
         In the order of the frame. Where a strategy has seeds that got to the last number of labels
         of the data set, these count. Where it has none, its curve ends early: where most rounds
         are kept if all seeds that count have all of them.
@@ -61,7 +61,7 @@ def arms(frame: pd.DataFrame) -> list[Arm]:
             counts, length = _most_rounds(there.to_numpy(), there.columns[-1] == last)
             seeds, left_out = (tuple(map(int, there.index[of])) for of in (counts, ~counts))
             end = int(there.columns[length - 1])
-            found.append(Arm(str(dataset), str(strategy), seeds, left_out, end, last, n_seeds))
+            found.append(ArmSeeds(str(dataset), str(strategy), seeds, left_out, end, last, n_seeds))
     return found
 
 
@@ -79,7 +79,7 @@ def _most_rounds(there: np.ndarray, gets_to_the_end: bool) -> tuple[np.ndarray, 
     return lengths >= n, n
 
 
-def comparable(frame: pd.DataFrame, of: Iterable[Arm]) -> pd.DataFrame:
+def comparable(frame: pd.DataFrame, of: Iterable[ArmSeeds]) -> pd.DataFrame:
     """Return the rounds that count."""
     import pandas as pd
 
@@ -89,12 +89,12 @@ def comparable(frame: pd.DataFrame, of: Iterable[Arm]) -> pd.DataFrame:
     return frame[frame["n_labelled"].to_numpy() <= ends["end"].to_numpy()]
 
 
-def finished(frame: pd.DataFrame, of: Iterable[Arm]) -> pd.DataFrame:
+def finished(frame: pd.DataFrame, of: Iterable[ArmSeeds]) -> pd.DataFrame:
     """Return the rounds of the seeds that got to the last number of labels of their data set."""
     return comparable(frame, [arm for arm in of if arm.finished])
 
 
-def coverage(of: Iterable[Arm]) -> pd.DataFrame:
+def coverage(of: Iterable[ArmSeeds]) -> pd.DataFrame:
     """Return what `Results.coverage` documents."""
     import pandas as pd
 
@@ -106,9 +106,9 @@ def coverage(of: Iterable[Arm]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "n_labelled_most", "finished"])
 
 
-def warn(of: Iterable[Arm], stacklevel: int) -> None:
+def warn(of: Iterable[ArmSeeds], stacklevel: int) -> None:
     """Warn of what is left out, and of what differs between strategies, if anything does."""
-    by_dataset: dict[str, list[Arm]] = {}
+    by_dataset: dict[str, list[ArmSeeds]] = {}
     for arm in of:
         by_dataset.setdefault(arm.dataset, []).append(arm)
     for dataset, on in by_dataset.items():
@@ -121,7 +121,7 @@ def warn(of: Iterable[Arm], stacklevel: int) -> None:
             )
 
 
-def _sentences(on: list[Arm]) -> Iterator[str]:
+def _sentences(on: list[ArmSeeds]) -> Iterator[str]:
     cut = [f"{_numbered(arm.left_out)} of {arm.strategy}" for arm in on if arm.left_out]
     if cut:
         yield f"Unfinished, and left out: {_listed(cut)}."

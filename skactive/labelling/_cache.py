@@ -16,7 +16,7 @@ from skactive.labelling._files import inside
 _AT_ONCE = 64
 
 
-class ImageCache:
+class StoredImages:
     """The images of a catalogue as an array: image i is row i, uint8, (size, size, 3).
 
     Parameters

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 from skactive._phrases import one_line
 from skactive._pool import Pool
-from skactive.labelling._cache import ImageCache
+from skactive.labelling._cache import StoredImages
 from skactive.labelling._catalogue import pieces
 from skactive.labelling._database import Database
 from skactive.labelling._measures import kappa
@@ -43,7 +43,7 @@ class Learner:
     report: Callable[[str, int, int], Any] = lambda doing, done, todo: None
 
     def __post_init__(self) -> None:
-        self.cache = ImageCache(self.database, self.folder, self.settings.size)
+        self.cache = StoredImages(self.database, self.folder, self.settings.size)
 
     def fill(self, ids: list[int]) -> np.ndarray:
         """Read images, and say how far it is."""

@@ -12,7 +12,7 @@ from skactive._device import module_device, resolve_device, same_device
 from skactive._pool import Pool
 from skactive._validation import owner_name
 from skactive.exceptions import UnsupportedEstimatorError
-from skactive.strategies.base._learner import Learner, check_two_classes, open_learner
+from skactive.strategies.base._learner import OpenLearner, check_two_classes, open_learner
 from skactive.strategies.base._progress import counted
 from skactive.strategies.base._subset import SubsetStrategy
 
@@ -95,7 +95,7 @@ class LearningLoss(SubsetStrategy):
             )
         return predicted
 
-    def _on_device(self, learner: Learner) -> Any:
+    def _on_device(self, learner: OpenLearner) -> Any:
         """Return the estimator, or a copy of it whose networks are where `device` says."""
         fitted = learner.estimator
         if self.device is None:

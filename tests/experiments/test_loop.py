@@ -18,7 +18,7 @@ from skorch import NeuralNetClassifier
 from skactive import CNNClassifier, CoreSet, Entropy, QueryStrategy, Random
 from skactive.exceptions import SelectionError
 from skactive.experiments import run_experiment
-from skactive.experiments._loop import Plan, initial_positions, seeded_clone
+from skactive.experiments._loop import RoundPlan, initial_positions, seeded_clone
 from tests.experiments.stubs import (
     BUDGET,
     STRATEGIES,
@@ -187,7 +187,7 @@ def test_a_strategy_of_ones_own_reads_the_pool_as_it_likes():
             return super().select(estimator, X_pool, n_instances)
 
     queried = run({"spy": Spy()}, seeds=1).frame["queried"][0]
-    start = initial_positions(digits()[1], Plan(**BUDGET, initial="random"), 0)
+    start = initial_positions(digits()[1], RoundPlan(**BUDGET, initial="random"), 0)
     for labelled, (n, whole, some, others) in zip([start, [*start, *queried]], pools, strict=False):
         left = np.delete(X, labelled, axis=0)
         assert n == len(left)
@@ -219,7 +219,7 @@ def test_picks_never_repeat_and_the_counts_add_up():
         assert of_run["round"].tolist() == [0, 1, 2, 3]
         assert of_run["n_labelled"].tolist() == [20, 30, 40, 50]
         assert of_run["queried"].map(len).tolist() == [10, 10, 10, 0]
-        start = initial_positions(y, Plan(**BUDGET, initial="balanced"), seed)
+        start = initial_positions(y, RoundPlan(**BUDGET, initial="balanced"), seed)
         queried = np.concatenate([start, *of_run["queried"].map(np.array)])
         assert len(np.unique(queried)) == 50
         assert of_run["query_seconds"].isna().tolist() == [False, False, False, True]
@@ -235,7 +235,7 @@ def test_the_strategy_gets_the_labelled_images_in_the_order_they_were_labelled()
             return super().select(estimator, X_pool, n_instances)
 
     frame = run({"spy": Spy()}, seeds=[3]).frame
-    labelled = initial_positions(y, Plan(**BUDGET, initial="random"), 3)
+    labelled = initial_positions(y, RoundPlan(**BUDGET, initial="random"), 3)
     for (n_pool, X_labelled, y_labelled), queried in zip(got, frame["queried"], strict=False):
         assert n_pool == 300 - len(labelled)
         np.testing.assert_array_equal(X_labelled, X[labelled])
@@ -246,17 +246,17 @@ def test_the_strategy_gets_the_labelled_images_in_the_order_they_were_labelled()
 def test_balanced_start_is_as_even_as_can_be():
     y = np.repeat(["a", "b", "c"], [50, 50, 2])
     for seed in range(5):
-        drawn = initial_positions(y, Plan(9, "balanced", 1, 1), seed)
+        drawn = initial_positions(y, RoundPlan(9, "balanced", 1, 1), seed)
         assert len(np.unique(drawn)) == 9
         counts = {c: int((y[drawn] == c).sum()) for c in "abc"}
         assert counts["c"] == 2
         assert sorted(counts.values()) == [2, 3, 4]
-    assert (initial_positions(y, Plan(102, "balanced", 1, 1), 0) >= 0).all()
+    assert (initial_positions(y, RoundPlan(102, "balanced", 1, 1), 0) >= 0).all()
 
 
 def test_random_start_does_not_look_at_the_labels():
     _, y, *_ = digits()
-    plan = Plan(**BUDGET, initial="random")
+    plan = RoundPlan(**BUDGET, initial="random")
     start = initial_positions(y, plan, 0)
     np.testing.assert_array_equal(start, initial_positions(y[::-1], plan, 0))
     assert not np.array_equal(start, initial_positions(y, plan, 1))

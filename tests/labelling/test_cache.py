@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from skactive.estimators import ImageReader
-from skactive.labelling._cache import ImageCache
+from skactive.labelling._cache import StoredImages
 from skactive.labelling._catalogue import scan
 from tests.labelling.folders import picture
 
 
 @pytest.fixture
 def cache(database, folder):
-    return ImageCache(database, folder, 16)
+    return StoredImages(database, folder, 16)
 
 
 def test_the_rows_are_the_images(cache, folder, database):
@@ -24,7 +24,7 @@ def test_the_rows_are_the_images(cache, folder, database):
 def test_what_is_there_is_not_read_again(cache, database, monkeypatch):
     cache.fill(range(1, 31))
     monkeypatch.setattr(cache._reader, "transform", lambda paths: 1 / 0)
-    again = ImageCache(database, cache.folder, 16)
+    again = StoredImages(database, cache.folder, 16)
     monkeypatch.setattr(again._reader, "transform", lambda paths: 1 / 0)
     assert again.fill(range(1, 31)).tolist() == list(range(1, 31))
 

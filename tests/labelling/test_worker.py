@@ -17,7 +17,7 @@ from tests.labelling.spies import First, Nearest
 # Places where a worker is killed: a function of it, and how often that is called before.
 PLACES = ["skactive.labelling._rounds.fit", "skactive.labelling._rounds._query"]
 PLACES += ["skactive.labelling._rounds._finish", "skactive.labelling._rounds.requeue"]
-PLACES += ["skactive.labelling._cache.ImageCache._read"]
+PLACES += ["skactive.labelling._cache.StoredImages._read"]
 
 KILLED_WITHIN = """
 import os, signal, sys

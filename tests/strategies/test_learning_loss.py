@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from skactive import CNNClassifier, LearningLoss, LPLClassifier
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies import _learning_loss
-from skactive.strategies.base._learner import Learner
+from skactive.strategies.base._learner import OpenLearner
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((40, 6)), np.arange(40) % 3
@@ -98,11 +98,13 @@ def test_another_device_gets_a_copy(clf, monkeypatch):
     monkeypatch.setattr(
         _learning_loss, "resolve_device", lambda device, owner: torch.device("meta")
     )
-    moved = LearningLoss(device="cuda")._on_device(Learner(clf))
+    moved = LearningLoss(device="cuda")._on_device(OpenLearner(clf))
     for network, original in [(moved.module_, clf.module_), (moved.loss_module_, clf.loss_module_)]:
         assert {p.device.type for p in network.parameters()} == {"meta"}
         assert {p.device.type for p in original.parameters()} == {"cpu"}
-    assert LearningLoss(device="cuda")._on_device(Learner(Known())).predict_loss(X[:1]) == X[0, 0]
+    assert (
+        LearningLoss(device="cuda")._on_device(OpenLearner(Known())).predict_loss(X[:1]) == X[0, 0]
+    )
 
 
 def test_predictions_that_are_not_finite():

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -242,7 +243,7 @@ def test_other_samples_and_estimators():
     X, y = rng.normal(size=(30, 5)), np.arange(30) % 2
     check_strategy(Margin(), estimator=LogisticRegression(), X=X, y=y)
     with pytest.raises(CheckFailedError, match=r"needs a torch network"):
-        check_strategy(BADGE(), estimator=LogisticRegression(), X=X, y=y)
+        check_strategy(BADGE(), estimator=RandomForestClassifier(5), X=X, y=y)
 
 
 @pytest.mark.parametrize("strategy", [Own, lambda learner, X, n: np.arange(n), None])

@@ -21,7 +21,7 @@ _SHOWN = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Learner:
+class OpenLearner:
     """A fitted classifier, and what precedes it.
 
     Parameters
@@ -60,19 +60,19 @@ class Learner:
         return block
 
 
-def open_learner(given: Any, owner: object) -> Learner:
+def open_learner(given: Any, owner: object) -> OpenLearner:
     """Return the fitted classifier inside a modAL learner, a fitted search or a Pipeline.
 
     Parameters
     ----------
     given : object
-        One of these, or the classifier itself; a Learner is returned as it is.
+        One of these, or the classifier itself; an OpenLearner is returned as it is.
     owner : object
         The strategy, for the error messages.
 
     Returns
     -------
-    Learner
+    OpenLearner
         The classifier at the end, and the steps before it.
 
     Raises
@@ -82,7 +82,7 @@ def open_learner(given: Any, owner: object) -> Learner:
     UnsupportedEstimatorError
         If these are several, or no estimator at all.
     """
-    if isinstance(given, Learner):
+    if isinstance(given, OpenLearner):
         return given
     several = members_of(given)
     if several is not None:
@@ -97,7 +97,7 @@ def open_learner(given: Any, owner: object) -> Learner:
             _check_fitted(layer, owner)
         if isinstance(layer, Pipeline) and len(layer.steps) > 1:
             transforms.append(layer[:-1].transform)
-    return Learner(layer, tuple(transforms))
+    return OpenLearner(layer, tuple(transforms))
 
 
 def members_of(given: Any) -> list[Any] | None:
@@ -168,7 +168,7 @@ def check_same_classes(classes: list[Any], owner: object) -> None:
 def _layers(given: Any) -> Iterator[Any]:
     """Yield what is passed, and what is inside of it, down to what holds nothing further."""
     yield given
-    if isinstance(given, Learner):
+    if isinstance(given, OpenLearner):
         yield given.estimator
     elif _is_modal(given):
         yield from _layers(given.estimator)

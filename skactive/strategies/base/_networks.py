@@ -18,7 +18,7 @@ from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies.base._distributions import check_probabilities
 from skactive.strategies.base._inputs import Inputs
-from skactive.strategies.base._learner import Learner, check_two_classes, open_learner
+from skactive.strategies.base._learner import OpenLearner, check_two_classes, open_learner
 from skactive.strategies.base._logistic import LogisticNetwork, is_logistic, why_no_network
 from skactive.strategies.base._progress import counted
 
@@ -183,19 +183,19 @@ class PoolNetwork:
             )
 
 
-def with_network(learner: Learner, owner: object) -> Learner:
+def with_network(learner: OpenLearner, owner: object) -> OpenLearner:
     """Return a learner whose classifier has a network, be it that of a logistic regression.
 
     Parameters
     ----------
-    learner : Learner
+    learner : OpenLearner
         What `open_learner` found.
     owner : object
         The strategy, for the error messages.
 
     Returns
     -------
-    Learner
+    OpenLearner
         The same, or one with a `LogisticNetwork` for its classifier.
 
     Raises

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from skactive._batches import n_rows, take_rows
 from skactive._generators import isolated_rng
 from skactive._pool import Pool
-from skactive.strategies.base._learner import Learner, open_learner
+from skactive.strategies.base._learner import OpenLearner, open_learner
 from skactive.strategies.base._probabilities import average_log_probabilities
 
 # What is tried: 41 temperatures, 1 among them.
@@ -85,7 +85,7 @@ def held_out_temperature(
         fresh = clone(learner.estimator).fit(_transformed(learner, X, kept, batch_size), y[kept])
     pool = Pool.of(X, "X_labelled").part(held)
     log_p = average_log_probabilities(
-        Learner(fresh, learner.transforms), pool, batch_size, None, owner
+        OpenLearner(fresh, learner.transforms), pool, batch_size, None, owner
     )
     classes = np.asarray(fresh.classes_)
     columns = np.full(n_held, -1)
@@ -97,7 +97,7 @@ def held_out_temperature(
     return float(TEMPERATURES[np.lexsort((nearest_to_1, np.round(errors, 12)))[0]])
 
 
-def _transformed(learner: Learner, X: Any, positions: np.ndarray, batch_size: int) -> Any:
+def _transformed(learner: OpenLearner, X: Any, positions: np.ndarray, batch_size: int) -> Any:
     """Return some samples as the classifier takes them; the steps before it see them in batches."""
     if not learner.transforms:
         return take_rows(X, positions)
