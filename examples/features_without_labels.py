@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 from torch import nn
 
 from skactive import CNNClassifier, Embedder, Margin, Random, TypiClust
@@ -32,9 +32,9 @@ SMOKE = bool(os.environ.get("SKACTIVE_SMOKE"))
 
 
 class Encoder(nn.Module):
-    """Three blocks of convolutions and a global average: a grey image in, a row out."""
+    """Three blocks of convolutions: a grey image (28, 28) in, its map (3, 3) as a row out."""
 
-    def __init__(self, width=32):
+    def __init__(self, width=16):
         super().__init__()
         layers, n = [], 1
         for m in (width, 2 * width, 4 * width):
@@ -44,8 +44,8 @@ class Encoder(nn.Module):
         self.maps = nn.Sequential(*layers)
 
     def forward(self, x):
-        """Return features, (n, 4 width)."""
-        return self.maps(x).mean((2, 3))
+        """Return features, (n, 36 width): where something is tells clothes apart, too."""
+        return self.maps(x).flatten(1)
 
 
 def view(x, generator):
@@ -74,13 +74,13 @@ def contrastive_loss(a, b, temperature=0.3):
     return F.cross_entropy(likeness, torch.arange(2 * n).roll(n))
 
 
-def train_without_labels(images, epochs=30, batch_size=250, width=32, seed=0):
+def train_without_labels(images, epochs=30, batch_size=250, width=16, seed=0):
     """Train an encoder on images (n, H, W), uint8; return it."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         encoder = Encoder(width)
-        head = nn.Sequential(nn.Linear(4 * width, 4 * width), nn.ReLU(), nn.Linear(4 * width, 64))
+        head = nn.Sequential(nn.Linear(36 * width, 4 * width), nn.ReLU(), nn.Linear(4 * width, 64))
     x = torch.from_numpy(images)[:, None].float() / 255
     parameters = [*encoder.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=2e-3)
@@ -118,7 +118,8 @@ def main():
     embedder = Embedder(encoder, normalize=None)
     features, features_test = embedder.transform(images), embedder.transform(data.X_test)
     pixels, pixels_test = (X.reshape(len(X), -1) / 255 for X in (images, data.X_test))
-    linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    features, features_test = normalize(features), normalize(features_test)
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     network = CNNClassifier(
         "small_cnn", classes=range(10), max_epochs=2 if SMOKE else 40, batch_size=16
     )
