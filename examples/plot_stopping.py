@@ -2,8 +2,8 @@
 When to stop
 ============
 
-Every round costs labels, and the later ones teach less. The rules of :mod:`skactive.stopping` look at
-the classifier of each round and say when enough seems to be enough. In an experiment they can be
+Every round costs labels, and the later ones teach less. The rules of :mod:`skactive.stopping` look
+at the classifier of each round and say when enough seems to be enough. In an experiment they can be
 recorded without acting, so that one can see afterwards where each would have stopped, and what that
 would have cost.
 """
@@ -13,8 +13,8 @@ would have cost.
 # ------------------------------------
 #
 # `stopping=` takes the rules. Those without labels look at a random sample of the pool, and
-# `PairedChange` at the test data. (The stored rounds of the study in `benchmarks/` have no predictions,
-# which rules need: so this is a small experiment of its own.)
+# `PairedChange` at the test data. (The stored rounds of the study in `benchmarks/` have no
+# predictions, which rules need: so this is a small experiment of its own.)
 
 import os
 
@@ -59,7 +59,8 @@ results = run_experiment(
 # Where each would have stopped
 # -----------------------------
 #
-# A row per run and rule: the round in which the rule first said so, and the last one. Some never do.
+# A row per run and rule: the round in which the rule first said so, and the last one. Some never
+# do.
 
 points = results.stopping_points()
 points["labels saved"] = points["n_labelled_last"] - points["n_labelled"]
@@ -74,9 +75,9 @@ print(summary.agg("count")["n_labelled"].rename("runs that it would have ended")
 # On the curves, and as a trade
 # -----------------------------
 #
-# To the left, the runs of `Margin`, with a mark where each rule would have ended them; to the right what
-# it would have saved and lost. No rule is best: the ones to the upper left saved much and lost
-# something, and what is right depends on what a label costs.
+# To the left, the runs of `Margin`, with a mark where each rule would have ended them; to the
+# right what it would have saved and lost. No rule is best: those at the top saved many labels and
+# lost something, and what is right depends on what a label costs.
 
 rules = points["rule"].unique()
 colours = dict(zip(rules, plt.rcParams["axes.prop_cycle"].by_key()["color"], strict=False))
