@@ -31,6 +31,7 @@ _AT_ONCE = 1024
 # Numbers of a block whose intermediate results stay in a CPU's cache.
 _BLOCK = 2**15
 _TINY = np.finfo(np.float64).tiny
+_LOWEST = np.log(_TINY)
 
 
 class MonteCarloStrategy(QueryStrategy):
@@ -167,8 +168,8 @@ def mutual_information(log_p: np.ndarray) -> np.ndarray:
 def _mutual_information(log_p: np.ndarray) -> np.ndarray:
     p = np.exp(log_p)
     mean = p.mean(0)
-    terms = p / np.maximum(mean, _TINY)
-    np.log(np.maximum(terms, _TINY, out=terms), out=terms)  # finite where p is 0
+    terms = np.maximum(log_p, _LOWEST)  # finite where p is 0
+    terms -= np.log(np.maximum(mean, _TINY))
     terms *= p
     terms += mean
     terms -= p
