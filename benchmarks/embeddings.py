@@ -1,7 +1,7 @@
 """Strategies on embeddings that are not in the grid: against scikit-activeml, and on a large pool.
 
-Both sides get the same float32 embeddings of norm 1, and choose a batch of 100 without labels. On
-one thread.
+Both sides get the same float32 embeddings of norm 1, and choose a batch of 100 without labels.
+Those that read probabilities too are measured alone, with 100 labelled samples. On one thread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks._cell import BATCH, problem
+from benchmarks._cell import BATCH, Given, problem
 from benchmarks._machine import memory
 from benchmarks._report import alone, row
 
@@ -87,5 +87,38 @@ def max_herding(quick: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def a_batch(name: str, N: int, D: int) -> tuple[float, float]:
+    """Return CPU seconds and MB of a strategy that reads embeddings and probabilities."""
+    import skactive
+
+    torch.set_num_threads(1)
+    given = problem(name, N, D, 10)
+    params: dict[str, Any] = {"temperature": 1.0} if name == "UHerding" else {}
+    query = getattr(skactive, name)(random_state=0, **params)
+    clf, few = Given(given.p), given.positions[: len(given.H_labelled)]
+    before, start = memory("VmRSS"), time.process_time()
+    query.select(
+        clf,
+        given.positions,
+        BATCH,
+        X_labelled=few,
+        y_labelled=given.y_labelled,
+        embeddings=given.H,
+        embeddings_labelled=given.H_labelled,
+    )
+    return time.process_time() - start, memory("VmHWM") - before
+
+
+def others(quick: bool) -> list[dict[str, Any]]:
+    N, D = (1_000, 64) if quick else (16_000, 256)
+    rows = []
+    for name in ("UHerding", "ClusterMargin", "CLUE", "CAL"):
+        seconds, megabytes = alone(a_batch, name, N, D)
+        size = f"{name}, N = {N}, D = {D}, 100 labelled"
+        rows.append(row(f"{size}: a batch of {BATCH}", "s", seconds, None, "lower"))
+        rows.append(row(f"{size}: memory", "MB", megabytes, None, "lower"))
+    return rows
+
+
 def measure(quick: bool) -> list[dict[str, Any]]:
-    return max_herding(quick)
+    return max_herding(quick) + others(quick)

@@ -10,9 +10,10 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._batches import as_tensor
 from skactive._rng import generator
-from skactive.selection import nearest_neighbors, top_n
+from skactive.selection import nearest_neighbors
 from skactive.strategies.base._embedded_predictions import EmbeddedPredictions
 from skactive.strategies.base._query_strategy import Selection
+from skactive.strategies.base._ranking import highest
 
 # Probabilities of 0 count as 1e-308, so that utilities are finite.
 _LOWEST = float(np.log(np.finfo(np.float64).tiny))
@@ -43,8 +44,8 @@ class CAL(EmbeddedPredictions):
     device : str, torch.device or None, default=None
         Where to compute; None is where the network is, or the embeddings come from.
     random_state : int, RandomState, Generator or None, default=None
-        Breaks exact ties at random. Without labelled samples all utilities are 0, and the samples
-        are drawn.
+        Breaks exact ties; None breaks them afresh at each call. Without labelled samples all
+        utilities are 0, and the samples are drawn.
 
     References
     ----------
@@ -89,8 +90,7 @@ class CAL(EmbeddedPredictions):
         if labelled is not None:
             near, _ = nearest_neighbors(pool.rows, labelled.rows, n_neighbors=self.n_neighbors)
             utilities = _mean_divergences(labelled.log_p, pool.log_p, as_tensor(near).cpu().numpy())
-        draw = generator(self.random_state, self)
-        return Selection(top_n(utilities, n_instances, random_state=draw), utilities)
+        return highest(utilities, n_instances, generator(self.random_state, self))
 
 
 def _mean_divergences(log_p: np.ndarray, log_q: np.ndarray, near: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skactive.strategies.base._probabilities import ProbabilityStrategy, split_off_best
+from skactive.strategies.base._probabilities import ProbabilityStrategy, by_rows, split_off_best
 
 
 class LeastConfidence(ProbabilityStrategy):
@@ -38,4 +38,4 @@ class LeastConfidence(ProbabilityStrategy):
     """
 
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:
-        return split_off_best(log_p)[1]
+        return by_rows(lambda rows: split_off_best(rows)[1], log_p)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skactive.strategies.base._probabilities import ProbabilityStrategy, split_off_best
+from skactive.strategies.base._probabilities import ProbabilityStrategy, by_rows, split_off_best
 
 
 class Margin(ProbabilityStrategy):
@@ -38,5 +38,10 @@ class Margin(ProbabilityStrategy):
     """
 
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:
-        others, rest = split_off_best(log_p)
-        return rest + others.max(1)
+        return by_rows(margins, log_p)
+
+
+def margins(log_p: np.ndarray) -> np.ndarray:
+    """Return 1 − (p₁ − p₂) of distributions (N, C), as (N,)."""
+    others, rest = split_off_best(log_p)
+    return rest + others.max(1)

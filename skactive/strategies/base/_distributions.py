@@ -8,6 +8,11 @@ import numpy as np
 _OFF_ONE = 1e-2
 
 
+def are_probabilities(p: np.ndarray) -> bool:
+    """Return whether all rows of p, (n, C), are finite, not negative and of sum 1."""
+    return bool(p.min(initial=0) >= 0 and (np.abs(p.sum(1) - 1) <= _OFF_ONE).all())
+
+
 def check_probabilities(p: np.ndarray, what: str, remedy: str) -> None:
     """Raise unless the rows of p, (n, C), are distributions: not negative, and of sum 1.
 

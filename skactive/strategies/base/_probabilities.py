@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from skactive._pool import Pool
 from skactive._rng import generator
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
-from skactive.strategies.base._distributions import check_probabilities
+from skactive.strategies.base._distributions import are_probabilities, check_probabilities
 from skactive.strategies.base._learner import (
     check_same_classes,
     check_two_classes,
@@ -47,6 +48,10 @@ class ProbabilityReader(QueryStrategy):
         log_p = average_log_probabilities(estimator, pool, self.batch_size, self.device, self)
         check_two_classes(log_p.shape[1], self)
         return log_p
+
+
+# Numbers of a block whose intermediate results stay in a CPU's cache.
+_BLOCK = 2**15
 
 
 class ProbabilityStrategy(ProbabilityReader):
@@ -155,10 +160,14 @@ def member_log_probabilities(
     opened = [open_learner(member, owner) for member in members]
     check_same_classes([getattr(each.estimator, "classes_", None) for each in opened], owner)
     found = [_log_probabilities(each, pool, batch_size, device, owner) for each in opened]
-    column = {label: i for i, label in enumerate(found[0][1].tolist())}
+    classes = found[0][1]
+    column = {label: i for i, label in enumerate(classes.tolist())}
     out = np.empty((len(found), len(pool), len(column)))
     for own, (log_p, known) in zip(out, found, strict=True):
-        own[:, [column[label] for label in known.tolist()]] = log_p
+        if np.array_equal(known, classes):  # copied in one go, which is faster
+            own[:] = log_p
+        else:
+            own[:, [column[label] for label in known.tolist()]] = log_p
     return out
 
 
@@ -182,21 +191,34 @@ def _log_probabilities(
     for start in range(0, len(log_p), batch_size):
         block = slice(start, min(start + batch_size, len(log_p)))
         p = np.asarray(estimator.predict_proba(opened.transform(pool[block])))
-        finite = np.isfinite(p).all(1)
-        if not finite.all():
-            first = pool.positions[start + int(np.flatnonzero(~finite)[0])]
-            raise ValueError(
-                f"The {owner_name(estimator)} queried by {owner_name(owner)} predicts NaN or "
-                f"infinity, first for sample {first} of the pool. Check its training."
-            )
-        check_probabilities(
-            p,
-            f"predict_proba of the {owner_name(estimator)} queried by {owner_name(owner)}",
-            "Pass a classifier whose predict_proba returns probabilities, not logits or logarithms",
-        )
+        if not are_probabilities(p):
+            _refuse(p, pool.positions[block], estimator, owner)
         with np.errstate(divide="ignore"):
             np.log(p, out=log_p[block], dtype=np.float64)
     return log_p, classes
+
+
+def _refuse(p: np.ndarray, positions: np.ndarray, estimator: Any, owner: object) -> None:
+    """Raise for rows that are not all probabilities."""
+    finite = np.isfinite(p).all(1)
+    if not finite.all():
+        raise ValueError(
+            f"The {owner_name(estimator)} queried by {owner_name(owner)} predicts NaN or infinity, "
+            f"first for sample {positions[np.flatnonzero(~finite)[0]]} of the pool. Check its "
+            "training."
+        )
+    check_probabilities(
+        p,
+        f"predict_proba of the {owner_name(estimator)} queried by {owner_name(owner)}",
+        "Pass a classifier whose predict_proba returns probabilities, not logits or logarithms",
+    )
+
+
+def by_rows(function: Callable[[np.ndarray], np.ndarray], log_p: np.ndarray) -> np.ndarray:
+    """Apply a function from rows (n, C) to numbers (n,), block by block, as a cache holds them."""
+    size = max(1, _BLOCK // log_p.shape[1])
+    parts = [function(log_p[start : start + size]) for start in range(0, len(log_p), size)]
+    return np.concatenate(parts)
 
 
 def split_off_best(log_p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -211,6 +233,10 @@ def split_off_best(log_p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def entropies(log_p: np.ndarray) -> np.ndarray:
     """Return H = −Σ_c p_c log p_c of distributions (N, C), as (N,)."""
+    return by_rows(_entropies, log_p)
+
+
+def _entropies(log_p: np.ndarray) -> np.ndarray:
     others, rest = split_off_best(log_p)
     # log max p = log(1 − Σ others), which keeps its digits where max p rounds to 1
     best = 1 - rest
