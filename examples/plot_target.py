@@ -67,10 +67,11 @@ for name, (parameters, aim) in targets.items():
 # -----------------
 #
 # The picks of the first lie along the border of blue, where most points are that the network is
-# unsure about. With classes that count alike some of them move down, to the border between the rare
-# ones. With samples to come as the target they move to where these are, dotted, and the left side,
-# about which nothing will be asked, goes without. It is an objective and no guarantee: on real pools
-# a balanced target takes fewer labels of the majority, and is no better than Margin in general.
+# unsure about. With classes that count alike little moves here, a pick or two from the far left
+# towards the middle, since the border of blue is that of the rare classes too. With samples to come
+# as the target the picks move to where these are, in black, and the left side, about which nothing
+# will be asked, goes without. It is an objective and no guarantee: on real pools a balanced target
+# takes fewer labels of the majority, and is no better than Margin in general.
 
 side = np.linspace(-1.5, 1.5, 60 if SMOKE else 160, dtype=np.float32)
 grid = np.stack(np.meshgrid(side, side), axis=-1)
