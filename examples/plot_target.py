@@ -88,3 +88,4 @@ for ax, (name, chosen) in zip(axes, picks.items(), strict=True):
     ax.scatter(*X[chosen].T, s=46, facecolors="none", edgecolors="crimson", linewidths=1.6)
     ax.set(title=name, xticks=[], yticks=[], xlim=(-1.5, 1.5), ylim=(-1.5, 1.5))
 fig.suptitle("Squares: labelled. Red circles: asked for. Dots in black: samples to come.")
+plt.show()
