@@ -13,6 +13,10 @@ from skactive.fisher._curvature import Curvature
 from skactive.fisher._factors import FisherFactors
 from skactive.fisher._full import FullCurvature
 
+# regularization="auto" is this multiple of tr(I_T)/k. It is no result of runs that compare
+# multiples: at 1 the prior counts as much as the mean of the information that it stands beside.
+AUTO = 1.0
+
 # Takes I_T, the labelled samples' information or None, their number, that of picks, and λ.
 Start = Callable[[Tensor, Tensor | None, int, int, float], Curvature]
 
@@ -20,6 +24,14 @@ Start = Callable[[Tensor, Tensor | None, int, int, float], Curvature]
 def curvature_of(V: FisherFactors) -> Start:
     """Return what begins a selection from factors of this kind, given their `information`."""
     return BlockCurvature if isinstance(V, BlockFactors) else FullCurvature
+
+
+def regularization_of(given: float | None, trace: Tensor, k: int) -> float:
+    """Return λ: the one given, or `AUTO` times the mean eigenvalue of I_T, where that is not 0."""
+    if given is not None:
+        return given
+    mean = float(trace) / k
+    return AUTO * mean if mean > 0 else 1.0
 
 
 def check_whole(V: FisherFactors, parameter: str, owner: object) -> None:

@@ -15,12 +15,13 @@ from skactive.fisher._components import on_directions, share_kept, top_direction
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._factors import FisherFactors
 from skactive.fisher._fisher_picks import FisherPicks
-from skactive.fisher._forms import check_whole, curvature_of
+from skactive.fisher._forms import check_whole, curvature_of, regularization_of
 from skactive.fisher._pick import pick
 from skactive.fisher._positions import (
     check_apart,
     check_at_least,
     check_components,
+    check_regularization,
     check_weights,
     positions,
 )
@@ -35,7 +36,7 @@ def greedy_fisher(
     candidates: Any = None,
     labelled: Any = None,
     weights: Any = None,
-    regularization: float = 1.0,
+    regularization: float | str = 1.0,
     oversample: float = 1.0,
     components: int | None = None,
 ) -> FisherPicks:
@@ -65,8 +66,9 @@ def greedy_fisher(
     weights : array of float of shape (N,) or None, default=None
         How much each sample counts in I_T, at least 0; scaled to sum to 1. None is all candidates
         and labelled samples alike. `target_weights` makes them from class shares.
-    regularization : float, default=1.0
-        λ, above 0.
+    regularization : float or "auto", default=1.0
+        λ, above 0; "auto" is tr(I_T)/k, the mean eigenvalue of I_T, so that the picks do not depend
+        on the scale of the factors.
     oversample : float, default=1.0
         ⌈oversample · n⌉ are picked, and the least useful removed one by one; 2 in BAIT's paper.
     components : int or None, default=None
@@ -101,19 +103,21 @@ def greedy_fisher(
     V = _as_factors(factors)
     pool, labels = _check_positions(candidates, labelled, len(V), V.device)
     n = check_count("n", _OWNER, n, high=len(pool), high_is="the candidates")
-    check_at_least("regularization", regularization, 0.0, _OWNER)
+    given = check_regularization(regularization, _OWNER)
     check_at_least("oversample", oversample, 1.0, _OWNER)
     n_picks = min(len(pool), exact_share(oversample, n, up=True))
     m = check_components(components, _OWNER)
     w = _target(V, pool, labels, weights)
-    whole = None
+    whole, k = None, V.shape[2]
     if m is not None:
         check_whole(V, "components", _OWNER)
         whole = _finite(weighted_trace(V, w), V)
         V = on_directions(V, top_directions([(V, w)], m))
     I_T = _finite(V.information(w), V)
     of_labels = V.information(_weights(V, labels)) if len(labels) else None
-    curvature = curvature_of(V)(I_T, of_labels, len(labels), n, float(regularization))
+    trace = I_T.diagonal(dim1=-2, dim2=-1).sum() if whole is None else whole
+    regularization = regularization_of(given, trace, k)
+    curvature = curvature_of(V)(I_T, of_labels, len(labels), n, regularization)
     picks = pick(V, pool, curvature, n_picks, n)
     return picks if whole is None else replace(picks, kept=share_kept(I_T.trace(), whole))
 

@@ -15,6 +15,7 @@ from skactive.fisher._positions import (
     check_apart,
     check_at_least,
     check_components,
+    check_regularization,
     check_weights,
     positions,
 )
@@ -31,7 +32,7 @@ def greedy_fisher_in_blocks(
     labelled: Any = None,
     weights: Any = None,
     block_size: int | None = None,
-    regularization: float = 1.0,
+    regularization: float | str = 1.0,
     oversample: float = 1.0,
     components: int | None = None,
     random_state: Any = None,
@@ -63,8 +64,8 @@ def greedy_fisher_in_blocks(
         Positions that are neither may count, as in a target of other samples.
     block_size : int or None, default=None
         Number of samples whose factors may be held at once, at least ⌈oversample · n⌉; None is all.
-    regularization : float, default=1.0
-        λ, above 0.
+    regularization : float or "auto", default=1.0
+        λ, above 0, or "auto", as in `greedy_fisher`.
     oversample : float, default=1.0
         ⌈oversample · n⌉ are picked, and the least useful removed one by one.
     components : int or None, default=None
@@ -115,7 +116,7 @@ def greedy_fisher_in_blocks(
     labels = np.arange(0) if labelled is None else positions("labelled", labelled, _OWNER)
     check_apart(pool, labels, _OWNER)
     n = check_count("n", _OWNER, n, high=len(pool), high_is="the candidates")
-    check_at_least("regularization", regularization, 0.0, _OWNER)
+    given = check_regularization(regularization, _OWNER)
     check_at_least("oversample", oversample, 1.0, _OWNER)
     n_picks = min(len(pool), exact_share(oversample, n, up=True))
     m = check_components(components, _OWNER)
@@ -125,7 +126,7 @@ def greedy_fisher_in_blocks(
     else:
         n_all = len(pool) + len(labels) + (0 if w is None else len(w))
         size = _check_size(block_size, n_all, m, "the directions")
-    task = Task(factors_of, pool, labels, w, n, n_picks, size, float(regularization))
+    task = Task(factors_of, pool, labels, w, n, n_picks, size, given)
     if m is not None:
         draw = generator(random_state, _OWNER)
         return task.on_components(m, draw, _counted(progress, n_picks))

@@ -43,6 +43,17 @@ def check_at_least(name: str, value: Any, low: float, owner: str) -> None:
         raise invalid(name, owner, must, value)
 
 
+def check_regularization(value: Any, owner: str) -> float | None:
+    """Return λ, or None where it follows from I_T, or raise."""
+    if isinstance(value, str):
+        if value != "auto":
+            must = "'auto' or a finite number above 0"
+            raise invalid("regularization", owner, must, value)
+        return None
+    check_at_least("regularization", value, 0.0, owner)
+    return float(value)
+
+
 def check_components(value: Any, owner: str) -> int | None:
     """Return a number of directions, or None for all, or raise."""
     return None if value is None else check_count("components", owner, value)

@@ -20,7 +20,7 @@ from skactive.fisher._curvature import Curvature
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._factors import FisherFactors
 from skactive.fisher._fisher_picks import FisherPicks
-from skactive.fisher._forms import check_whole, curvature_of
+from skactive.fisher._forms import check_whole, curvature_of, regularization_of
 from skactive.fisher._full import FullCurvature
 from skactive.fisher._pick import pick
 
@@ -40,7 +40,7 @@ class Task:
     n: int
     n_picks: int
     size: int
-    regularization: float
+    regularization: float | None  # None is "auto"
 
     @property
     def n_survivors(self) -> int:
@@ -115,14 +115,16 @@ class Task:
             elif np.isin(some[0], self.pool):
                 kept.append(narrow.values)
         n_L, labelled = len(self.labels), of_labels if len(self.labels) else None
-        curvature = FullCurvature(I_T, labelled, n_L, self.n, self.regularization)
+        regularization = regularization_of(self.regularization, whole, U.shape[0])
+        curvature = FullCurvature(I_T, labelled, n_L, self.n, regularization)
         picks = self._batch(self.pool, DenseFactors(torch.cat(kept)), curvature, after_pick)
         return replace(picks, kept=share_kept(I_T.trace(), whole))
 
     def _weights_of(self, some: np.ndarray) -> Tensor:
         """How much each of these samples counts in I_T."""
         if self.weights is None:
-            return torch.full((len(some),), 1 / (len(self.pool) + len(self.labels))).double()
+            n = len(self.pool) + len(self.labels)
+            return torch.full((len(some),), 1 / n, dtype=torch.float64)
         return torch.from_numpy(_weights_at(self.weights, some))
 
     def _others(self) -> np.ndarray:
@@ -147,7 +149,9 @@ class Task:
             I_T.div_(len(self.pool) + len(self.labels))
         else:
             I_T, like = _total(self._weighted(self.weights, blocks))
-        return curvature_of(like)(I_T, of_labels, len(self.labels), self.n, self.regularization)
+        trace = I_T.diagonal(dim1=-2, dim2=-1).sum()
+        regularization = regularization_of(self.regularization, trace, like.shape[2])
+        return curvature_of(like)(I_T, of_labels, len(self.labels), self.n, regularization)
 
     def _weighted(
         self, w: np.ndarray, blocks: Iterable[tuple[np.ndarray, FisherFactors]]

@@ -37,8 +37,8 @@ class BAIT(QueryStrategy):
 
     Parameters
     ----------
-    regularization : float, default=1.0
-        λ.
+    regularization : float or "auto", default=1.0
+        λ; "auto" is tr(I_U)/k, the mean eigenvalue of I_U, which follows the network's confidence.
     target : "pool", "balanced", mapping or array of C shares, default="pool"
         What the objective averages over, see Notes.
     oversample : float, default=2.0
@@ -97,7 +97,7 @@ class BAIT(QueryStrategy):
         **QueryStrategy._parameter_constraints,
         **BATCH_CONSTRAINTS,
         **TARGET_CONSTRAINTS,
-        "regularization": [Interval(Real, 0, None, closed="neither")],
+        "regularization": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "oversample": [Interval(Real, 1, None, closed="left")],
         "components": [Interval(Integral, 1, None, closed="left"), None],
         "curvature": [StrOptions({"full", "blocks", "binary"})],
@@ -107,7 +107,7 @@ class BAIT(QueryStrategy):
     def __init__(
         self,
         *,
-        regularization: float = 1.0,
+        regularization: float | str = 1.0,
         target: Any = "pool",
         oversample: float = 2.0,
         components: int | None = None,

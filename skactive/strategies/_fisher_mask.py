@@ -69,8 +69,8 @@ class FisherMask(QueryStrategy):
         unbiased estimate by that number of backward passes in place of C.
     weighting : {"probability", "uniform"}, default="probability"
         Whether I(x) carries p_c, as the formula has it, or not, as the published code.
-    regularization : float, default=1.0
-        λ.
+    regularization : float or "auto", default=1.0
+        λ; "auto" is tr(I_U)/k, the mean eigenvalue of I_U, which follows the network's confidence.
     target : "pool", "balanced", mapping or array of C shares, default="pool"
         What the objective averages over in place of I_U: the pool as it is, or weighted so that the
         predicted classes have equal or given shares, or with `select(…, X_target=…)` other samples,
@@ -134,7 +134,7 @@ class FisherMask(QueryStrategy):
         "diagonal_labels": [StrOptions({"all"}), Interval(Integral, 1, None, closed="left")],
         "weighting": [StrOptions({"probability", "uniform"})],
         **TARGET_CONSTRAINTS,
-        "regularization": [Interval(Real, 0, None, closed="neither")],
+        "regularization": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "oversample": [Interval(Real, 1, None, closed="left")],
         "components": [Interval(Integral, 1, None, closed="left"), None],
         "rank": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
@@ -153,7 +153,7 @@ class FisherMask(QueryStrategy):
         diagonal_samples: str = "random",
         diagonal_labels: str | int = "all",
         weighting: str = "probability",
-        regularization: float = 1.0,
+        regularization: float | str = 1.0,
         target: Any = "pool",
         oversample: float = 1.0,
         components: int | None = None,

@@ -34,7 +34,17 @@ def fake(monkeypatch):
 
 def test_all_benchmarks_are_found():
     found = suite.names()
-    assert {"bait", "factors", "norms", "pools", "query", "selection", "start"} < set(found)
+    assert {
+        "bait",
+        "factors",
+        "forms",
+        "lean",
+        "norms",
+        "pools",
+        "query",
+        "selection",
+        "start",
+    } < set(found)
     assert "strategies" in found
     assert "study" not in found
 

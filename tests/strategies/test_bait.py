@@ -120,6 +120,20 @@ def test_curvature_is_that_of_the_functions(fitted, curvature):
     np.testing.assert_array_equal(found.indices, found_again.indices)
 
 
+def test_regularization_that_follows_the_information(fitted):
+    clf, X = fitted
+    head = head_inputs(clf.module_, X)
+    V = last_layer_factors(head.logits, head.inputs)
+    value = float(V.traces().mean()) / V.shape[2]
+    for kind, given in ((BAIT, {}), (FisherMask, {"mask": "head"})):
+        found, expected = (
+            kind(regularization=one, **given).select(clf, X[12:], 6, X_labelled=X[:12])
+            for one in ("auto", value)
+        )
+        np.testing.assert_array_equal(found.indices, expected.indices)
+        np.testing.assert_allclose(found.gains, expected.gains)
+
+
 def test_no_backward_pass(fitted, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a backward pass")
