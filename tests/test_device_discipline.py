@@ -170,7 +170,10 @@ def test_leaving_a_network_as_it_was_waits_once():
 SELECTION_WAITS = {"BAIT", "FisherMask", "TypiClust"}
 TWO_WAITS = {
     "ClassBalanced": "reads the pool twice: for itself, and for what it is made of",
+    "EPIG": "reads the targets, then the pool",
     "Hybrid": "reads the pool for each of the two that it is made of",
+    "PerClass": "reads the pool for the predicted classes, and for what it is made of",
+    "Refine": "reads the pool for each of the two that it is made of",
     "LearningLoss": "asks the estimator batch by batch, which looks after its buffers each time",
 }
 

@@ -37,7 +37,7 @@ def marked(settings: Settings) -> Iterator[dict[str, Any]]:
 
 def battery(settings: Settings) -> Iterator[dict[str, Any]]:
     """Run the battery of all strategies with its networks on the device."""
-    only = ["-k", "(Entropy or BADGE) and same_seed"] if settings.tiny else []
+    only = ["-k", "(Entropy or BADGE) and test_pipeline"] if settings.tiny else []
     yield from _run("battery", settings, ["tests/test_common.py", *only])
 
 

@@ -44,8 +44,10 @@ _JOINTLY = ("LPLGrad", "LearningLoss")
 _NOT_ALONE = {
     "ClassBalanced",
     "Hybrid",
+    "PerClass",
     "ProbabilityStrategy",
     "QueryStrategy",
+    "Refine",
     "Selection",
     "Subsample",
     "Switch",

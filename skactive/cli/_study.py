@@ -223,11 +223,7 @@ def _strategies(file: Path, content: Any, common: Any) -> dict[str, Any]:
 def _instance(section: Section, known: Mapping[str, Any], default: Any = ...) -> Any:
     """Make an object of the class that a section names, with its other fields as parameters."""
     kind = known[section.choice("class", known, default)]
-    parameters = {
-        name: parameter
-        for name, parameter in inspect.signature(kind).parameters.items()
-        if parameter.kind is not parameter.VAR_KEYWORD
-    }
+    parameters = inspect.signature(kind).parameters
     given = {}
     for name in list(section.rest):
         if name in parameters:

@@ -29,6 +29,7 @@ from skactive.estimators._make_net import OPTIMIZERS, Architecture, Seeds, Train
 from skactive.estimators._nested_params import NestedParams
 from skactive.estimators._net import ArrayDataset, Net
 from skactive.estimators._predicting import Predicting
+from skactive.estimators._signatures import showing_names
 from skactive.estimators._training_data import TrainingData
 
 
@@ -209,6 +210,7 @@ class CNNClassifier(ClassifierMixin, TrainingData, Predicting, NestedParams):
         "net_params": [dict, None],
     }
 
+    @showing_names
     def __init__(
         self,
         module: Any = "auto",

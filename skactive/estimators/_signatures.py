@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 _Init = TypeVar("_Init", bound=Callable[..., None])
 
@@ -27,11 +27,33 @@ def extending(base: Callable[..., None]) -> Callable[[_Init], _Init]:
 
     def decorate(init: _Init) -> _Init:
         own, inherited = inspect.signature(init), inspect.signature(base).parameters
-        both: dict[str, Any] = {**inherited, **own.parameters}
-        named = [p for p in both.values() if p.kind is not p.VAR_KEYWORD]
-        rest = [p for p in inherited.values() if p.kind is p.VAR_KEYWORD]
-        signature: Any = own.replace(parameters=[*named, *rest])
-        init.__signature__ = signature  # type: ignore[attr-defined]
-        return init
+        both: dict[str, inspect.Parameter] = {**inherited, **own.parameters}
+        return _show(init, own.replace(parameters=_named(both)))
 
     return decorate
+
+
+def showing_names(init: _Init) -> _Init:
+    """Leave `**nested` out of a constructor's signature: it is no parameter of an estimator.
+
+    Parameters
+    ----------
+    init : function
+        The constructor.
+
+    Returns
+    -------
+    function
+        The same.
+    """
+    own = inspect.signature(init)
+    return _show(init, own.replace(parameters=_named(own.parameters)))
+
+
+def _named(parameters: Mapping[str, inspect.Parameter]) -> list[inspect.Parameter]:
+    return [p for p in parameters.values() if p.kind is not p.VAR_KEYWORD]
+
+
+def _show(init: _Init, signature: inspect.Signature) -> _Init:
+    init.__signature__ = signature  # type: ignore[attr-defined]
+    return init

@@ -87,8 +87,9 @@ def _learn(learner: Learner, round_: int, seed: int) -> Any:
     picks = _query(learner, estimator, seed)
     compared = in_order(database, "pool")[:_COMPARED]
     _keep_predictions(learner, estimator, [*compared, *picks.tolist()], round_)
-    _finish(database, round_, fitted - began, time.perf_counter() - queried)
-    requeue(database, picks.tolist(), round_)
+    query_s = time.perf_counter() - queried
+    requeue(database, picks.tolist(), round_)  # first: what waits for the round's end asks next
+    _finish(database, round_, fitted - began, query_s)
     return estimator
 
 
@@ -243,9 +244,9 @@ def _start(learner: Learner, round_: int, seed: int) -> None:
         rank = min(16, *rows.shape)
         h = PCA(rank, random_state=seed).fit_transform(rows) if rank > 1 else rows
         picks = ids[KMeansSampling(random_state=seed).select(None, ids, n, embeddings=h).indices]
+    requeue(database, picks.tolist(), round_)
     with database.writing() as connection:
         connection.execute("UPDATE round SET ended = ? WHERE id = ?", (time.time(), round_))
-    requeue(database, picks.tolist(), round_)
 
 
 def _small(images: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ _OWNER = "LabelSession"
 # Trained jointly with a module that predicts losses, which these strategies read.
 _JOINTLY = ("LearningLoss", "LPLGrad")
 _NOT_ALONE = {
-    *("ClassBalanced", "Hybrid", "ProbabilityStrategy", "QueryStrategy", "Selection"),
-    *("Subsample", "Switch"),
+    *("ClassBalanced", "Hybrid", "PerClass", "ProbabilityStrategy", "QueryStrategy"),
+    *("Refine", "Selection", "Subsample", "Switch"),
 }
 KNOWN = [name for name in strategies.__all__ if name not in _NOT_ALONE]
 

@@ -113,8 +113,10 @@ def test_a_review_finds_the_wrong_labels_and_sets_them_right(context, learnt, tm
     server, wrong, truth = learnt
     page = opened(context, server)
     before = len(events(tmp_path / "marked"))
+    first = painted(page)
     page.keyboard.press("v")
     page.wait_for_function(ASKS)
+    painted(page, first)
     keys = dict(server.database.read("SELECT name, key FROM class"))
     asked = []
     for _ in wrong:

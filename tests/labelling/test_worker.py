@@ -114,7 +114,7 @@ def test_a_worker_killed_within_leaves_what_the_next_one_goes_on_from(place, ses
     assert database.value("PRAGMA integrity_check") == "ok"
     assert session.labels().equals(before)
     assert len(session.next(5)) == 5
-    after_end = place.endswith(("_finish", "requeue"))
+    after_end = place.endswith("_finish")
     assert ended(database) - n_ended == after_end
     database.connection.execute("DELETE FROM worker")  # its last beat is not old yet
     forget_interrupted(database)

@@ -84,9 +84,9 @@ def test_the_next_block_is_read_before_logits_are_looked_at(clf, monkeypatch):
     network = PoolNetwork(make_pipeline(FunctionTransformer(lambda X: X), clf), "MyStrategy")
     inputs, check_logits = network.inputs, network.check_logits
 
-    def reading(block, where):
+    def reading(block, where, *parameter):
         events.append(("read", int(where[0])))
-        return inputs(block, where)
+        return inputs(block, where, *parameter)
 
     def looking(logits, where):
         events.append(("look", int(where[0])))
