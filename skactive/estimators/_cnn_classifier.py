@@ -162,8 +162,11 @@ class CNNClassifier(ClassifierMixin, TrainingData, Predicting, NestedParams):
     CalibratedClassifierCV, roc_auc and log-loss scorers. VotingClassifier encodes y anew and needs
     `classes=None`.
 
-    Fits in several threads take turns, because seeding borrows torch's process-wide generators;
-    use processes for parallel work, as joblib does by default. Fitted networks travel between
+    In threads, `predict` waits for nobody but who uses the same network. Fits that draw from the
+    process-wide generators (dropout, augmentation, modules of your own) borrow these for a step and
+    take turns; what another thread draws from them within a step cannot be kept apart. Callbacks
+    draw from the generators as they are outside. For parallel work processes are faster, which is
+    what joblib takes by default. Fitted networks travel between
     processes by pickle: a module class of your own has to be in a module that can be imported, not
     in a notebook or script.
 
