@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from skactive._phrases import one_line
 from skactive._validation import Description, Phrase, describe, invalid
+from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._inputs import InputFormat, InputLayer
 from skactive.estimators._networks import NETWORKS, ROW_NETWORKS
 from skactive.estimators._state_dict import read_state
@@ -57,12 +59,19 @@ class ClassifierNetwork(nn.Module):
         self.network = network
         self.augmentation = augmentation
         self.output = output
+        # Ours keep the scale; those of users are looked at once, on the first batch.
+        self._scale_known = augmentation in (None, *AUGMENTATIONS.values())
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits of a batch of samples as stored, (n, n_classes)."""
         x = self.input.arrange(x)
         if self.training and self.augmentation is not None:
+            looks = not (self._scale_known or torch.compiler.is_compiling())
+            scale = _scale(x) if looks else None
             x = _augmented(self.augmentation, x)
+            if scale is not None:
+                _check_scale(scale, _scale(x))
+                self._scale_known = True
         return self.logits(self.network(self.input.standardise(x)))
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
@@ -105,6 +114,10 @@ class ClassifierNetwork(nn.Module):
         return self
 
 
+# How much larger or smaller the numbers are that an augmentation may return.
+_LARGER, _SMALLER = 4, 8
+
+
 def _augmented(augmentation: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Return the batch that an augmentation makes, of the shape and dtype of what it was given.
 
@@ -127,6 +140,42 @@ def _augmented(augmentation: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     must = "a function that returns a batch of the shape and dtype that it is given"
     given = f"{x.dtype} of shape {tuple(x.shape)} in, {got},"
     raise invalid("augment", "the classifier", must, Description(given), remedy)
+
+
+class _Scale(NamedTuple):
+    """Mean and standard deviation of a batch."""
+
+    mean: float
+    std: float
+
+    def __str__(self) -> str:
+        return f"a mean of {self.mean:.3g} and a standard deviation of {self.std:.3g}"
+
+
+def _scale(x: Tensor) -> _Scale:
+    std, mean = torch.std_mean(x.detach().double(), correction=0)
+    return _Scale(*torch.stack([mean, std]).tolist())
+
+
+def _check_scale(given: _Scale, found: _Scale) -> None:
+    """Raise where an augmentation returns numbers on another scale, or none.
+
+    No blur, noise or change of contrast multiplies the spread of a batch of images by four;
+    standardising images in 0 to 1 does. A blur may divide it by any number, but not the mean, too.
+    """
+    finite = math.isfinite(found.mean)
+    larger = given.std > 0 and found.std > _LARGER * given.std
+    smaller = found.std * _SMALLER < given.std and abs(found.mean) * _SMALLER < abs(given.mean)
+    if finite and not (larger or smaller):
+        return
+    raise invalid(
+        "augment",
+        "the classifier",
+        "a function that returns a batch on the scale that it is given",
+        Description(f"{given} in, {found if finite else 'NaN or infinity'} out,"),
+        "Leave conversions and normalisation out of it: the estimator does both, here and where it "
+        "predicts.",
+    )
 
 
 def build_network(

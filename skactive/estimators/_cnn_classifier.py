@@ -85,7 +85,7 @@ class CNNClassifier(ClassifierMixin, TrainingData, Predicting, NestedParams):
         What is done to training batches on the device: a random crop after padding by 4, a
         horizontal flip, or both; "strong" also changes the contrast by up to 40 % and blackens a
         square of half the height; or a function of a batch of shape (n, C, H, W) in the stored
-        dtype. Predictions and queries are never augmented.
+        dtype, on whose scale it stays. Predictions and queries are never augmented.
     max_epochs : int, default=30
         Passes over the training data.
     batch_size : int, default=32

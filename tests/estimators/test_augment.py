@@ -161,3 +161,46 @@ def test_what_an_augmentation_must_return(make, method, augment, got):
 def test_an_augmentation_that_keeps_the_scale(augment, dtype):
     clf = CNNClassifier(augment=augment, max_epochs=1, device="cpu")
     clf.fit(IMAGES.astype(dtype), LABELS)
+
+
+FLOATS = (IMAGES / 255).astype(np.float32)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("make", [CNNClassifier, LPLClassifier])
+@pytest.mark.parametrize(
+    ("augment", "images"),
+    [
+        (lambda x: 255 * x, FLOATS),
+        (lambda x: x / 255, 255 * FLOATS),
+        (lambda x: x.mul_(255), FLOATS),  # in place
+        (v2.Normalize([0.5] * 3, [0.2] * 3), FLOATS),
+        (v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]), FLOATS),
+        (lambda x: (x / 255).to(torch.uint8), IMAGES),
+        (lambda x: x * float("nan"), FLOATS),
+        (lambda x: torch.where(x > 0.9, torch.inf, x), FLOATS),
+    ],
+)
+def test_numbers_on_another_scale_are_refused(make, method, augment, images):
+    """The dtype is the same, the numbers are not (albumentations#1360)."""
+    clf = make(classes=[0, 1], augment=augment, max_epochs=1, device="cpu")
+    match = "on the scale that it is given. Got a mean of .* in, .* out, instead. Leave conversions"
+    with pytest.raises(ValueError, match=match):
+        getattr(clf, method)(images, LABELS)
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        v2.ColorJitter(0.8, 0.8, 0.8, 0.3),
+        v2.GaussianBlur(5, 3.0),
+        v2.RandomErasing(1.0, value="random"),
+        v2.RandomInvert(1.0),
+        lambda x: (x.float() + 0.2 * x.float().std() * torch.randn(x.shape)).to(x.dtype),
+        v2.RandomGrayscale(1.0),
+        lambda x: x.flip(0),
+    ],
+)
+@pytest.mark.parametrize("images", [FLOATS, np.zeros_like(FLOATS), FLOATS - FLOATS.mean(), IMAGES])
+def test_what_images_are_usually_put_through_is_no_other_scale(augment, images):
+    CNNClassifier(augment=augment, max_epochs=1, random_state=0, device="cpu").fit(images, LABELS)
