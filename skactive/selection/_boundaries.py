@@ -43,7 +43,7 @@ def boundary_distances(logits: Any, weight: Any) -> Any:
 
     References
     ----------
-    .. [1] BASE, arXiv 2111.12880, section 4.
+    .. [1] BASE, arXiv 2111.12880.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def nearest_per_class(distances: Any, n: int, *, order: Any = None) -> Picks:
 
     References
     ----------
-    .. [1] BASE, arXiv 2111.12880, algorithm 1.
+    .. [1] BASE, arXiv 2111.12880.
 
     Examples
     --------

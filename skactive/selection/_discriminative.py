@@ -72,7 +72,7 @@ def discriminative_picks(
 
     References
     ----------
-    .. [1] Discriminative active learning, arXiv 1907.06347, section 3.
+    .. [1] Discriminative active learning, arXiv 1907.06347.
 
     Examples
     --------

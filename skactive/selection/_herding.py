@@ -63,7 +63,7 @@ def max_herding(
 
     References
     ----------
-    .. [1] MaxHerding, arXiv 2407.12212, algorithm 1.
+    .. [1] MaxHerding, arXiv 2407.12212.
 
     Examples
     --------

@@ -49,7 +49,7 @@ def mixing_thresholds(logits: Any, inputs: Any, weight: Any, anchors: Any) -> np
 
     References
     ----------
-    .. [1] ALFA-Mix, arXiv 2203.07034, equation 5.
+    .. [1] ALFA-Mix, arXiv 2203.07034.
 
     Examples
     --------

@@ -50,7 +50,7 @@ class ALFAMix(QueryStrategy):
 
     References
     ----------
-    ALFA-Mix, arXiv 2203.07034, section 3. That ε grows is from the published code, whose README has
+    ALFA-Mix, arXiv 2203.07034. That ε grows is from the published code, whose README has
     steps of 0.2 for the closed form. The code mixes anew at each ε; here the ε at which a sample's
     prediction changes is computed once.
 

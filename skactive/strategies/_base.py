@@ -41,7 +41,7 @@ class BASE(QueryStrategy):
 
     References
     ----------
-    Active learning at the ImageNet scale, arXiv 2111.12880, algorithm 1; its code has d_ŷ for the
+    Active learning at the ImageNet scale, arXiv 2111.12880; its published code has d_ŷ for the
     samples that are predicted as c.
 
     Examples

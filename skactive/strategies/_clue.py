@@ -47,7 +47,7 @@ class CLUE(EmbeddedPredictions):
     References
     ----------
     V. Prabhu et al., Active domain adaptation via clustering uncertainty-weighted embeddings, arXiv
-    2010.08666, equation 2; each center takes another sample, as in the published code.
+    2010.08666; each center takes another sample, as in the published code.
 
     Examples
     --------

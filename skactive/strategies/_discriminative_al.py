@@ -47,7 +47,7 @@ class DiscriminativeAL(EmbeddingStrategy):
 
     References
     ----------
-    Discriminative active learning, arXiv 1907.06347, section 3. The sub-batches, the ratio and the
+    Discriminative active learning, arXiv 1907.06347. The sub-batches, the ratio and the
     network are those of the published code for embeddings of 512 numbers; the class weights that
     it computes come out equal, and there are none here. scikit-activeml trains anew after each
     sample, on the whole pool: `sub_batches=n, ratio=None`.

@@ -48,7 +48,7 @@ class DropQuery(QueryStrategy):
 
     References
     ----------
-    DropQuery, arXiv 2401.14555, section 4. The paper's rule is the default. Its code lowers the
+    DropQuery, arXiv 2401.14555. The paper's rule is the default. Its code lowers the
     number of disagreements that make a candidate until there are 25·n of them, draws the rest from
     the whole pool, and normalizes, as here. scikit-activeml drops without dividing by 1 − p.
 

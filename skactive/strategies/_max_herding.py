@@ -43,7 +43,7 @@ class MaxHerding(EmbeddingStrategy):
     References
     ----------
     W. Bae, J. Noh and D. J. Sutherland, Generalized coverage for more robust low-budget active
-    learning, arXiv 2407.12212, algorithm 1, with the Gaussian kernel and σ = 1 of its experiments.
+    learning, arXiv 2407.12212, with the Gaussian kernel and σ = 1 of its experiments.
     The average there is over pool and labelled samples; the latter are covered whole, and add
     nothing.
 

@@ -69,7 +69,7 @@ class UHerding(EmbeddedPredictions):
     References
     ----------
     W. Bae, G. L. Oliveira and D. J. Sutherland, Uncertainty herding: one active learning method for
-    all label budgets, arXiv 2412.20644, algorithm 1, its margins, and its two adaptations; the
+    all label budgets, arXiv 2412.20644, with its margins, and its two adaptations; the
     temperatures that are tried, 41 from 0.1 to 10, are ours.
 
     Examples
