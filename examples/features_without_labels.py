@@ -1,7 +1,7 @@
 """Train a network without labels on the pool itself, and choose labels on its features.
 
 Two views of each image, cut out, flipped, turned and brightened at random, are to be recognised as
-the same image among those of a batch (SimCLR's loss). That takes a minute or two on two cores for
+the same image among those of a batch (SimCLR's loss). That takes a few minutes on two cores for
 the 3,000 images of Fashion-MNIST that come with skactive. Then 50 labels are bought, at random and
 by strategies, for a logistic regression on the features, for one on the pixels, and for a network
 that is trained from scratch; the table has the accuracies over the seeds.

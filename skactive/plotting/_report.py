@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skactive._phrases import one_line
 from skactive._validation import InvalidParameterError, invalid
 from skactive.exceptions import UnfinishedRunsWarning
 from skactive.plotting._calibration import CalibrationCurvesDisplay
@@ -100,7 +101,8 @@ def write_report(
             parts += _of_dataset(results.on(name), (images or {}).get(name), baseline)
         parts += ["<h2>Comparison</h2>", *_comparisons(results, len(datasets))]
     notes = dict.fromkeys(str(warning.message) for warning in caught)
-    parts = [*head, *(f'<p class="note">{escape(note)}</p>' for note in notes), *parts]
+    said = [f'<p class="note">{escape(note)}</p>' for note in notes]
+    parts = [*head, *said, *_failures(results), *parts]
     parts += ["<h2>What it was computed on</h2>", *_provenance(results)]
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -123,6 +125,26 @@ def _head(results: Results) -> Iterator[str]:
         "With each seed, all strategies start from the same labels and, where the networks are the "
         "same, the same weights.</p>"
     )
+
+
+def _failures(results: Results) -> Iterator[str]:
+    """Name the runs that failed; their tracebacks unfold."""
+    if not results.failures:
+        return
+    yield "<h2>Runs that failed</h2>"
+    yield (
+        '<p class="note">The rounds before are in what follows, where they can be compared. The '
+        "same call of run_experiment tries these again.</p>"
+    )
+    for failure in results.failures:
+        where = (
+            f"{failure['strategy']} on {failure['dataset']}, seed {failure['seed']}, "
+            f"round {failure['round']}: {one_line(failure['error'], 300)}"
+        )
+        yield (
+            f"<details><summary>{escape(where)}</summary>"
+            f'<pre class="wide">{escape(failure["traceback"])}</pre></details>'
+        )
 
 
 def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:

@@ -233,3 +233,25 @@ def test_names_in_plain_text_are_left_alone():
     text = results().to_text()
     for name in NAMES:
         assert name in text
+
+
+def test_runs_that_failed_are_in_the_report(tmp_path):
+    failure = {
+        "dataset": "d",
+        "strategy": "<b>own & $x$",
+        "seed": 3,
+        "round": 1,
+        "error": "MemoryError: no room\nfor <more>",
+        "traceback": "Traceback:\n  in <lambda>\n",
+    }
+    records = results().frame.to_dict("records")
+    write_report(Results(records), tmp_path / "well.html")
+    assert "failed" not in (tmp_path / "well.html").read_text(encoding="utf-8")
+    write_report(Results(records, [failure]), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Runs that failed</h2>" in page
+    assert (
+        "<summary>&lt;b&gt;own &amp; $x$ on d, seed 3, round 1: MemoryError: no room for "
+        "&lt;more&gt;</summary>" in page
+    )
+    assert "  in &lt;lambda&gt;\n</pre>" in page
