@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from skactive._interrupts import interrupts_come_out
 from skactive._parts import parts
 
 __all__ = ["make_whole"]
@@ -45,7 +46,8 @@ def _whole(stock: Callable[..., Any]) -> Callable[..., Any]:
         # A DeepActiveLearner trains its network further unless it is told not to.
         before = _states(self, bool(given.arguments.get("warm_start")))
         try:
-            return stock(self, *args, **kwargs)
+            with interrupts_come_out():  # skorch ends training on them, and returns
+                return stock(self, *args, **kwargs)
         except BaseException:
             for owner, state, filled in before:
                 vars(owner).clear()

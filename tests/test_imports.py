@@ -18,6 +18,7 @@ SHARED = {
     "_draws",
     "_faults",
     "_generators",
+    "_interrupts",
     "_items",
     "_memory",
     "_one_label",
@@ -36,7 +37,8 @@ SHARED = {
 ALLOWED = {
     "_modal": {"_modal_labels", "_modal_teach", "_validation"},
     "_modal_labels": {"_one_label"},
-    "_modal_teach": {"_parts"},
+    "_modal_teach": {"_interrupts", "_parts"},
+    "_interrupts": set(),
     "_one_label": set(),
     "_modal_hook": {"_modal"},
     "_validation": {"_faults", "_phrases", "exceptions"},

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import signal
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
 
 import skactive  # noqa: F401  # mends modAL
 from skactive import CNNClassifier
@@ -302,3 +304,32 @@ def test_what_is_replaced_looks_as_before():
     with pytest.raises(TypeError, match="missing a required argument: 'y'"):
         ActiveLearner(Fragile()).teach(X)
     assert issubclass(ActiveLearner, BaseLearner)
+
+
+class Presses(Callback):
+    """Ctrl-C in the second epoch of the fit that it is told to."""
+
+    def __init__(self, fit=None):
+        self.fit = fit
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 2 and FAILS["calls"] == self.fit:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda net: net, lambda net: make_pipeline(StandardScaler(), net)]
+)
+@owners
+def test_a_ctrl_c_that_skorch_swallows_teaches_nothing(owner, wrap, monkeypatch):
+    """The cut training counted as a whole one, and the labels as learnt."""
+    monkeypatch.setitem(FAILS, "calls", 0)
+    taught = make(owner, wrap(net(callbacks=[Presses(fit=1)])))
+    before = state(taught)
+    monkeypatch.setitem(FAILS, "calls", 1)
+    with pytest.raises(KeyboardInterrupt):
+        taught.teach(X[NEW], y[NEW])
+    assert_same(state(taught), before)
+    monkeypatch.setitem(FAILS, "calls", 2)
+    taught.teach(X[NEW], y[NEW])
+    assert [len(member.X_training) for member in members(taught)] == [14] * len(members(taught))

@@ -12,9 +12,9 @@ import torch
 from sklearn.base import clone
 
 from skactive._generators import lent_rng
+from skactive._interrupts import interrupts_come_out
 from skactive._parts import unnamed_parts
 from skactive._rng import seeds_where_none
-from skactive.experiments._interrupts import interrupts_come_out
 
 # What a seed is for. Streams of different purposes are independent of each other.
 INITIAL, ESTIMATOR, STRATEGY, MEASUREMENTS, STOP_SET = range(5)

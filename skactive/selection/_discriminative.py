@@ -82,7 +82,7 @@ def discriminative_picks(
     >>> X = np.array([[0.1], [7.0], [0.2], [8.0]])
     >>> line = LogisticRegression()
     >>> discriminative_picks(X, 2, labelled=[[0.0], [0.3]], classifier=line, random_state=0)
-    Picks([3, 1])
+    Picks([3, 0])
     """
     values = as_matrix("X", X, _OWNER)
     n = check_count("n", _OWNER, n, high=len(values), high_is="the number of samples")

@@ -54,7 +54,7 @@ def predictive_information(log_probs: Any, log_probs_target: Any) -> np.ndarray:
     >>> one = [[0.9, 0.1], [0.1, 0.9]]  # two draws that disagree
     >>> other = [[0.5, 0.5], [0.5, 0.5]]
     >>> predictive_information(np.log([one, other]), np.log([one])).round(3)
-    array([0.221, 0.   ])
+    array([0.222, 0.   ])
     """
     log_p = check_log_probs("log_probs", log_probs, _OWNER)
     log_q = check_log_probs("log_probs_target", log_probs_target, _OWNER)

@@ -16,8 +16,8 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping
 
 from skactive import Random
+from skactive._interrupts import interrupts_come_out
 from skactive.experiments import Results, run_experiment
-from skactive.experiments._interrupts import interrupts_come_out
 from tests.experiments.stubs import FlatSGD, Shuffled, digits
 
 CALLS = {"now": 0, "at": 0, "signal": signal.SIGINT}
