@@ -317,10 +317,19 @@ class Presses(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def listening():
+    """Have Python answer to Ctrl-C, which a shell has a job in its background ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     "wrap", [lambda net: net, lambda net: make_pipeline(StandardScaler(), net)]
 )
 @owners
+@pytest.mark.usefixtures("listening")
 def test_a_ctrl_c_that_skorch_swallows_teaches_nothing(owner, wrap, monkeypatch):
     """The cut training counted as a whole one, and the labels as learnt."""
     monkeypatch.setitem(FAILS, "calls", 0)
