@@ -21,7 +21,7 @@ def falcun(p: Any, n: int, *, gamma: float = 10.0, random_state: Any = None) -> 
 
     The relevance is r = u + d̂, with u = 1 − (p₁ − p₂) of the two largest probabilities, and d̂ from
     0 to 1 the distance d to what was drawn: d is u at first, and after each draw the smaller of
-    itself and Σ_c |p_c − p'_c|; it is scaled so that the samples that are left have 0 and 1 at the
+    itself and ‖p − p'‖₁; it is scaled so that the samples that are left have 0 and 1 at the
     ends. The weights are r^gamma. Where all that is left is at distance 0, or of relevance 0, the
     draw is uniform.
 

@@ -16,7 +16,7 @@ class FALCUN(ProbabilityReader):
     """Draw samples that are uncertain, and predicted otherwise than those drawn before.
 
     The uncertainty is u = 1 − (p₁ − p₂), of the two largest probabilities. The distance d of a
-    sample is u at first, then the smallest Σ_c |p_c − p'_c| to a sample of the batch, where that is
+    sample is u at first, then the smallest ‖p − p'‖₁ to a sample of the batch, where that is
     below u; scaled to d̂ from 0 to 1 over the samples that are left. One after the other is drawn
     with probability proportional to (u + d̂)^gamma. No embedding is read: the cost of a pick is that
     of C differences per sample. Labelled samples are not used.
