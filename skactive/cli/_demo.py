@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from skactive import strategies
 from skactive.cli._arguments import DATASETS, count, load_dataset
 from skactive.cli._failures import exit_code, said_at_the_end
+from skactive.strategies.names import ALONE, JOINTLY
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -37,21 +38,6 @@ _OPTIONS = {
     "out": "--out",
 }
 _FAVOURITES = ("FisherMask", "Margin", "Entropy", "Random")
-# Those meant for a network that is trained jointly with a loss-prediction module.
-_JOINTLY = ("LPLGrad", "LearningLoss")
-# Names in `skactive.strategies` that are not strategies, or are made of others. By name, since
-# looking at the classes would import torch.
-_NOT_ALONE = {
-    "ClassBalanced",
-    "Hybrid",
-    "PerClass",
-    "ProbabilityStrategy",
-    "QueryStrategy",
-    "Refine",
-    "Selection",
-    "Subsample",
-    "Switch",
-}
 
 DESCRIPTION = """\
 Watch query strategies choose real images for a CNN.
@@ -100,14 +86,13 @@ def add_demo(commands: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    known = known_strategies()
-    names = [name for name in _FAVOURITES if name in known]
+    names = [name for name in _FAVOURITES if name in ALONE]
     demo.add_argument(
         "--strategies",
         type=read_strategies,
         default=",".join(names),
         metavar="NAMES",
-        help=f"names, separated by commas, from {', '.join(known)}; case, - and _ do not "
+        help=f"names, separated by commas, from {', '.join(ALONE)}; case, - and _ do not "
         "matter (default: %(default)s)",
     )
     demo.add_argument(
@@ -185,20 +170,14 @@ def add_demo(commands: Any) -> None:
     demo.set_defaults(run=run_demo, words=_WORDS, options=_OPTIONS)
 
 
-def known_strategies() -> list[str]:
-    """Return the names of the query strategies that can be made without arguments."""
-    return [name for name in strategies.__all__ if name not in _NOT_ALONE]
-
-
 def read_strategies(text: str) -> list[str]:
     """Return the names in the value of --strategies."""
-    known = known_strategies()
-    by_plain_name = {_plain(name): name for name in known}
+    by_plain_name = {_plain(name): name for name in ALONE}
     names: list[str] = []
     for given in text.split(","):
         if _plain(given) not in by_plain_name:
             raise argparse.ArgumentTypeError(
-                f"there is no strategy {given.strip()!r}; there are {', '.join(known)}"
+                f"there is no strategy {given.strip()!r}; there are {', '.join(ALONE)}"
             )
         names.append(by_plain_name[_plain(given)])
         if names.count(names[-1]) > 1:
@@ -245,7 +224,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
     )
     chosen = {name: getattr(strategies, name)() for name in arguments.strategies}
     arms = {
-        name: (jointly, strategy) if name in _JOINTLY else strategy
+        name: (jointly, strategy) if name in JOINTLY else strategy
         for name, strategy in chosen.items()
     }
     with said_at_the_end():
@@ -281,7 +260,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 
 def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:
-    jointly = [name for name in arguments.strategies if name in _JOINTLY]
+    jointly = [name for name in arguments.strategies if name in JOINTLY]
     trains = f"; for {' and '.join(jointly)} jointly with a loss-prediction module" * bool(jointly)
     return (
         f"{arguments.dataset}: {len(data.y_train)} images to choose from, {len(data.y_test)} to "

@@ -129,7 +129,8 @@ class Learning(Deciding):
         Returns
         -------
         float or None
-            Cohen's kappa, at most 1; None before there are two.
+            Cohen's kappa, at most 1; None before there are two, and where both predict one class
+            for all, since chance would agree as well.
         """
         curve = rounds(self.database)
         return curve[-1].agreement if curve else None

@@ -1,4 +1,4 @@
-"""Numbers from counts: intervals, balanced accuracy, agreement beyond chance."""
+"""Numbers from counts: intervals, balanced accuracy."""
 
 from __future__ import annotations
 
@@ -31,12 +31,3 @@ def balanced_accuracy(true: Sequence[Any], predicted: Sequence[Any]) -> float:
     sizes = Counter(true)
     right = Counter(t for t, p in zip(true, predicted, strict=True) if t == p)
     return sum(right[c] / sizes[c] for c in sizes) / len(sizes)
-
-
-def kappa(one: Sequence[Any], other: Sequence[Any]) -> float:
-    """Return Cohen's kappa, (o − e) / (1 − e): the agreement o beyond that by chance, e."""
-    n = len(one)
-    observed = sum(a == b for a, b in zip(one, other, strict=True)) / n
-    first, second = Counter(one), Counter(other)
-    expected = sum(first[c] * second[c] for c in first) / n**2
-    return 1.0 if expected == 1 else (observed - expected) / (1 - expected)

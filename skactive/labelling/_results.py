@@ -136,14 +136,16 @@ def stopping(curve: list[Round]) -> Stopping:
             f"In three rounds the accuracy has changed by {change:.1%} at most, on the same labels."
         )
         return Stopping(True, why)
-    agreements = [round_.agreement or 0.0 for round_ in last[1:]]
-    if min(agreements) >= _STEADY_AGREEMENT:
+    agreements = [round_.agreement for round_ in last[1:] if round_.agreement is not None]
+    if len(agreements) == _STEADY_ROUNDS and min(agreements) >= _STEADY_AGREEMENT:
         why = f"Three networks in a row agree on the pool, with a kappa of {min(agreements):.3f}."
         return Stopping(True, why)
+    agree = "have no agreement to measure"
+    if last[-1].agreement is not None:
+        agree = f"agree with a kappa of {last[-1].agreement:.2f}"
     return Stopping(
         False,
-        f"In three rounds the accuracy has changed by {change:.1%}; "
-        f"the last two networks agree with a kappa of {agreements[-1]:.2f}.",
+        f"In three rounds the accuracy has changed by {change:.1%}; the last two networks {agree}.",
     )
 
 

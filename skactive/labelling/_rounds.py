@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import time
 from collections.abc import Callable
@@ -13,12 +14,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from skactive._kappa import kappa
 from skactive._phrases import one_line
 from skactive._pool import Pool
 from skactive.labelling._cache import StoredImages
 from skactive.labelling._catalogue import pieces
 from skactive.labelling._database import Database
-from skactive.labelling._measures import kappa
 from skactive.labelling._names import class_id, class_names
 from skactive.labelling._order import requeue
 from skactive.labelling._results import accuracy_of, answers, last_round
@@ -218,7 +219,10 @@ def _finish(database: Database, round_: int, fit_s: float, query_s: float) -> No
 
 
 def agreement_with_last(database: Database, round_: int) -> float | None:
-    """Return the kappa of a round's network and the one before, on images of the pool."""
+    """Return the kappa of a round's network and the one before, on images of the pool.
+
+    None where there is none: without such images, and where both predict one class for all.
+    """
     before = last_round(database)
     rows = database.read(
         "SELECT a.class, b.class FROM prediction a JOIN prediction b ON b.image = a.image"
@@ -226,7 +230,8 @@ def agreement_with_last(database: Database, round_: int) -> float | None:
         before,
         round_,
     )
-    return kappa(*zip(*rows, strict=True)) if rows else None
+    found = kappa(*zip(*rows, strict=True)) if rows else math.nan
+    return None if math.isnan(found) else found
 
 
 def _start(learner: Learner, round_: int, seed: int) -> None:

@@ -9,15 +9,9 @@ from typing import Any
 from skactive import strategies
 from skactive.labelling._database import Database
 from skactive.labelling._errors import invalid
+from skactive.strategies.names import ALONE, JOINTLY
 
 _OWNER = "LabelSession"
-# Trained jointly with a module that predicts losses, which these strategies read.
-_JOINTLY = ("LearningLoss", "LPLGrad")
-_NOT_ALONE = {
-    *("ClassBalanced", "Hybrid", "PerClass", "ProbabilityStrategy", "QueryStrategy"),
-    *("Refine", "Selection", "Subsample", "Switch"),
-}
-KNOWN = [name for name in strategies.__all__ if name not in _NOT_ALONE]
 
 
 @dataclass
@@ -57,10 +51,10 @@ def check_settings(settings: Settings) -> None:
 
 def find_strategy(name: str) -> str:
     """Return the name of a strategy as it is spelt; case, - and _ do not matter."""
-    plain = {known.lower(): known for known in KNOWN}
+    plain = {known.lower(): known for known in ALONE}
     found = plain.get(name.strip().lower().replace("-", "").replace("_", ""))
     if found is None:
-        raise invalid("strategy", _OWNER, f"one of {', '.join(KNOWN)}, or a strategy", name)
+        raise invalid("strategy", _OWNER, f"one of {', '.join(ALONE)}, or a strategy", name)
     return found
 
 
@@ -74,6 +68,6 @@ def make_estimator(settings: Settings) -> Any:
     """Make the network that a session trains unless it is given another classifier."""
     from skactive import estimators
 
-    jointly = settings.strategy in _JOINTLY
+    jointly = settings.strategy in JOINTLY
     kind = estimators.LPLClassifier if jointly else estimators.CNNClassifier
     return kind(settings.network, augment="crop_flip")

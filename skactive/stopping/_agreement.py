@@ -6,9 +6,9 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
 from sklearn.utils._param_validation import Interval
 
+from skactive._kappa import kappa
 from skactive.stopping._rule import StoppingRule, last_pairs, predicted_classes
 
 
@@ -69,14 +69,8 @@ class Agreement(StoppingRule):
     def measure(self, seen: tuple[np.ndarray, ...]) -> float:
         """Return the mean kappa of the last pairs of rounds."""
         pairs = last_pairs(seen, self.window)
-        return np.nan if pairs is None else float(np.mean([_kappa(a, b) for a, b in pairs]))
+        return np.nan if pairs is None else float(np.mean([kappa(a, b) for a, b in pairs]))
 
     def is_reached(self, value: float) -> bool:
         """Return whether the threshold is reached; NaN does not reach it."""
         return value >= self.threshold
-
-
-def _kappa(one: np.ndarray, other: np.ndarray) -> float:
-    if len(np.union1d(one, other)) == 1:
-        return np.nan
-    return cohen_kappa_score(one, other)

@@ -97,6 +97,8 @@ def made(values, agreements):
         ([0.6, 0.7, 0.8, 0.9], [0.5, 0.99, 0.995, 0.99], True, "kappa of 0.990"),
         ([0.6, 0.7, 0.8, 0.9], [0.5, 0.98, 0.995, 0.99], False, "kappa of 0.99"),
         ([None, 0.8, 0.8, 0.8], [1] * 4, False, "accuracy is 80.0%"),
+        ([0.6, 0.7, 0.8, 0.9], [0.5, 1, 1, None], False, "no agreement to measure"),
+        ([0.6, 0.7, 0.8, 0.9], [0.5, None, 1, 1], False, "kappa of 1.00"),
     ],
 )
 def test_the_hint_to_stop(values, agreements, enough, why):

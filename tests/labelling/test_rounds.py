@@ -8,7 +8,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skactive import CNNClassifier
 from skactive.labelling import LabelSession
-from skactive.labelling._rounds import START, candidates, in_order
+from skactive.labelling._rounds import START, agreement_with_last, candidates, in_order
 from tests.labelling.folders import make_marked
 from tests.labelling.spies import CHOSEN_FROM, FITTED, First, Nearest, marks
 
@@ -196,3 +196,19 @@ def test_marks_tell_images(tmp_path, truth, session):
     ids = learner.fill([1, 77, 160])
     paths = [session.database.value("SELECT path FROM image WHERE id = ?", i) for i in (1, 77, 160)]
     assert marks(learner.cache.rows(ids)) == [int(path[:4]) for path in paths]
+
+
+def test_two_networks_of_one_class_are_no_reason_to_stop_labelling(database):
+    database.connection.execute("UPDATE image SET share = 'pool'")
+    images = [i for (i,) in database.read("SELECT id FROM image")]
+    for round_ in (1, 2):
+        database.connection.execute(
+            "INSERT INTO round (id, started, ended, strategy, n_labels, fit_s, query_s, seed)"
+            " VALUES (?, 0, ?, 'Margin', 10, 1.0, 1.0, 7)",
+            (round_, 1 if round_ == 1 else None),
+        )
+        for i in images:
+            database.connection.execute("INSERT INTO prediction VALUES (?, ?, 1, 0.9)", (i, round_))
+    assert agreement_with_last(database, 2) is None
+    database.connection.execute("UPDATE prediction SET class = 2 WHERE image = ?", images[:1])
+    assert agreement_with_last(database, 2) == 1

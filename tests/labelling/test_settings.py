@@ -1,7 +1,6 @@
 import pytest
 
 from skactive.labelling._settings import (
-    KNOWN,
     Settings,
     find_strategy,
     load_settings,
@@ -9,6 +8,7 @@ from skactive.labelling._settings import (
     make_strategy,
 )
 from skactive.strategies import QueryStrategy
+from skactive.strategies.names import ALONE
 
 
 def test_settings_are_stored(database):
@@ -19,7 +19,7 @@ def test_settings_are_stored(database):
 
 @pytest.mark.parametrize("name", ["Margin", "margin", "CORE-SET", "core_set", " fisherMask "])
 def test_names_in_any_case(name):
-    assert find_strategy(name) in KNOWN
+    assert find_strategy(name) in ALONE
 
 
 def test_an_unknown_name():
@@ -27,7 +27,7 @@ def test_an_unknown_name():
         find_strategy("best")
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", ALONE)
 def test_each_can_be_made(name):
     assert isinstance(make_strategy(name, 3), QueryStrategy)
     assert make_strategy(name, 3).random_state == 3
