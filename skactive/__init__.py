@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from skactive import selection as selection
     from skactive import stopping as stopping
     from skactive import testing as testing
-    from skactive.estimators import CNNClassifier, Embedder, ImageCache, ImageReader, LPLClassifier
+    from skactive.estimators import (
+        CNNClassifier,
+        Embedder,
+        ImageCache,
+        ImageReader,
+        LPLClassifier,
+        ShardedPool,
+    )
     from skactive.strategies import *
 
 __all__ = [
@@ -31,6 +38,7 @@ __all__ = [
     "ImageCache",
     "ImageReader",
     "LPLClassifier",
+    "ShardedPool",
     *strategies.__all__,
 ]
 __version__ = "0.1.0.dev0"

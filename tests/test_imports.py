@@ -200,8 +200,8 @@ def test_all_lists_what_there_is():
     imported = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     public = [alias.asname for node in imported for alias in node.names]
     assert sorted(strategies.__all__) == sorted(public)
-    ours = ["CNNClassifier", "Embedder", "ImageCache", "ImageReader", "LPLClassifier"]
-    assert skactive.__all__ == [*ours, *strategies.__all__]
+    images = ["ImageCache", "ImageReader", "LPLClassifier", "ShardedPool"]
+    assert skactive.__all__ == ["CNNClassifier", "Embedder", *images, *strategies.__all__]
     for name in skactive.__all__:
         value = getattr(skactive, name)
         assert value.__name__ == name

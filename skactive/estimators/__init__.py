@@ -6,6 +6,7 @@ from skactive.estimators._embedder import Embedder
 from skactive.estimators._image_cache import ImageCache
 from skactive.estimators._image_reader import ImageReader
 from skactive.estimators._lpl_classifier import LPLClassifier
+from skactive.estimators._sharded_pool import ShardedPool
 
 __all__ = [
     "CNNClassifier",
@@ -13,5 +14,6 @@ __all__ = [
     "ImageCache",
     "ImageReader",
     "LPLClassifier",
+    "ShardedPool",
     "StopAtTrainAccuracy",
 ]

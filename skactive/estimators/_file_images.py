@@ -14,7 +14,10 @@ _AT_ONCE = 2**25
 
 
 def images_of(
-    read: Callable[[list[str]], np.ndarray], paths: Sequence[str], shape: tuple[int, ...]
+    read: Callable[[list[Any]], np.ndarray],
+    paths: Sequence[Any] | np.ndarray,
+    shape: tuple[int, ...],
+    dtype: Any = np.uint8,
 ) -> Any:
     """Return the images of files: an array, or a FileImages where that would be large.
 
@@ -26,15 +29,17 @@ def images_of(
         The files.
     shape : tuple of int
         The shape of one image.
+    dtype : numpy.dtype, default=uint8
+        The type of its numbers.
 
     Returns
     -------
-    ndarray of shape (N, *shape), uint8, or FileImages
+    ndarray of shape (N, *shape), or FileImages
         The images.
     """
-    if len(paths) * math.prod(shape) > _AT_ONCE:
-        return FileImages(read, paths, shape)
-    return read(list(paths)) if paths else np.empty((0, *shape), np.uint8)
+    if len(paths) * math.prod(shape) * np.dtype(dtype).itemsize > _AT_ONCE:
+        return FileImages(read, paths, shape, dtype)
+    return read(list(paths)) if len(paths) else np.empty((0, *shape), dtype)
 
 
 class FileImages(NDArrayOperatorsMixin):
@@ -47,22 +52,24 @@ class FileImages(NDArrayOperatorsMixin):
     ----------
     read : callable
         Takes a list of paths, returns their images, (n, *shape).
-    paths : sequence of N str
-        The files.
+    paths : sequence of N str, or ndarray of shape (N,)
+        The files, or what `read` takes instead of them.
     shape : tuple of int
         The shape of one image.
+    dtype : numpy.dtype, default=uint8
+        The type of its numbers.
     """
-
-    dtype = np.dtype(np.uint8)
 
     def __init__(
         self,
         read: Callable[[list[Any]], np.ndarray],
-        paths: Sequence[Any],
+        paths: Sequence[Any] | np.ndarray,
         shape: tuple[int, ...],
+        dtype: Any = np.uint8,
     ) -> None:
         self._read = read
-        self._paths = np.asarray(paths, dtype=object)
+        self._paths = paths if isinstance(paths, np.ndarray) else np.asarray(paths, dtype=object)
+        self.dtype = np.dtype(dtype)
         self.shape = (len(paths), *shape)
         self.ndim = len(self.shape)
 
@@ -80,7 +87,7 @@ class FileImages(NDArrayOperatorsMixin):
         if index is None or index is Ellipsis:
             return np.asarray(self)[index]
         index = index if isinstance(index, slice) else np.asarray(index)
-        return images_of(self._read, self._paths[index].tolist(), self.shape[1:])
+        return images_of(self._read, self._paths[index], self.shape[1:], self.dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:

@@ -126,15 +126,15 @@ class ImageCache(FileImages):
         self.positions = np.array([i for i, key in enumerate(keys) if key], dtype=np.int64)
         self._store = store
         places = store.places([key for key in keys if key])
-        super().__init__(self._at, places.tolist(), shape)
+        super().__init__(self._at, places, shape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        images = np.asarray(self._at(self._paths.tolist()))
+        images = self._at(self._paths)
         if copy:
             images = images.copy()
         return images if dtype is None else images.astype(dtype, copy=False)
 
-    def _at(self, places: Sequence[int]) -> np.ndarray:
+    def _at(self, places: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the images in some rows of the map; those of one piece without a copy."""
         rows, wanted = self._store.rows(), np.asarray(places, dtype=np.int64)
         if len(wanted) > 1 and (np.diff(wanted) == 1).all():

@@ -120,8 +120,12 @@ def skipping_reader(given: Any) -> Any:
     for layer in _layers(given):
         if isinstance(layer, Pipeline):
             return skipping_reader(layer.steps[0][1])
-    skips = getattr(layer, "errors", None) == "skip" and hasattr(layer, "readable")
-    return layer if skips else None
+    return layer if skips(layer) else None
+
+
+def skips(reader: Any) -> bool:
+    """Whether a reader of files, or a pool of them, leaves out those that are broken."""
+    return getattr(reader, "errors", None) == "skip" and hasattr(reader, "readable")
 
 
 def check_two_classes(n_classes: int, owner: object) -> None:
