@@ -9,6 +9,7 @@ from skactive.datasets._fashion_mnist import load_fashion_mnist
 from skactive.datasets._image_files import image_files
 from skactive.datasets._imbalance import make_imbalanced
 from skactive.datasets._initial import initial_positions
+from skactive.datasets._long_tail import long_tail_counts
 from skactive.datasets._mnist import load_mnist
 from skactive.datasets._svhn import load_svhn
 
@@ -20,5 +21,6 @@ __all__ = [
     "load_fashion_mnist",
     "load_mnist",
     "load_svhn",
+    "long_tail_counts",
     "make_imbalanced",
 ]
