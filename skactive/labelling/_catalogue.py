@@ -41,13 +41,8 @@ def scan(
     A file that was renamed or moved is known again by its content, and keeps its labels. One whose
     content has changed keeps them too, and is proposed for review.
     """
-    files, refused = {}, []
-    for file in walk(folder):
-        if isinstance(file, File):
-            files[file.path] = file
-        else:
-            refused.append(file)
-    found = match(_known(database), files, lambda path: _digest(folder, path))
+    refused: list[Refused] = []
+    found = match(_known(database), _files(folder, refused), lambda path: _digest(folder, path))
     missing = {i for (i,) in database.read("SELECT id FROM image WHERE state = 'missing'")}
     _lose(database, [i for i in found.lost if i not in missing])
     _find(database, [i for i in found.same if i in missing])
@@ -55,14 +50,32 @@ def scan(
     _change(database, found.changed)
     _move(database, found.moved)
     _add(database, sorted(found.new), n_test, progress)
-    return Scan(
-        len(files), len(found.new), len(found.moved), len(found.changed), len(found.lost), refused
-    )
+    new, renamed, changed = len(found.new), len(found.moved), len(found.changed)
+    total = len(found.same) + len(found.touched) + new + renamed + changed
+    return Scan(total, new, renamed, changed, len(found.lost), refused)
+
+
+def _files(folder: Path, refused: list[Refused]) -> Iterator[File]:
+    """Go through the files; note those that are left out."""
+    for file in walk(folder):
+        if isinstance(file, File):
+            yield file
+        else:
+            refused.append(file)
 
 
 def _known(database: Database) -> dict[str, Known]:
-    rows = database.read("SELECT path, id, bytes, mtime_ns, digest FROM image")
-    return {path: Known(*rest) for path, *rest in rows}
+    """Return what the catalogue knows, by path; read in pieces, which hold nobody up."""
+    found: dict[str, Known] = {}
+    last = 0
+    while rows := database.read(
+        "SELECT path, id, bytes, mtime_ns, digest FROM image WHERE id > ? ORDER BY id LIMIT ?",
+        last,
+        PIECE,
+    ):
+        found.update((path, Known(*rest)) for path, *rest in rows)
+        last = rows[-1][1]
+    return found
 
 
 def _digest(folder: Path, path: str) -> str | None:

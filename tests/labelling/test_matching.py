@@ -19,7 +19,7 @@ def test_random_folders_against_what_was_done_to_them():
                 continue
             path = f"{i}" if fate == "stays" else names[i]
             today[path], owner[path] = f"content {i}", i
-        files = {path: File(path, 5, 1) for path in today}
+        files = [File(path, 5, 1) for path in today]
         found = match(known, files, today.get)
         matched = [*found.touched, *found.moved]
         assert {file.path: i for i, file in matched} == {path: owner[path] for path in today}
