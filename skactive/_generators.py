@@ -79,8 +79,10 @@ class _Turns:
             return True
         if not self._door.acquire(wait):
             return False
-        got = self._room.acquire(wait)
-        self._door.release()
+        try:
+            got = self._room.acquire(wait)
+        finally:  # Ctrl-C may come while it waits
+            self._door.release()
         if got:
             self._owner, self._depth = me, 1
             self._taken += 1

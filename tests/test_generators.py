@@ -15,7 +15,7 @@ from torch import nn
 
 from skactive import BADGE, BALD, CNNClassifier, Entropy, FisherMask, LPLClassifier
 from skactive._draws import drawn_from
-from skactive._generators import ALL, Stream, isolated_rng, lent_rng, put_back
+from skactive._generators import ALL, Stream, _Turns, isolated_rng, lent_rng, put_back
 from skactive._scoring import scoring
 
 RNG = np.random.default_rng(0)
@@ -358,6 +358,23 @@ def test_whoever_waits_gets_its_turn_before_the_next_step():
     stream.give_back()
     thread.join(LONG)
     assert not thread.is_alive()
+
+
+def test_a_wait_that_is_interrupted_leaves_the_turns_to_others(monkeypatch):
+    """As Ctrl-C in the main thread does it, while another thread has them."""
+    turns = _Turns()
+
+    class Interrupted:
+        def acquire(self, wait):
+            raise KeyboardInterrupt
+
+    room = turns._room
+    monkeypatch.setattr(turns, "_room", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        turns.take()
+    monkeypatch.setattr(turns, "_room", room)
+    assert turns.take(wait=False)
+    assert not turns.waited_for()
 
 
 def test_put_back_leaves_what_another_thread_has_lent():

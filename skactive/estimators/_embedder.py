@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
+from threading import RLock
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -27,7 +29,6 @@ from skactive.estimators._frozen_network import (
     FrozenNetwork,
     check_layer,
     find_network,
-    traces_of,
 )
 from skactive.estimators._image_sources import (
     Either,
@@ -36,6 +37,7 @@ from skactive.estimators._image_sources import (
     source_of,
     stacked_images,
 )
+from skactive.estimators._network_identity import states_of, traces_of
 from skactive.estimators._preprocessing import with_settings
 
 
@@ -94,7 +96,7 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         are found by the content of an image, and by the network's weights, layer, code and
         preprocessing: what is known is not computed again, in this process or another, and a
         network that was trained further starts anew. Files are known by their path, as seen from
-        the folder, their size and time, and are read again only where one of these has changed.
+        the folder, their size and times, and are read again only where one of these has changed.
         What was computed before a kill is there after it, and several processes may share a folder.
         Delete it if it grows too large: networks that are no longer used are not removed.
     errors : {"raise", "skip"}, default="raise"
@@ -248,7 +250,8 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         built = self._opened()
         source = self._source(X, built)
         if built.cache is not None:
-            keys = list(self._keys(built, built.cache, source, np.arange(len(source)), skip=True))
+            with built.lock:
+                keys = self._keys(built, built.cache, source, np.arange(len(source)), skip=True)
             return np.array([key is not None for key in keys], dtype=bool)
         blocks = map_batches(
             lambda block, start: [one.error is None for one in source.load(block, None)],
@@ -282,13 +285,12 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         held: list[Any] = list(self.get_params(deep=False).values())
         states = [repr(v) if isinstance(v, (str, int, tuple, list)) else None for v in held]
         if isinstance(self.module, nn.Module):
-            tensors, versions = traces_of(self.module)
-            held, states = held + tensors, [*states, *map(str, versions)]
+            tensors, traces = traces_of(self.module)
+            held, states = held + tensors, [*states, *traces]
+        states += _states_of_weights(self.weights)
         built = _BUILT.get(self)
         if built is None or not built.is_of(held, states):
             built = _BUILT[self] = Built(*self._build(), held, states)
-        if built.cache is not None:
-            built.cache.refresh()
         return built
 
     def _build(self) -> tuple[FrozenNetwork, FeatureCache | None]:
@@ -299,7 +301,9 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         known = with_settings(known, self.size, self.normalize, self)
         name = owner_name(self)
         network = FrozenNetwork(module, known, tap, self.pooling, device, self.amp, name)
-        cache = None if self.cache is None else FeatureCache(Path(self.cache), *network.identity())
+        cache = None
+        if self.cache is not None:  # a folder as seen from here, wherever one goes from here
+            cache = FeatureCache(Path(self.cache).absolute(), *network.identity())
         return replace(network, module=module.to(device)), cache
 
     def _source(self, X: Any, built: Built) -> ImageSource:
@@ -317,6 +321,10 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         built = self._opened()
         source = self._source(X, built)
         positions = np.arange(1 if first else len(source))
+        with built.lock:
+            return self._features(built, source, positions)
+
+    def _features(self, built: Built, source: ImageSource, positions: np.ndarray) -> np.ndarray:
         if built.cache is not None:
             keys = self._keys(built, built.cache, source, positions, skip=False)
             return built.cache.take([key for key in keys if key is not None])
@@ -342,6 +350,7 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         A file that cannot be read has None as its key if it is to be skipped, and else raises, once
         the images before it are in the cache.
         """
+        cache.refresh()
         keys: list[bytes | None] = []
         waiting: dict[bytes, Tensor] = {}
         for start in range(0, len(positions), self.batch_size):
@@ -379,7 +388,7 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
 
 
 class Built:
-    """A network that was built, and what it was built from.
+    """A network that was built, and what it was built from; threads use it in turns, by its `lock`.
 
     Parameters
     ----------
@@ -401,6 +410,7 @@ class Built:
         states: list[str | None],
     ) -> None:
         self.network, self.cache = network, cache
+        self.lock = RLock()
         self._held, self._states = held, states
 
     def is_of(self, held: list[Any], states: list[str | None]) -> bool:
@@ -414,6 +424,16 @@ class Built:
         """Return the features of a batch of images, once it is known where they are."""
         self.network = self.network.tapped(images)
         return self.network.features(images)
+
+
+def _states_of_weights(weights: Any) -> list[str]:
+    """Return what changes when a file of weights, or the tensors of a state dict do."""
+    if isinstance(weights, Mapping):
+        return states_of([value for value in weights.values() if isinstance(value, Tensor)])
+    if isinstance(weights, (str, PathLike)) and os.path.isfile(weights):
+        stat = os.stat(weights)
+        return [repr((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))]
+    return []
 
 
 # Building a network takes as long as embedding many images; a Pipeline asks for one block at a

@@ -1,4 +1,4 @@
-"""What files held when they were read: their content's key, by path, size and time."""
+"""What files held when they were read: their content's key, by path, size and times."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from skactive.estimators._row_file import locked
 # file systems count in steps of up to two seconds.
 _YOUNG = 2_000_000_000
 
+_Traces = tuple[int, int, int]
+
 
 class FileTable:
     """Keys of files, in FOLDER/files.jsonl, a line for each; the last one of a file is valid.
 
     Paths are noted as seen from the folder: both can be moved together. A line that a kill has cut
     off, or a table that is deleted, costs that files are read again for their keys, no more.
+
+    The time of the content alone tells little: what copies, unpacks or synchronises files sets it
+    as it was elsewhere, and a link may point to another file of the same age. So it is noted with
+    that of the file's last change of any kind, which only the system sets.
 
     Parameters
     ----------
@@ -30,7 +36,7 @@ class FileTable:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "files.jsonl"
         self._root = os.path.abspath(folder)
-        self._known: dict[str, tuple[int, int, bytes]] = {}
+        self._known: dict[str, tuple[_Traces, bytes]] = {}
         self._folders: dict[str, str] = {}
         self._read = 0
         self._new: list[str] = []
@@ -44,16 +50,16 @@ class FileTable:
             stat = os.stat(path)
         except OSError:
             return None
-        size, when, key = self._known.get(self._name(path), (-1, -1, b""))
-        return key if (size, when) == (stat.st_size, stat.st_mtime_ns) else None
+        traces, key = self._known.get(self._name(path), (None, None))
+        return key if traces == _traces(stat) else None
 
     def note(self, path: str, stat: os.stat_result, key: bytes) -> None:
         """Note a file that was read, unless it is too young for its time to tell of changes."""
         if time.time_ns() - stat.st_mtime_ns < _YOUNG:
             return
-        name = self._name(path)
-        self._known[name] = stat.st_size, stat.st_mtime_ns, key
-        self._new.append(json.dumps([name, stat.st_size, stat.st_mtime_ns, key.hex()]))
+        name, traces = self._name(path), _traces(stat)
+        self._known[name] = traces, key
+        self._new.append(json.dumps([name, *traces, key.hex()]))
 
     def write(self) -> None:
         """Write what was noted."""
@@ -78,8 +84,8 @@ class FileTable:
         self._read += len(whole) + len(end)
         for line in whole.splitlines():
             try:
-                name, size, when, key = json.loads(line)
-                self._known[name] = int(size), int(when), bytes.fromhex(key)
+                name, size, written, changed, key = json.loads(line)
+                self._known[name] = (int(size), int(written), int(changed)), bytes.fromhex(key)
             except (ValueError, TypeError):  # half a line, or none
                 continue
 
@@ -91,3 +97,8 @@ class FileTable:
             except ValueError:  # on another drive of Windows
                 self._folders[folder] = os.path.abspath(folder)
         return os.path.join(self._folders[folder], name)
+
+
+def _traces(stat: os.stat_result) -> _Traces:
+    """Return what changes with a file's content."""
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import difflib
 import hashlib
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,10 +19,9 @@ from skactive._phrases import one_line
 from skactive._scoring import scoring
 from skactive._validation import Description, describe, invalid
 from skactive.estimators._build import ClassifierNetwork, load_weights
+from skactive.estimators._network_identity import digest_of
 from skactive.estimators._preprocessing import Preprocessing, of_module, of_torchvision
 from skactive.estimators._torchvision import TORCHVISION, torchvision_as_published
-
-_PLAIN = (bool, int, float, str, type(None))
 
 
 @dataclass(frozen=True)
@@ -254,35 +252,3 @@ def check_layer(network: nn.Module, layer: str, owner: object) -> Tap:
         layer,
         f"There are {', '.join(map(repr, near))}.",
     )
-
-
-def digest_of(network: nn.Module) -> bytes:
-    """Return what tells a network from others: weights, buffers, structure, settings, code."""
-    digest = hashlib.blake2b(digest_size=32)
-    digest.update(repr(network).encode())
-    for name, part in network.named_modules():
-        settings = sorted((k, v) for k, v in vars(part).items() if k != "training" and _plain(v))
-        digest.update(repr((name, type(part).__qualname__, settings)).encode())
-        code = getattr(inspect.unwrap(type(part).forward), "__code__", None)
-        if code is not None:
-            constants = [value for value in code.co_consts if _plain(value)]
-            digest.update(repr((code.co_names, constants)).encode() + code.co_code)
-    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        values = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(values.view(torch.uint8).numpy().data)
-    return digest.digest()
-
-
-def _plain(value: Any) -> bool:
-    """Whether a value's repr says all of it."""
-    if isinstance(value, (tuple, list)):
-        return all(map(_plain, value))
-    return isinstance(value, _PLAIN)
-
-
-def traces_of(module: nn.Module) -> tuple[list[Tensor], list[int]]:
-    """Return what changes when the weights of a module are changed: tensors and their states."""
-    tensors = [*module.parameters(), *module.buffers()]
-    versions = [0 if t.is_inference() else t._version for t in tensors]
-    return tensors, [t.data_ptr() for t in tensors] + versions

@@ -30,7 +30,7 @@ class ImageCache(FileImages):
     Making one decodes the files that the folder does not have yet, in threads, and finds those that
     cannot be read in the same pass. It is used like an array, as a pool and as training data: its
     rows are read from the map when they are taken. A kill loses a few hundred images at most; the
-    same call goes on. Files are known by path, size and time, and by content where these changed.
+    same call goes on. Files are known by path, size and times, and by content where these changed.
 
     Parameters
     ----------
@@ -117,9 +117,10 @@ class ImageCache(FileImages):
         shape = (height, width, 3) if mode == "RGB" else (height, width)
         told = repr((shape, None if value_range is None else tuple(map(float, value_range))))
         name = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
-        store = RowFile(Path(folder) / f"images-{height}x{width}-{name}", shape, "|u1")
+        root = Path(folder).absolute()
+        store = RowFile(root / f"images-{height}x{width}-{name}", shape, "|u1")
         keys, self.broken = _filled(
-            files, store, FileTable(Path(folder)), (height, width), mode, value_range, n_jobs
+            files, store, FileTable(root), (height, width), mode, value_range, n_jobs
         )
         if self.broken and errors == "raise":
             raise _unreadable(self.broken, files)

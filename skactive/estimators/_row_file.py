@@ -21,7 +21,9 @@ class RowFile:
 
     Rows are written first, and brought to the disk before the index says that they are there. What
     a kill leaves behind them is cut off by the next one that writes. Processes take turns in
-    writing, by a lock on FOLDER/lock, and see what others have written.
+    writing, by a lock on FOLDER/lock, and see what others have written. Each record of the index
+    has a digest of all up to it: the last one that is known tells whether they are the same files
+    still, or others of that name.
 
     Parameters
     ----------
@@ -38,6 +40,7 @@ class RowFile:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self._row_bytes = int(np.prod(shape)) * self.dtype.itemsize
         self._places: dict[bytes, int] = {}
+        self._last = b""  # the last record that was read or written
 
     def __contains__(self, key: object) -> bool:
         return key in self._places
@@ -48,22 +51,23 @@ class RowFile:
     def refresh(self) -> None:
         """Read what others have written since."""
         n_rows = _size(self.folder / "rows.bin") // max(self._row_bytes, 1)
-        if n_rows < len(self._places):  # somebody has deleted them
-            self._places = {}
-        start = len(self._places)
+        last = max(len(self._places) - 1, 0)
         try:
             with open(self.folder / "index.bin", "rb") as file:
-                file.seek(start * _RECORD)
-                records = file.read((n_rows - start) * _RECORD)
+                file.seek(last * _RECORD)
+                records = file.read(max(n_rows - last, 0) * _RECORD)
         except FileNotFoundError:
-            self._places = {}
+            records = b""
+        if self._places and records[:_RECORD] != self._last:  # somebody has deleted them
+            self._places, self._last = {}, b""
+            self.refresh()
             return
-        for place in range(start, start + len(records) // _RECORD):
-            record = records[(place - start) * _RECORD : (place - start + 1) * _RECORD]
-            key = record[:_KEY]
-            if record != _record(key, place):
+        for start in range(len(self._last), len(records) - _RECORD + 1, _RECORD):
+            record = records[start : start + _RECORD]
+            if record != _record(record[:_KEY], self._last):
                 return
-            self._places[key] = place
+            self._places[record[:_KEY]] = last + start // _RECORD
+            self._last = record
 
     def append(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
         """Add rows, (n, *shape), under keys; those that are there already are left out."""
@@ -76,9 +80,12 @@ class RowFile:
             start = len(self._places)
             content = np.ascontiguousarray(rows[list(new.values())], self.dtype)
             _write(self.folder / "rows.bin", start * self._row_bytes, content.data.cast("B"))
-            records = b"".join(_record(key, start + i) for i, key in enumerate(new))
-            _write(self.folder / "index.bin", start * _RECORD, records)
+            records = [self._last]
+            for key in new:
+                records.append(_record(key, records[-1]))
+            _write(self.folder / "index.bin", start * _RECORD, b"".join(records[1:]))
             self._places |= {key: start + i for i, key in enumerate(new)}
+            self._last = records[-1]
 
     def places(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return in which rows these keys are, int64."""
@@ -99,10 +106,9 @@ class RowFile:
         return np.asarray(rows[places])
 
 
-def _record(key: bytes, place: int) -> bytes:
-    """Return a key with what tells that the record is whole, and where it belongs."""
-    check = hashlib.blake2b(key + place.to_bytes(8, "little"), digest_size=_CHECK)
-    return key + check.digest()
+def _record(key: bytes, before: bytes) -> bytes:
+    """Return a key with what tells that the record is whole, and which ones come before it."""
+    return key + hashlib.blake2b(key + before[_KEY:], digest_size=_CHECK).digest()
 
 
 def _size(path: Path) -> int:

@@ -16,8 +16,8 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from skactive._batches import n_rows, take_rows
+from skactive._own_code import OwnCode, is_own
 from skactive._validation import InvalidParameterError
-from skactive.experiments._code import OwnCode, is_own
 
 # A round's own seed replaces `random_state`, and `verbose` changes no number.
 _WITHOUT_EFFECT = frozenset({"random_state", "verbose"})

@@ -1,9 +1,12 @@
 """Embedder(cache=...): each image goes through the network once, and no feature is another's."""
 
+import functools
+import importlib
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +32,12 @@ class Net(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(3, n, 3)
         self.factor = 1.0
+        self.after = torch.relu
+        self.more = {"shift": 1.0}
 
     def forward(self, x):
         SEEN.append(len(x))
-        return self.conv(x) * self.factor
+        return self.after(self.conv(x)) * self.factor + self.more["shift"]
 
 
 def n_seen():
@@ -170,16 +175,172 @@ def change_buffer(net):
     net.register_buffer("spare", torch.ones(1), persistent=False)
 
 
-@pytest.mark.parametrize("change", [change_weight, change_data, change_attribute, change_buffer])
+def change_setting_of_a_layer(net):
+    net.conv.stride = (2, 2)
+
+
+def change_by_a_hook(net):
+    net.conv.register_forward_hook(lambda layer, args, out: out * 2)
+
+
+def change_by_another_hook(net):
+    net.conv.register_forward_hook(lambda layer, args, out: out * 3)
+
+
+def change_tensor_that_is_no_buffer(net):
+    net.factor = torch.tensor(3.0)
+
+
+def change_array(net):
+    net.factor = np.float32(4)
+
+
+def change_function(net):
+    net.after = torch.sigmoid
+
+
+def change_lambda(net):
+    net.after = lambda x: x + 1
+
+
+def change_dict(net):
+    net.more = {"shift": 2.0}
+
+
+def change_partial(net):
+    net.after = functools.partial(nn.functional.leaky_relu, negative_slope=0.5)
+
+
+def change_forward(net):
+    net.forward = lambda x: SEEN.append(len(x)) or net.conv(x) - 1
+
+
+CHANGES = [value for name, value in list(globals().items()) if name.startswith("change_")]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_another_network_never_meets_old_features(embedder, net, images, change):
-    embedder.fit(images).transform(images)
+    embedder.set_params(layer="").fit(images).transform(images)
     n_seen()
     change(net)
-    again = embedder if change is not change_attribute else clone(embedder)
-    same(again.transform(images), plain(again, images))
-    for use in (again, clone(again)):
+    same(embedder.transform(images), plain(embedder, images))
+    for use in (embedder, clone(embedder)):
         use.transform(images)
         assert n_seen() == 0
+
+
+def test_networks_that_differ_in_any_way_have_features_of_their_own(embedder, images):
+    """Each is another one's copy up to what was changed; all of them share a folder."""
+    embedder.set_params(layer="")
+    for change in (lambda net: None, *CHANGES):
+        net = Net()
+        net.load_state_dict(embedder.module.state_dict())
+        change(net)
+        other = clone(embedder).set_params(module=net)
+        n_seen()
+        found = other.transform(images)
+        assert n_seen() == 10
+        same(found, plain(other, images))
+
+
+OF_TWO_VERSIONS = """
+from torch import nn
+
+SHIFT = {shift}
+
+def shifted(x):
+    return x + SHIFT + {more}
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        nn.init.ones_(self.conv.weight)
+        nn.init.ones_(self.conv.bias)
+
+    def encode(self, x):
+        return shifted(self.conv(x)) + {last}
+
+    def forward(self, x):
+        return self.encode(x)
+"""
+
+
+@pytest.mark.parametrize("edit", ["shift", "more", "last"])
+def test_code_that_was_edited(images, tmp_path, monkeypatch, edit):
+    """In a global, in a function that is called, in a method that is called."""
+    monkeypatch.syspath_prepend(tmp_path)
+    values = {"shift": 1, "more": 2, "last": 3}
+    found = []
+    for version in (values, values | {edit: 9}, values):
+        (tmp_path / "own_net.py").write_text(OF_TWO_VERSIONS.format(**version))
+        sys.modules.pop("own_net", None)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        net = importlib.import_module("own_net").Own()
+        embedder = Embedder(net, cache=tmp_path / "cache", device="cpu")
+        found.append(embedder.transform(images))
+        same(found[-1], clone(embedder).set_params(cache=None).transform(images))
+    assert len([*(tmp_path / "cache").glob("*/rows.bin")]) == 2  # the third is the first again
+    assert abs(found[0] - found[1]).min() > 5
+
+
+@pytest.mark.parametrize("form", ["file", "state dict"])
+def test_weights_of_the_same_name_that_change(embedder, images, tmp_path, form):
+    weights = Net().state_dict()
+    file = tmp_path / "weights.pt"
+    torch.save(weights, file)
+    embedder.set_params(weights=weights if form == "state dict" else str(file)).transform(images)
+    weights["conv.bias"].add_(5)
+    torch.save(weights, file)
+    same(embedder.transform(images), plain(embedder, images))
+
+
+def test_a_folder_that_was_deleted_and_filled_by_another(embedder, images, tmp_path):
+    first = embedder.transform(images[:4]).copy()
+    shutil.rmtree(tmp_path / "cache")
+    clone(embedder).transform(images[::-1])
+    n_seen()
+    same(embedder.transform(images[:4]), first)
+    assert n_seen() == 0
+
+
+def test_threads_that_share_an_embedder(images):
+    """Each gets the features of its own images, though all read them at the same layer."""
+
+    class Waits(Net):
+        def forward(self, x):
+            out = super().forward(x)
+            threading.Event().wait(0.002)  # the others come meanwhile
+            return out
+
+    embedder = Embedder(Waits(), device="cpu")
+    wanted = [embedder.transform(images[i::2]) for i in (0, 1)]
+    found: list[list[np.ndarray]] = [[], []]
+
+    def work(i):
+        found[i] += [embedder.transform(images[i::2]) for _ in range(30)]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for rows, each in zip(wanted, found, strict=True):
+        assert len(each) == 30
+        for one in each:
+            same(one, rows)
+
+
+def test_a_relative_folder_is_that_of_the_first_call(embedder, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    embedder.set_params(cache="relative").transform(files)
+    n_seen()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    embedder.transform(files)
+    assert n_seen() == 0
+    assert not (tmp_path / "elsewhere" / "relative").exists()
 
 
 def test_weights_that_are_set_behind_torchs_back(embedder, net, images):

@@ -1,6 +1,7 @@
 """Rows in a file: whatever is left of it after a kill, what is found is what was written."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -92,6 +93,20 @@ def test_files_that_are_deleted_meanwhile(tmp_path):
         check(rows, 4)
 
 
+@pytest.mark.parametrize("n", [2, 4, 6])
+def test_files_that_others_have_made_anew(tmp_path, n):
+    """With fewer, as many or more rows, in another order, up to the last one."""
+    rows = opened(tmp_path / "a")
+    rows.append(KEYS[:4], ROWS[:4])
+    for name in ("rows.bin", "index.bin"):
+        (tmp_path / "a" / name).unlink()
+    order = [2, 1, 0, 3, 4, 5][:n]
+    opened(tmp_path / "a").append([KEYS[i] for i in order], ROWS[order])
+    rows.refresh()
+    np.testing.assert_array_equal(rows.take([KEYS[i] for i in sorted(order)]), ROWS[sorted(order)])
+    assert [key in rows for key in KEYS] == [i in order for i in range(6)]
+
+
 def test_what_others_write_is_seen(tmp_path):
     one, other = opened(tmp_path), opened(tmp_path)
     one.append(KEYS[:2], ROWS[:2])
@@ -154,6 +169,42 @@ def test_a_file_is_known_by_path_size_and_time(tmp_path, file):
     assert again.lookup([str(file)]) == [None]
 
 
+def in_place(file, other):
+    file.write_bytes(b"4321")
+
+
+def by_renaming(file, other):
+    other.replace(file)
+
+
+def by_a_link(file, other):
+    file.unlink()
+    file.symlink_to(other)
+
+
+@pytest.mark.parametrize("change", [in_place, by_renaming, by_a_link])
+def test_another_content_of_the_same_size_and_time(tmp_path, file, change):
+    """As `cp -p`, `rsync -t`, archives, and links to another version of the data leave it."""
+    import os
+
+    other = tmp_path / "other.png"
+    other.write_bytes(b"4321")
+    os.utime(other, ns=(10**18, 10**18))
+    table = FileTable(tmp_path / "cache")
+    noted(table, file, KEYS[0])
+    tick()
+    change(file, other)
+    os.utime(file, ns=(10**18, 10**18))
+    assert file.stat().st_size == 4
+    assert file.stat().st_mtime_ns == 10**18
+    assert table.lookup([str(file)]) == [None]
+
+
+def tick():
+    """Let the clock of the file system go on, which may count in steps of ten milliseconds."""
+    time.sleep(0.05)
+
+
 def test_young_files_are_not_noted(tmp_path, file):
     """One that changes twice within a tick of the clock has the same size and time."""
     import os
@@ -166,7 +217,6 @@ def test_young_files_are_not_noted(tmp_path, file):
 
 def test_paths_are_those_seen_from_the_folder(tmp_path, file, monkeypatch):
     import os
-    import shutil
 
     table = FileTable(tmp_path / "cache")
     noted(table, file, KEYS[0])
@@ -175,8 +225,9 @@ def test_paths_are_those_seen_from_the_folder(tmp_path, file, monkeypatch):
         KEYS[0],
         KEYS[0],
     ]
-    shutil.copytree(tmp_path / "cache", tmp_path / "moved" / "cache")
-    shutil.copytree(file.parent, tmp_path / "moved" / "images")
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "cache").rename(tmp_path / "moved" / "cache")
+    file.parent.rename(tmp_path / "moved" / "images")
     moved = FileTable(tmp_path / "moved" / "cache")
     moved.refresh()
     assert moved.lookup([str(tmp_path / "moved" / "images" / "a.png")]) == [KEYS[0]]

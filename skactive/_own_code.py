@@ -92,7 +92,8 @@ class OwnCode:
 
     def _add_globals(self, function: FunctionType) -> None:
         used = set(_names(function.__code__))
-        for key in sorted(used & function.__globals__.keys()):
+        loaded = set(_loaded(function.__code__))  # `x.mean` is not the global mean
+        for key in sorted(loaded & function.__globals__.keys()):
             value = function.__globals__[key]
             place = f"{function.__globals__.get('__name__')}.{key}"
             if place in self.found:
@@ -157,6 +158,16 @@ def _names(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
+
+
+def _loaded(code: CodeType) -> Iterator[str]:
+    """Yield the names of globals in a function and in those inside it."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _loaded(constant)
 
 
 def _values(function: FunctionType) -> dict[str, Any]:
