@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class StoredImages:
             missing is noted in the catalogue.
         """
         images = self._open()
-        there = self._cached()
+        there = self._cached(ids, "AND state = 'ok'")
         missing = [i for i in ids if i not in there]
         for start in range(0, len(missing), _AT_ONCE):
             piece = missing[start : start + _AT_ONCE]
@@ -57,17 +58,36 @@ class StoredImages:
         return np.array([i for i in ids if i in there], dtype=np.int64)
 
     def rows(self, ids: Any) -> np.ndarray:
-        """Return images that are in the cache, (n, size, size, 3)."""
-        return np.asarray(self._open()[np.asarray(ids, dtype=np.int64)])
+        """Return images that are in the cache, (n, size, size, 3).
+
+        If somebody has deleted it meanwhile, they are read again.
+
+        Raises
+        ------
+        UnreadableFileError
+            If one of them cannot be read again.
+        """
+        wanted = np.asarray(ids, dtype=np.int64)
+        images = self._open()
+        deleted = sorted({*wanted.tolist()} - self._cached(wanted.tolist()))
+        if len(self.fill(deleted)) < len(deleted):
+            raise UnreadableFileError(
+                f"The images in {self.path.name!r} were deleted while they were used, and some of "
+                "their files cannot be read any more."
+            )
+        return np.asarray(images[wanted])
 
     @property
     def images(self) -> np.ndarray:
         """All images, as a memory map; the rows of those that were not read are zeros."""
         return self._open()
 
-    def _cached(self) -> set[int]:
+    def _cached(self, ids: Sequence[int], and_: str = "") -> set[int]:
+        these = "id IN (SELECT value FROM json_each(?))"
         rows = self.database.read(
-            "SELECT id FROM image WHERE cached = ? AND state = 'ok'", self.size
+            f"SELECT id FROM image WHERE {these} AND cached = ? {and_}",
+            json.dumps([int(i) for i in ids]),
+            self.size,
         )
         return {i for (i,) in rows}
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from skactive.estimators import ImageReader
+from skactive.exceptions import UnreadableFileError
 from skactive.labelling._cache import StoredImages
 from skactive.labelling._catalogue import scan
 from tests.labelling.folders import picture
@@ -33,6 +34,27 @@ def test_the_file_may_be_deleted(cache):
     before = cache.rows(cache.fill([1, 2]))
     cache.path.unlink()
     np.testing.assert_array_equal(cache.rows(cache.fill([1, 2])), before)
+
+
+def test_rows_that_were_deleted_meanwhile_are_read_again(cache, database, folder):
+    """Between `fill` and `rows`; also where others have made the file anew by then."""
+    before = cache.rows(cache.fill([1, 2, 3]))
+    assert before.reshape(3, -1).any(1).all()
+    for others in ([], [9]):
+        cache.path.unlink()
+        StoredImages(database, folder, 16).fill(others)
+        np.testing.assert_array_equal(cache.rows([1, 2, 3]), before)
+    cache.path.unlink()
+    (folder / database.value("SELECT path FROM image WHERE id = 2")).unlink()
+    with pytest.raises(UnreadableFileError, match="were deleted while they were used"):
+        cache.rows([1, 2, 3])
+
+
+def test_rows_of_files_that_are_gone_are_still_there(cache, database, folder):
+    before = cache.rows(cache.fill([1, 2]))
+    (folder / database.value("SELECT path FROM image WHERE id = 2")).unlink()
+    scan(database, folder)
+    np.testing.assert_array_equal(cache.rows([1, 2]), before)
 
 
 def test_broken_and_missing_files_are_noted(cache, database, folder):
