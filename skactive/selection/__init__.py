@@ -15,7 +15,7 @@ from skactive.selection._neighbors import nearest_neighbors
 from skactive.selection._picks import Picks
 from skactive.selection._predictive_information import predictive_information
 from skactive.selection._top import top_n
-from skactive.selection._typicality import typicality
+from skactive.selection._typicality import most_typical, typicality
 
 __all__ = [
     "Picks",
@@ -30,6 +30,7 @@ __all__ = [
     "max_coverage",
     "max_herding",
     "mixing_thresholds",
+    "most_typical",
     "nearest_neighbors",
     "nearest_per_class",
     "other_group_distances",

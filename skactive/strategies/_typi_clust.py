@@ -10,10 +10,9 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from skactive._rng import generator
-from skactive.selection import typicality
+from skactive.selection import Picks, most_typical
 from skactive.strategies.base._clusters import cluster
 from skactive.strategies.base._embeddings import EmbeddingStrategy
-from skactive.strategies.base._query_strategy import Selection
 
 # More clusters are found in mini-batches, as in the published code.
 _EXACT_CLUSTERS = 50
@@ -102,7 +101,7 @@ class TypiClust(EmbeddingStrategy):
 
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
-    ) -> Selection:
+    ) -> Picks:
         pool, labelled = self._embed(estimator, X_pool, X_labelled, normalize=self.normalize)
         n_pool, n_labelled = len(pool), 0 if labelled is None else len(labelled)
         everything = pool if labelled is None else torch.cat([pool, labelled])
@@ -113,22 +112,34 @@ class TypiClust(EmbeddingStrategy):
         covered = np.bincount(found[n_pool:], minlength=n_clusters)
         order = np.lexsort((-sizes, covered))
         large = sizes[order] > self.too_small
-        # members of each cluster that can be picked, in the clusters' order
-        turns = [np.flatnonzero(found[:n_pool] == k) for k in order[large]]
-        passed_over = [np.flatnonzero(found[:n_pool] == k) for k in order[~large]]
+        there = np.bincount(found[:n_pool], minlength=n_clusters)
+        turns = _turns(there, [order[large], order[~large]], n_instances)
 
-        picks: list[int] = []
-        gains: list[float] = []
-        while len(picks) < n_instances:
-            turns = [members for members in turns if len(members)]
-            if not turns:
-                turns, passed_over = [m for m in passed_over if len(m)], []
-            for turn, members in enumerate(turns[: n_instances - len(picks)]):
-                rows = pool[torch.as_tensor(members, device=pool.device)]
-                k = max(1, min(self.n_neighbors, len(members) // 2))
-                typical = typicality(rows, n_neighbors=k)
-                best = int(typical.argmax())
-                picks.append(int(members[best]))
-                gains.append(float(typical[best]))
-                turns[turn] = np.delete(members, best)
-        return Selection(np.array(picks, dtype=np.int64), None, np.array(gains))
+        indices, gains = np.empty(n_instances, dtype=np.int64), np.empty(n_instances)
+        for k in np.unique(turns):
+            members, own = np.flatnonzero(found[:n_pool] == k), turns == k
+            rows = pool[torch.as_tensor(members, device=pool.device)]
+            best = most_typical(rows, int(own.sum()), n_neighbors=self.n_neighbors)
+            indices[own], gains[own] = members[best.indices], best.gains
+        return Picks(indices, gains)
+
+
+def _turns(sizes: np.ndarray, groups: list[np.ndarray], n: int) -> np.ndarray:
+    """Return which cluster gives each pick: one of each in turn, a group as long as it has any.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (K,)
+        Number of samples of each cluster that can be picked.
+    groups : list of ndarray
+        The clusters of each group, in their order.
+    n : int
+        Number of picks.
+    """
+    left, turns = sizes.copy(), []
+    for clusters in groups:
+        while len(turns) < n and left[clusters].any():
+            turn = clusters[left[clusters] > 0]
+            left[turn] -= 1
+            turns.extend(turn.tolist())
+    return np.array(turns[:n])

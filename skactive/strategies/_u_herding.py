@@ -46,8 +46,9 @@ class UHerding(EmbeddedPredictions):
     temperature : float or "held_out", default="held_out"
         T, in probabilities softmax(z/T), z the logits. "held_out" is that of the least expected
         calibration error on a fifth of the labelled samples, by a copy of the classifier that is
-        fitted on the other four fifths: a training more for each query. With fewer than 10 labelled
-        samples, or without `y_labelled`, it is 1.
+        fitted on the other four fifths: a training more for each query, of one classifier, not of a
+        Committee. With fewer than 10 labelled samples, where four fifths of them are of one class,
+        or without `y_labelled`, it is 1.
     sigma : float or None, default=None
         σ, above 0, in the units of the embeddings used. None takes it from the labelled samples.
     quantile : float, default=0.1

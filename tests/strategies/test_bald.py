@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from modAL.models import ActiveLearner, Committee
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
@@ -140,13 +142,31 @@ def test_committees_and_lists_are_the_same():
     np.testing.assert_allclose(mean, [oracles.entropy(q) for q in p.mean(1)], rtol=1e-6)
 
 
+def test_ensembles_of_scikit_learn_are_asked_for_their_members():
+    one = LogisticRegression()
+    ensembles = [
+        VotingClassifier([("a", one), ("b", LogisticRegression(C=0.1))], voting="soft"),
+        BaggingClassifier(one, n_estimators=3, random_state=0),
+        RandomForestClassifier(5, random_state=0),
+    ]
+    for given in ensembles:
+        fitted = given.fit(X, Y)
+        match = rf"BALD compares.*a {type(given).__name__} predicts.*list of its .* estimators_\.$"
+        with pytest.raises(UnsupportedEstimatorError, match=match):
+            BALD().select(fitted, X, 3)
+        assert BALD().select(list(fitted.estimators_), X, 3).indices.shape == (3,)
+    behind = make_pipeline(StandardScaler(), ensembles[0]).fit(X, Y)
+    with pytest.raises(UnsupportedEstimatorError, match=r"each in a Pipeline behind the same"):
+        BALD().select(behind, X, 3)
+
+
 def test_too_few_estimators():
     forest = RandomForestClassifier(5, random_state=0).fit(X, Y)
     with pytest.raises(ValueError, match="'estimator' .* two estimators or more. Got 1 of them"):
         BALD().select([forest], X, 3)
     with pytest.raises(ValueError, match="'estimator' parameter of Entropy .* at least one fitted"):
         Entropy().select([], X, 3)
-    with pytest.raises(UnsupportedEstimatorError, match="BALD needs a torch network. Got RandomF"):
+    with pytest.raises(UnsupportedEstimatorError, match="BALD compares .* a RandomForest"):
         BALD().select(forest, X, 3)
 
 

@@ -171,6 +171,23 @@ def test_few_labels_no_labels_and_given_temperatures_fit_nothing(monkeypatch):
     assert asked == []
 
 
+def test_labels_of_one_class_tell_no_temperature():
+    """Nor do those of which the one other label is held out."""
+    y = np.zeros(40, dtype=int)
+    y[np.random.default_rng(0).permutation(40)[0]] = 1
+    clf = LogisticRegression(max_iter=500).fit(LABELLED, y)
+    for labels in (y, np.zeros(40)):
+        found = held_out_temperature(clf, LABELLED, labels, 256, np.random.default_rng(0), "it")
+        assert found == 1
+
+
+def test_several_estimators_have_no_copy_to_hold_out():
+    for n in (5, 40):  # from the first round on, not where labels begin to suffice
+        given = {"X_labelled": LABELLED[:n], "y_labelled": Y_LABELLED[:n]}
+        with pytest.raises(ValueError, match=r"'temperature'.*a number for several.*1\.0 leaves"):
+            UHerding(embeddings=same).select([CLF, CLF], POOL, 3, **given)
+
+
 def test_global_generators_stay_with_a_plain_skorch_net():
     torch.manual_seed(0)
     net = NeuralNetClassifier(

@@ -9,6 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
@@ -18,8 +24,9 @@ from skactive._pool import Pool
 from skactive._rng import seed_sequence
 from skactive._scoring import scoring
 from skactive._validation import Description, invalid, owner_name
+from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies.base._dropout import DropoutNetwork
-from skactive.strategies.base._learner import check_two_classes, members_of
+from skactive.strategies.base._learner import check_two_classes, members_of, open_learner
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._probabilities import member_log_probabilities
 from skactive.strategies.base._progress import counted, progress_bar
@@ -30,6 +37,8 @@ from skactive.strategies.base._ranking import highest
 _AT_ONCE = 1024
 # Numbers of a block whose intermediate results stay in a CPU's cache.
 _BLOCK = 2**15
+# They average members, which `estimators_` lists.
+_ENSEMBLES = (BaggingClassifier, ExtraTreesClassifier, RandomForestClassifier, VotingClassifier)
 _TINY = np.finfo(np.float64).tiny
 _LOWEST = np.log(_TINY)
 
@@ -73,6 +82,7 @@ class MonteCarloStrategy(QueryStrategy):
         """
         members = members_of(learner)
         if members is None:
+            self._check_no_ensemble(learner)
             network = PoolNetwork(learner, self, self.device)
             self._pass_through(network, pool, seeds, use)
             return network.device
@@ -93,6 +103,18 @@ class MonteCarloStrategy(QueryStrategy):
                 use(block, log_p)
                 bar.update(len(part))
         return torch.device("cpu")
+
+    def _check_no_ensemble(self, learner: Any) -> None:
+        """Raise for an ensemble of scikit-learn's, whose members are what can be compared."""
+        opened = open_learner(learner, self)
+        if not isinstance(opened.estimator, _ENSEMBLES):
+            return
+        name = owner_name(opened.estimator)
+        behind = ", each in a Pipeline behind the same steps" if opened.transforms else ""
+        raise UnsupportedEstimatorError(
+            f"{owner_name(self)} compares the predictions of several estimators, and a {name} "
+            f"predicts their average. Pass the list of its members, its estimators_{behind}."
+        )
 
     def _pass_through(
         self,

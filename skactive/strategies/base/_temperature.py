@@ -11,7 +11,8 @@ from sklearn.base import clone
 from skactive._batches import n_rows, take_rows
 from skactive._generators import isolated_rng
 from skactive._pool import Pool
-from skactive.strategies.base._learner import OpenLearner, open_learner
+from skactive._validation import invalid
+from skactive.strategies.base._learner import OpenLearner, members_of, open_learner
 from skactive.strategies.base._probabilities import average_log_probabilities
 
 # What is tried: 41 temperatures, 1 among them.
@@ -53,7 +54,7 @@ def held_out_temperature(
     """Return the temperature of least calibration error on a fifth of the labels.
 
     The network has seen these; so a fresh copy of it is fitted on the other four fifths. With fewer
-    than 10 labels it is 1.
+    than 10 labels, or where these four fifths are of one class, it is 1.
 
     Parameters
     ----------
@@ -72,7 +73,16 @@ def held_out_temperature(
     -------
     float
         One of `TEMPERATURES`; of equal ones that nearest to 1.
+
+    Raises
+    ------
+    InvalidParameterError
+        If these are several estimators.
     """
+    if members_of(estimator) is not None:
+        must = "a number for several estimators"
+        remedy = "'held_out' trains a copy of one; 1.0 leaves the probabilities as they are."
+        raise invalid("temperature", owner, must, "held_out", remedy)
     n_held = int(_HELD_OUT * n_rows(X))
     if n_held < _FEWEST:
         return 1.0
@@ -80,6 +90,8 @@ def held_out_temperature(
     y = np.asarray(y)
     order = draw.permutation(len(y))
     held, kept = np.sort(order[:n_held]), np.sort(order[n_held:])
+    if len(np.unique(y[kept])) < 2:
+        return 1.0
     seed = int(draw.integers(2**31))
     with isolated_rng(seed):
         fresh = clone(learner.estimator).fit(_transformed(learner, X, kept, batch_size), y[kept])
