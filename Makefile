@@ -1,4 +1,5 @@
 # make demo    watch query strategies choose real images for a CNN (two to three minutes)
+# make label   a page for labelling the images in FOLDER, "photos" by default; a network learns meanwhile
 # make quick   style, types, and the tests of what changed since the last commit: half a minute
 #              at most; ROOM=gradients or ROOM=strategies/_badge for those of a room or a file
 # make test    run all tests; those of the page need chromium (apt-get install chromium)
@@ -23,11 +24,15 @@ OUT ?= skactive-demo
 # Tests are shared out among processes, of one torch thread each.
 SHARED := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: gpu-tiny demo quick test lint doctest docs docs-full study study-smoke matrix oldest other wheel release
+.PHONY: gpu-tiny demo label quick test lint doctest docs docs-full study study-smoke matrix oldest other wheel release
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
 	$(BIN)/skactive demo --out $(OUT)
+
+FOLDER ?= photos
+label: $(VENV)/.installed-label
+	$(BIN)/skactive label "$(FOLDER)"
 
 quick: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.quick $(ROOM)

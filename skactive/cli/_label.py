@@ -130,6 +130,10 @@ def run_labels(arguments: argparse.Namespace) -> None:
 def _status(session: Any, arguments: argparse.Namespace) -> None:
     labels = session.labels()
     print(f"{len(labels)} of {session.scan_.total} images are labelled.")
+    for state in ("unreadable", "missing"):
+        n = session.database.count("SELECT COUNT(*) FROM image WHERE state = ?", state)
+        if n:
+            print(f"Files that are {state}: {n}")
     for name, n in labels["class"].value_counts().items():
         print(f"  {name}: {n}")
     print(f"Accuracy: {session.accuracy()}")

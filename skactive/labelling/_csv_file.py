@@ -10,18 +10,21 @@ from skactive.labelling._errors import RefusedError
 from skactive.labelling._events import KINDS, VIAS
 from skactive.labelling._exchange import Decision, decisions
 
-COLUMNS = ("path", "class", "kind", "labeller", "via", "at", "event", "digest")
+# `share` says what is kept for measuring in this folder; another one has its own.
+COLUMNS = ("path", "class", "kind", "labeller", "via", "at", "event", "digest", "share")
 _FIELDS = {"class": "class_"}
 
 
 def write(database: Database, folder: Path, path: Path) -> int:
     """Write what holds now; return the number of lines."""
     rows = decisions(database)
+    shares = dict(database.read("SELECT path, share FROM image"))
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for row in rows:
-            table.writerow([getattr(row, _FIELDS.get(name, name)) for name in COLUMNS])
+            values = [getattr(row, _FIELDS.get(name, name)) for name in COLUMNS[:-1]]
+            table.writerow([*values, shares[row.path]])
     return len(rows)
 
 

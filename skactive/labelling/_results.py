@@ -38,6 +38,8 @@ class Accuracy:
     high: float
 
     def __str__(self) -> str:
+        if self.value is None and self.n_test >= ENOUGH:
+            return f"not yet known: no network was trained yet ({self.n_test} labels for measuring)"
         if self.value is None:
             return f"not yet known ({self.n_test} of {ENOUGH} labels for measuring)"
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -74,10 +75,15 @@ def review(learner: Learner, seed: int = 0) -> None:
     y = np.array([names[labels[i]] for i in ids.tolist()])
     if len(np.unique(y)) < 2:
         return
-    learner.report("reviewing", 0, len(ids))
     groups = dict(database.read('SELECT id, "group" FROM image'))
+    turn = count(1)
+
+    def new() -> Any:
+        learner.report("looking for wrong labels, network", next(turn), N_FOLDS)
+        return new_estimator(learner, seed)
+
     confidence, proposed = out_of_fold(
-        lambda: new_estimator(learner, seed),
+        new,
         learner.cache.rows(ids),
         y,
         np.array([groups[i] for i in ids.tolist()]),

@@ -99,7 +99,7 @@ def fit(learner: Learner, seed: int) -> Any:
     labels = answers(learner.database, "pool")
     names = class_names(learner.database)
     ids = learner.fill(list(labels))
-    learner.report("training", 0, len(ids))
+    learner.report(f"training on {len(ids)} labels", 0, 0)
     y = np.array([names[labels[i]] for i in ids.tolist()])
     estimator = new_estimator(learner, seed)
     return estimator.fit(learner.cache.rows(ids), y)
@@ -182,7 +182,7 @@ def _query(learner: Learner, estimator: Any, seed: int) -> np.ndarray:
     n = min(settings.n_instances, len(ids))
     if n == 0:
         return ids
-    learner.report("choosing", 0, len(ids))
+    learner.report(f"choosing from {len(ids)} images", 0, 0)
     strategy = learner.strategy or make_strategy(settings.strategy, seed)
     labels = answers(database, "pool")
     known = learner.fill(list(labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 import socket
@@ -114,7 +115,8 @@ class Server:
         """Answer until Ctrl-C."""
         self._begin()
         ready()
-        self._server.run(sockets=[self._socket])
+        with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again at its end
+            self._server.run(sockets=[self._socket])
 
     def _begin(self) -> None:
         self._in_thread(self._prepare)

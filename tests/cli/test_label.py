@@ -45,8 +45,8 @@ def test_label_opens_a_page_before_torch_is_imported_and_ends_with_ctrl_c(folder
     connection.close()
     running.send_signal(signal.SIGINT)
     _, shown = running.communicate()
-    assert "Traceback" not in shown
-    assert running.returncode in {0, 130}
+    assert shown == ""
+    assert running.returncode == 0  # the way in which it is meant to end
     with LabelSession(folder) as session:
         assert session.settings.size == 32
         assert session.database.read("SELECT name FROM class ORDER BY id") == [("fox",), ("deer",)]
@@ -56,9 +56,14 @@ def test_labels(folder, tmp_path, capsys):
     with LabelSession(folder, size=16) as session:
         for i in range(4):
             session.label(f"{i:04}.png", ["fox", "deer"][i % 2])
+        connection = session.database.connection  # two that could not be shown
+        connection.execute("UPDATE image SET state = 'unreadable' WHERE path > '0009.png'")
+    (folder / "0009.png").unlink()
     assert main(["labels", "status", str(folder)]) == 0
     shown = capsys.readouterr().out
-    assert "4 of 12 images are labelled." in shown
+    assert "4 of 11 images are labelled." in shown
+    assert "Files that are unreadable: 2" in shown
+    assert "Files that are missing: 1" in shown
     assert "  deer: 2" in shown
     assert "Accuracy: not yet known" in shown
     assert main(["labels", "export", str(folder), str(tmp_path / "labels.csv")]) == 0

@@ -41,7 +41,7 @@ def full(tmp_path):
 def fresh(full, tmp_path):
     """The same files, without a label."""
     shutil.copytree(full.folder, tmp_path / "copy", ignore=lambda *_: [".skactive"])
-    with LabelSession(tmp_path / "copy", labeller="eve") as session:
+    with LabelSession(tmp_path / "copy", labeller="eve", random_state=0) as session:
         yield session
 
 
@@ -108,6 +108,15 @@ def test_class_names_as_names_of_folders(name, tmp_path):
     assert not set(coded) & set('/\\:*?"<>|.')
     assert coded[-1] != " "
     (tmp_path / coded).mkdir()
+
+
+def test_a_line_says_whether_its_image_is_kept_for_measuring(full, tmp_path):
+    full.export(tmp_path / "labels.csv")
+    with (tmp_path / "labels.csv").open(newline="", encoding="utf-8") as file:
+        found = {row["path"]: row["share"] for row in csv.DictReader(file)}
+    expected = dict(full.labels()[["path", "share"]].to_numpy())
+    assert set(expected.values()) == {"pool", "test"}
+    assert found.items() >= expected.items()
 
 
 def test_two_columns_are_enough(fresh, tmp_path):

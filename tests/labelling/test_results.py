@@ -68,6 +68,11 @@ def test_below_fifty_nothing_is_known(measured):
     assert stopping([*rounds(measured)] * 2).why == f"The accuracy is {found}."
 
 
+def test_without_a_network_it_is_that_which_is_missing(measured):
+    text = str(accuracy_of(measured, None))
+    assert text == "not yet known: no network was trained yet (60 labels for measuring)"
+
+
 def test_labels_of_the_pool_do_not_count(measured):
     record(measured, 1, [Event(i, "label", 1) for i in range(1, 11)])
     assert accuracy_of(measured, 2).n_test == 60

@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skactive.labelling import LabelSession
 from skactive.labelling._events import Event, record
-from skactive.labelling._review import N_FOLDS, out_of_fold
+from skactive.labelling._review import N_FOLDS, out_of_fold, review
 from tests.labelling.folders import make_marked, picture
 from tests.labelling.spies import FITTED, Nearest
 
@@ -70,6 +70,16 @@ def test_planted_errors_come_first(session):
     assert [truth[path] for path in table["path"]] == table["proposed"].tolist()
     assert (table["class"] != table["proposed"]).all()
     assert table["confidence"].is_monotonic_increasing
+
+
+def test_it_says_how_far_it_is(session):
+    found, _, _ = session
+    said = []
+    learner = found._learner()
+    learner.report = lambda *doing: said.append(doing)
+    review(learner)
+    what = "looking for wrong labels, network"
+    assert [s for s in said if s[0] == what] == [(what, k + 1, N_FOLDS) for k in range(N_FOLDS)]
 
 
 def test_what_was_looked_at_is_not_asked_about_again(session):

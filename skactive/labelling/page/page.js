@@ -161,7 +161,7 @@ const show = {
     const name = (id) => state.classes.find((c) => c.id === id)?.name ?? "?";
     let text = "";
     if (review && one) text = `is ${name(one.class)}; networks that have not seen it say ${one.proposed ? name(one.proposed) : "nothing: the file has changed"}. Enter confirms.`;
-    else if (one?.guess) text = `network: ${name(one.guess[0])} (${Math.round(100 * one.guess[1])} %)`;
+    else if (one?.guess) text = `network: ${name(one.guess[0])} (${Math.round(100 * one.guess[1])}%)`;
     else if (one?.via === "test") text = "for measuring";
     at("guess").textContent = text;
     const held = review ? one?.class : looking !== null ? past[looking].event.class : null;
@@ -222,12 +222,13 @@ function curve(points) {
   };
   for (const v of [0, 0.5, 1]) {
     add("line", { x1: 30, x2: 292, y1: y(v), y2: y(v) });
-    add("text", { x: 0, y: y(v) + 4 }, `${100 * v} %`);
+    add("text", { x: 0, y: y(v) + 4 }, `${100 * v}%`);
   }
   add("text", { x: 292, y: 106, "text-anchor": "end" }, `${most} labels`);
   const band = [...known.map((p) => [x(p[0]), y(p[3])]), ...known.slice().reverse().map((p) => [x(p[0]), y(p[2])])];
   add("path", { class: "band", d: `M${band.join("L")}Z` });
   add("path", { d: `M${known.map((p) => [x(p[0]), y(p[1])]).join("L")}` });
+  for (const p of known) add("circle", { cx: x(p[0]), cy: y(p[1]), r: 2.5 });
 }
 
 // Deciding ---------------------------------------------------------------------------------------
