@@ -79,7 +79,9 @@ def max_herding(
     if not good or not 0 < sigma < np.inf:
         raise invalid("sigma", _OWNER, "a finite number above 0", sigma)
     mean = values.mean(0)
-    coverage = _Coverage(centered(values, mean), float(sigma), _as_weights(weights, values))
+    w = _as_weights(weights, values)
+    unit = float(w.max()) or 1.0  # in single precision weights could be all 0, or infinite
+    coverage = _Coverage(centered(values, mean), float(sigma), w / unit)
     if centers is not None:
         coverage.cover_by(centered(as_centers(centers, values, _OWNER), mean))
     coverage.count()
@@ -91,7 +93,7 @@ def max_herding(
         left = coverage.gains.clone()
         left[picks] = -1.0
         picks.append(int(left.argmax()))
-        gains.append(float(left[picks[-1]]))
+        gains.append(unit * float(left[picks[-1]]))
     return Picks(np.array(picks, dtype=np.int64), np.array(gains))
 
 

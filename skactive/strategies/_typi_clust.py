@@ -136,7 +136,8 @@ def _turns(sizes: np.ndarray, groups: list[np.ndarray], n: int) -> np.ndarray:
     n : int
         Number of picks.
     """
-    left, turns = sizes.copy(), []
+    left = sizes.copy()
+    turns: list[int] = []
     for clusters in groups:
         while len(turns) < n and left[clusters].any():
             turn = clusters[left[clusters] > 0]

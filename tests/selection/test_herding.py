@@ -87,6 +87,15 @@ def test_everything_is_covered_by_centers():
     assert not found.gains.any()
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-60, 1e60, 1e300])
+def test_the_unit_of_the_weights_does_not_matter_in_single_precision(unit):
+    X = torch.as_tensor(data("gaussian")).float()
+    weights = np.random.default_rng(0).random(len(X))
+    expected, found = (max_herding(X, 9, weights=w) for w in (weights, unit * weights))
+    assert found.indices.tolist() == expected.indices.tolist()
+    np.testing.assert_allclose(found.gains, unit * expected.gains, rtol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_lower_precision(dtype):
     """Distances are taken to be smaller by 16 ε (‖x‖² + ‖y‖²), here up to 1e-4 σ²."""

@@ -64,6 +64,18 @@ def test_certain_samples_count_for_nothing():
     assert len(set(certain.indices.tolist())) == 8
 
 
+def test_samples_that_are_nearly_certain_are_clustered_in_single_precision_too():
+    """Entropies of 1e-45 and less would be 0 there."""
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([c + rng.normal(size=(10, 2)) for c in 50 * rng.normal(size=(6, 2))])
+    small = 10.0 ** -rng.uniform(60, 65, 60)
+    p = np.stack([np.ones(60), small, np.zeros(60)], 1)[:, None]
+    found = CLUE(random_state=0).select(Fixed(), p, 6, embeddings=rows.astype(np.float32))
+    again = CLUE(random_state=0).select(Fixed(), p, 6, embeddings=rows)
+    assert sorted(found.indices.tolist()) == sorted(again.indices.tolist())
+    assert (found.gains > 0).all()
+
+
 def test_the_networks_own_embeddings():
     clf = CNNClassifier(max_epochs=1, random_state=0, classes=range(10)).fit(LABELLED, Y[:40])
     assert len(set(CLUE(random_state=0).select(clf, POOL, 8).indices.tolist())) == 8

@@ -47,6 +47,10 @@ def cluster(
     """
     seeds = X[kmeans_plusplus(X, n_clusters, random_state=draw)]
     seed = int(draw.integers(2**31))
+    if (
+        weights is not None
+    ):  # which scikit-learn takes in the precision of X, where small ones are 0
+        weights = weights / weights.max()
     if exact_up_to is None or n_clusters <= exact_up_to or len(X) <= _MINI_BATCH:
         model = KMeans(n_clusters, init=seeds, n_init=1, random_state=seed)
     else:

@@ -155,6 +155,15 @@ class _ModuleEmbedder:
 def normalized(X: Tensor) -> Tensor:
     """Return rows scaled to norm 1; those of norm 0 stay."""
     norms = torch.linalg.vector_norm(X, dim=1, keepdim=True)
+    squares = norms.square()
+    # Squares that overflow or underflow, or nearly: of numbers that are scaled beforehand.
+    odd = ~torch.isfinite(squares) | (
+        squares < torch.finfo(X.dtype).tiny / torch.finfo(X.dtype).eps
+    )
+    if bool(odd.any()):
+        largest = X.abs().amax(1, keepdim=True)
+        X = X / torch.where(odd & (largest > 0), largest, 1)
+        norms = torch.linalg.vector_norm(X, dim=1, keepdim=True)
     return X / torch.where(norms > 0, norms, 1)
 
 

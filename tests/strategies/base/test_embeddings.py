@@ -14,6 +14,7 @@ from torch import nn
 
 from skactive import BADGE, CNNClassifier, CoreSet, KMeansSampling, ProbCover, TypiClust
 from skactive.selection import k_center_greedy
+from skactive.strategies.base._embeddings import normalized
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((60, 3, 32, 32), dtype=np.float32)
@@ -188,3 +189,13 @@ def test_a_module_that_raises_is_left_as_it_was():
 
 def test_only_strategies_of_embeddings_take_them():
     assert "embeddings" not in BADGE().get_params()
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e-20, 1.0, 1e20, 1e37])
+def test_norms_whose_squares_single_precision_does_not_have(scale):
+    rows = torch.as_tensor(RNG.normal(size=(5, 4)))
+    rows[2] = 0
+    found = normalized((rows * scale).float())
+    expected = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min(1e-9)
+    rounding = 1e-6 if scale > 1e-38 else 5e-3  # the numbers themselves have few digits there
+    np.testing.assert_allclose(found, expected, atol=rounding)
