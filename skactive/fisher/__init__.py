@@ -12,6 +12,7 @@ from skactive.fisher._in_blocks import greedy_fisher_in_blocks
 from skactive.fisher._kronecker import KroneckerFactors
 from skactive.fisher._mask import parameter_mask
 from skactive.fisher._rank import choose_rank
+from skactive.fisher._separate import SeparateFactors
 from skactive.fisher._target import target_weights
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "FisherFactors",
     "FisherPicks",
     "KroneckerFactors",
+    "SeparateFactors",
     "choose_rank",
     "diagonal_fisher",
     "fisher_factors",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from skactive._validation import invalid
-from skactive.fisher._factors import FisherFactors, cut
+from skactive.fisher._factors import FisherFactors, Information, cut
 from skactive.fisher._kronecker import KroneckerFactors
 
 
@@ -48,6 +48,14 @@ class BlockFactors(FisherFactors):
     def numbers_each(self) -> int:
         return self.roots.shape[1] + self.right.shape[1]
 
+    @property
+    def state_each(self) -> int:
+        return 3 * self.roots.shape[1] + 2 * self.right.shape[1]  # α, β and sω; Wh while they start
+
+    @property
+    def information_numbers(self) -> int:
+        return self.roots.shape[1] * self.right.shape[1] ** 2
+
     def take(self, index: Tensor | slice) -> BlockFactors:
         return BlockFactors(self.roots[index], self.right[index])
 
@@ -79,7 +87,7 @@ class BlockFactors(FisherFactors):
     def _add_gram(self, weights: Tensor, total: Tensor) -> None:
         self.whole()._add_gram(weights, total)
 
-    def information(self, weights: Tensor | None = None) -> Tensor:
+    def information(self, weights: Tensor | None = None) -> Information:
         """Return Σ_n weights[n] ω_c h hᵀ of each class, of shape (C, D, D), in float64."""
         (N, C), D = self.roots.shape, self.right.shape[1]
         weights = torch.ones(N) if weights is None else weights
@@ -91,4 +99,4 @@ class BlockFactors(FisherFactors):
             h, rates = part.right, part.roots.square() * weight[:, None]
             for of_class, rate in zip(total, rates.T, strict=True):
                 of_class.addmm_((h * rate[:, None]).T, h)
-        return total
+        return (total,)

@@ -44,6 +44,8 @@ class BlockCurvature(Curvature):
     .. [1] Approx-FIRAL, arXiv 2409.07392, whose blocks these are.
     """
 
+    n_state, n_exact = 3, 5
+
     def __init__(
         self, I_T: Tensor, labelled: Tensor | None, n_L: int, n: int, regularization: float
     ) -> None:

@@ -60,7 +60,15 @@ class Curvature(ABC):
 
     One object has one form of M: the whole matrix, or some blocks of it. The greedy loop asks it
     for a state of all samples, brings that up to date after each pick, and reads the gains from it.
+
+    Attributes
+    ----------
+    n_state, n_exact : int
+        Number of tensors in a state, and of those in the `parts` of an `Exact`.
     """
+
+    n_state: int
+    n_exact: int
 
     @abstractmethod
     def copy(self) -> Curvature:

@@ -13,6 +13,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+# The information of a batch in the form that a selection holds it in: one tensor, whole or of
+# blocks, for each part of the parameters that is kept apart from the others.
+Information = tuple[Tensor, ...]
+
 # Intermediate results are made in blocks of samples of about this many numbers.
 _BLOCK = 2**22
 
@@ -45,6 +49,16 @@ class FisherFactors(ABC):
     @abstractmethod
     def numbers_each(self) -> int:
         """Number of values stored per sample."""
+
+    @property
+    def state_each(self) -> int:
+        """Number of values that a selection keeps per sample at most, besides the factors."""
+        return 4 * self.shape[1] ** 2  # A and B, as they are and put together
+
+    @property
+    def information_numbers(self) -> int:
+        """Number of values in `information`."""
+        return self.shape[2] ** 2
 
     @abstractmethod
     def take(self, index: Tensor | slice) -> FisherFactors:
@@ -109,12 +123,12 @@ class FisherFactors(ABC):
             part.double()._add_gram(weight, total)
         return total
 
-    def information(self, weights: Tensor | None = None) -> Tensor:
+    def information(self, weights: Tensor | None = None) -> Information:
         """Return Σ_n weights[n] V[n]ᵀ V[n] in the form that a selection holds it in.
 
         That is `gram`, but where factors stand for a part of it alone.
         """
-        return self.gram(weights)
+        return (self.gram(weights),)
 
     def traces(self) -> Tensor:
         """Return tr(V[n]ᵀ V[n]), the sum of squares, of each sample: (N,), in float64."""

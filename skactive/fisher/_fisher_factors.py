@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from skactive._batches import map_batches, n_rows
 from skactive._device import unwrap
 from skactive._validation import check_count, invalid
+from skactive.fisher._block_factors import BlockFactors
 from skactive.fisher._concatenated import ConcatenatedFactors
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._factors import FisherFactors
 from skactive.fisher._kronecker import KroneckerFactors
 from skactive.fisher._mask import split_mask
 from skactive.fisher._rank import check_rank, rows_of
+from skactive.fisher._separate import SeparateFactors
 from skactive.gradients.engine import (
     EntryTaker,
     Geometry,
@@ -43,6 +45,7 @@ def fisher_factors(
     *,
     weighting: str = "probability",
     rank: int | None = None,
+    curvature: str = "full",
     batch_size: int = 256,
     device: str | torch.device | None = None,
 ) -> FisherFactors:
@@ -70,6 +73,10 @@ def fisher_factors(
     rank : int or None, default=None
         r: the rows of the top r eigenvectors of diag(p) − p pᵀ, which keep the most of V(x)ᵀ V(x)
         in r rows and as many backward passes, see `choose_rank`. Not with "uniform". None is all.
+    curvature : {"full", "blocks"}, default="full"
+        What is kept of V(x)ᵀ V(x): all of it, or of the last layer the block of each class with
+        itself, and of the other parameters in the mask one block, with nothing between these. The
+        mask then has to have the whole last layer.
     batch_size : int, default=256
         Samples per batch.
     device : str, torch.device or None, default=None
@@ -80,17 +87,20 @@ def fisher_factors(
     -------
     FisherFactors
         V, (N, C, k), (N, C − 1, k) or (N, r, k), in the order of the mask: with `matmul`, `rows`,
-        `gram`, `quadratic` and `dense`.
+        `gram`, `quadratic` and `dense`. In blocks there are C rows more, and the columns of the
+        last layer, class by class, come before the others.
 
     Raises
     ------
     InvalidParameterError
-        If the mask is not one of this module, if there are no samples, if the module does not
-        return two or more finite logits per sample, or if it mixes the samples of a batch.
+        If the mask is not one of this module, or lacks a part of the last layer where that is to be
+        in blocks, if there are no samples, if the module does not return two or more finite logits
+        per sample, or if it mixes the samples of a batch.
 
     References
     ----------
-    .. [1] FisherMask, arXiv 2411.05752; BAIT, arXiv 2106.09675.
+    .. [1] FisherMask, arXiv 2411.05752; BAIT, arXiv 2106.09675; blocks: Approx-FIRAL, arXiv
+       2409.07392.
 
     Examples
     --------
@@ -113,6 +123,8 @@ def fisher_factors(
     if rank is not None and weighting == "uniform":
         remedy = "The rank is that of diag(p) − p pᵀ: take another weighting."
         raise invalid("rank", owner, "None where weighting='uniform'", rank, remedy)
+    if curvature not in ("full", "blocks"):
+        raise invalid("curvature", owner, "'full' or 'blocks'", curvature)
     wanted, columns = split_mask(mask, trainable_parameters(unwrap(module), owner), owner)
     with lend_network(module, X, device, owner) as network:
         wanted = {name: positions.to(network.device) for name, positions in wanted.items()}
@@ -130,7 +142,7 @@ def fisher_factors(
             return class_rows(logits, weighting)
 
         plan = make_plan(network, X, wanted, taker, entries)
-        layout = _lay_out(plan, columns)
+        layout = _lay_out(plan, columns, curvature)
         stored: dict[str, Tensor] = {}
         with Tape(network, plan.takers, plan.head) as tape:
 
@@ -158,11 +170,14 @@ class _Layout:
         For each other parameter, its columns in the dense part.
     columns : list of torch.Tensor
         The columns of V that those of the dense part are, parameter by parameter.
+    in_blocks : torch.nn.Module or None
+        The last layer, if it is kept in blocks; it is among the outer ones.
     """
 
     outer: dict[nn.Module, Tensor] = field(default_factory=dict)
     gathered: dict[str, slice] = field(default_factory=dict)
     columns: list[Tensor] = field(default_factory=list)
+    in_blocks: nn.Module | None = None
     size: int = 0
 
     def gather(self, name: str, columns: Tensor) -> None:
@@ -182,8 +197,13 @@ def _taker(geometry: Geometry, wanted: dict[str, Tensor], on_rows: bool) -> Take
     return kind(geometry, wanted)
 
 
-def _lay_out(plan: Plan, columns: dict[str, Tensor]) -> _Layout:
+def _lay_out(plan: Plan, columns: dict[str, Tensor], curvature: str) -> _Layout:
     layout = _Layout()
+    if curvature == "blocks":
+        layout.in_blocks = plan.head
+        if plan.head is None or not isinstance(plan.takers.get(plan.head), OuterTaker):
+            must = "'full' unless the mask has the whole last layer, which is linear"
+            raise invalid("curvature", "fisher_factors", must, curvature)
     for layer, names in plan.names.items():
         of = {own: columns[name] for own, name in names.items()}
         if isinstance(plan.takers[layer], OuterTaker):
@@ -233,6 +253,9 @@ def _batch(
                     names = plan.names[layer]
                     for own, name in names.items():
                         dense[:, c, layout.gathered[name]] = taker.taken(own)
+        for i, layer in enumerate(layout.outer):
+            if layer is layout.in_blocks:  # √ω, the roots of the diagonal of leftᵀ left
+                batch[f"left {i}"] = torch.linalg.vector_norm(batch[f"left {i}"], dim=1)
     finally:
         tape.release()
     for name, start, values in general_gradients(network, plan.paths, X, rows, entries):
@@ -242,12 +265,28 @@ def _batch(
 
 def _assemble(layout: _Layout, stored: dict[str, Tensor]) -> FisherFactors:
     parts: list[FisherFactors] = []
-    columns = list(layout.outer.values())
-    for i in range(len(layout.outer)):
-        parts.append(KroneckerFactors(stored[f"left {i}"], stored[f"right {i}"]))
+    columns: list[Tensor] = []
+    blocks: BlockFactors | None = None
+    for i, (layer, of_layer) in enumerate(layout.outer.items()):
+        left, right = stored[f"left {i}"], stored[f"right {i}"]
+        if layer is layout.in_blocks:
+            blocks = BlockFactors(left, right)
+        else:
+            parts.append(KroneckerFactors(left, right))
+            columns.append(of_layer)
     if layout.size:
         parts.append(DenseFactors(stored["dense"]))
         columns.append(torch.cat(layout.columns))
+    if blocks is None:
+        return _side_by_side(parts, columns)
+    if not parts:
+        return blocks
+    inside = torch.cat(columns).sort().values  # what is left of the mask
+    columns = [torch.searchsorted(inside, of_part) for of_part in columns]
+    return SeparateFactors([blocks, _side_by_side(parts, columns)])
+
+
+def _side_by_side(parts: list[FisherFactors], columns: list[Tensor]) -> FisherFactors:
     if len(parts) == 1 and bool((columns[0].diff() == 1).all()):
         return parts[0]
     return ConcatenatedFactors(parts, columns)

@@ -43,6 +43,8 @@ class FullCurvature(Curvature):
         λ.
     """
 
+    n_state, n_exact = 1, 4
+
     def __init__(
         self, I_T: Tensor, labelled: Tensor | None, n_L: int, n: int, regularization: float
     ) -> None:

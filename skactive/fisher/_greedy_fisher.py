@@ -15,7 +15,7 @@ from skactive.fisher._components import on_directions, share_kept, top_direction
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._factors import FisherFactors
 from skactive.fisher._fisher_picks import FisherPicks
-from skactive.fisher._forms import check_whole, curvature_of, regularization_of
+from skactive.fisher._forms import check_whole, curvature_of, regularization_of, trace_of
 from skactive.fisher._pick import pick
 from skactive.fisher._positions import (
     check_apart,
@@ -111,15 +111,17 @@ def greedy_fisher(
     whole, k = None, V.shape[2]
     if m is not None:
         check_whole(V, "components", _OWNER)
-        whole = _finite(weighted_trace(V, w), V)
+        whole = weighted_trace(V, w)
+        _check_finite(V, whole)
         V = on_directions(V, top_directions([(V, w)], m))
-    I_T = _finite(V.information(w), V)
+    I_T = V.information(w)
+    _check_finite(V, *I_T)
     of_labels = V.information(_weights(V, labels)) if len(labels) else None
-    trace = I_T.diagonal(dim1=-2, dim2=-1).sum() if whole is None else whole
-    regularization = regularization_of(given, trace, k)
+    trace = trace_of(I_T)
+    regularization = regularization_of(given, trace if whole is None else whole, k)
     curvature = curvature_of(V)(I_T, of_labels, len(labels), n, regularization)
     picks = pick(V, pool, curvature, n_picks, n)
-    return picks if whole is None else replace(picks, kept=share_kept(I_T.trace(), whole))
+    return picks if whole is None else replace(picks, kept=share_kept(trace, whole))
 
 
 def _as_factors(factors: Any) -> FisherFactors:
@@ -133,10 +135,9 @@ def _as_factors(factors: Any) -> FisherFactors:
     return DenseFactors(values)
 
 
-def _finite(information: Tensor, V: FisherFactors) -> Tensor:
-    if not bool(torch.isfinite(information).all()):
+def _check_finite(V: FisherFactors, *information: Tensor) -> None:
+    if not all(bool(torch.isfinite(one).all()) for one in information):
         raise invalid("factors", _OWNER, "finite, and their squares too", V)
-    return information
 
 
 def _target(V: FisherFactors, pool: Tensor, labels: Tensor, weights: Any) -> Tensor:

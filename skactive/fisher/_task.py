@@ -18,9 +18,9 @@ from skactive.fisher._components import (
 )
 from skactive.fisher._curvature import Curvature
 from skactive.fisher._dense import DenseFactors
-from skactive.fisher._factors import FisherFactors
+from skactive.fisher._factors import FisherFactors, Information
 from skactive.fisher._fisher_picks import FisherPicks
-from skactive.fisher._forms import check_whole, curvature_of, regularization_of
+from skactive.fisher._forms import check_whole, curvature_of, regularization_of, trace_of
 from skactive.fisher._full import FullCurvature
 from skactive.fisher._pick import pick
 
@@ -91,7 +91,7 @@ class Task:
         weighted = [(V, self._weights_of(some)) for some, V in parts]
         for V, w in weighted:
             check_whole(V, "components", "greedy_fisher_in_blocks")
-            _check_finite(weighted_trace(V, w), V)
+            _check_finite(V, weighted_trace(V, w))
         return top_directions(weighted, m)
 
     def _on_directions(
@@ -106,7 +106,7 @@ class Task:
         for some, V in parts:
             w = self._weights_of(some)
             trace = weighted_trace(V, w)
-            _check_finite(trace, V)
+            _check_finite(V, trace)
             whole += trace
             narrow = on_directions(V, U)
             I_T += narrow.gram(w)
@@ -133,24 +133,24 @@ class Task:
             return np.arange(0)
         return np.setdiff1d(np.flatnonzero(self.weights), [*self.pool, *self.labels])
 
-    def _of_labels(self) -> Tensor | None:
+    def _of_labels(self) -> Information | None:
         """Σ V(x)ᵀ V(x) over the labelled samples."""
         parts = ((self.factors_of(some), None) for some in _cut(self.labels, self.size))
         return _total(parts)[0] if len(self.labels) else None
 
     def _start(
-        self, blocks: Iterable[tuple[np.ndarray, FisherFactors]], of_labels: Tensor | None
+        self, blocks: Iterable[tuple[np.ndarray, FisherFactors]], of_labels: Information | None
     ) -> Curvature:
         """Begin with no pick, given all candidates, block by block, and their factors."""
         if self.weights is None:
             I_T, like = _total((V, None) for _, V in blocks)
             if of_labels is not None:
-                I_T += of_labels
-            I_T.div_(len(self.pool) + len(self.labels))
+                _add(I_T, of_labels)
+            for one in I_T:
+                one.div_(len(self.pool) + len(self.labels))
         else:
             I_T, like = _total(self._weighted(self.weights, blocks))
-        trace = I_T.diagonal(dim1=-2, dim2=-1).sum()
-        regularization = regularization_of(self.regularization, trace, like.shape[2])
+        regularization = regularization_of(self.regularization, trace_of(I_T), like.shape[2])
         return curvature_of(like)(I_T, of_labels, len(self.labels), self.n, regularization)
 
     def _weighted(
@@ -192,8 +192,8 @@ def _weights_at(w: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return np.where(positions < len(w), w[np.minimum(positions, len(w) - 1)], 0.0)
 
 
-def _check_finite(information: Tensor, V: FisherFactors) -> None:
-    if not bool(torch.isfinite(information).all()):
+def _check_finite(V: FisherFactors, *information: Tensor) -> None:
+    if not all(bool(torch.isfinite(one).all()) for one in information):
         raise invalid(
             "factors_of",
             "greedy_fisher_in_blocks",
@@ -204,14 +204,19 @@ def _check_finite(information: Tensor, V: FisherFactors) -> None:
 
 def _total(
     blocks: Iterable[tuple[FisherFactors, Tensor | None]],
-) -> tuple[Tensor, FisherFactors]:
+) -> tuple[Information, FisherFactors]:
     """Σ w(x) V(x)ᵀ V(x) over the samples of some factors, and one of them; no weights are 1."""
-    total: Tensor | None = None
+    total: Information | None = None
     for V, weights in blocks:
         some = V.information(weights)
-        _check_finite(some, V)
-        total = some if total is None else total.add_(some)
+        _check_finite(V, *some)
+        total = some if total is None else _add(total, some)
         like = V.take(slice(0, 1))
         del V, some  # before the next ones are made
     assert total is not None
     return total, like
+
+
+def _add(total: Information, some: Information) -> Information:
+    """Add to each part, in place."""
+    return tuple(one.add_(other) for one, other in zip(total, some, strict=True))

@@ -14,11 +14,9 @@ from skactive.exceptions import TwoStageWarning
 from skactive.fisher._components import ALL_UP_TO, MORE
 from skactive.fisher._factors import FisherFactors
 
-# C × C matrices per sample that a greedy selection by Fisher information holds at once, at most:
-# A and B, as they are and put together.
-_MATRICES_EACH = 4
-# k × k matrices in float64 that it holds at once, at most: in the set-up, I_U, the labelled
-# samples' information, W, Q, and two intermediate results.
+# k × k matrices in float64, or blocks in their place, that a greedy selection by Fisher information
+# holds at once, at most: in the set-up, I_U, the labelled samples' information, W, Q, and two
+# intermediate results.
 _MATRICES = 6
 # The part of the free memory that is used where no bound is given.
 _OF_FREE_MEMORY = 0.8
@@ -34,13 +32,17 @@ def directions_bytes(k: int, m: int) -> int:
     return 8 * (k**2 * 3 if k <= ALL_UP_TO else 4 * k * (m + MORE))
 
 
+def information_bytes(factors: FisherFactors) -> int:
+    """Return how much memory the information takes at once in the form of these factors."""
+    return _MATRICES * 8 * factors.information_numbers
+
+
 def sample_bytes(factors: FisherFactors) -> int:
     """Return how much memory a sample takes in `greedy_fisher`, in bytes: V, A and B.
 
     Three times as much where factors in float32 are too ill-scaled, and are converted to float64.
     """
-    _, C, _ = factors.shape
-    return (factors.numbers_each + _MATRICES_EACH * C**2) * factors.dtype.itemsize
+    return (factors.numbers_each + factors.state_each) * factors.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,13 @@ class Room:
     device: torch.device
 
     def block_size(
-        self, k: int, n_classes: int, n: int, n_picks: int, of_one: Callable[[], FisherFactors]
+        self,
+        k: int,
+        n_classes: int,
+        n: int,
+        n_picks: int,
+        of_one: Callable[[], FisherFactors],
+        in_blocks: bool = False,
     ) -> int:
         """Return the number of samples whose factors may be held at once.
 
@@ -72,6 +80,8 @@ class Room:
             Sizes: parameters in the mask, classes, samples to pick from, samples to pick.
         of_one : callable
             Returns the factors of one sample. Called only where memory might not do.
+        in_blocks : bool, default=False
+            Whether the information is held in blocks, and not whole.
 
         Returns
         -------
@@ -89,17 +99,19 @@ class Room:
             If there is no room for all.
         """
         memory, given = self._given()
-        left = memory - matrix_bytes(k)
+        one = of_one() if in_blocks else None
+        matrices = matrix_bytes(k) if one is None else information_bytes(one)
+        left = memory - matrices
         if left <= 0:
-            raise self._too_little_for_matrices(k, given)
+            raise self._too_little_for_matrices(k, matrices, given)
         if n * 8 * (n_classes * k + k + 5 * n_classes**2) <= left:
             return n  # enough even if nothing is structured
-        each = sample_bytes(of_one())
+        each = sample_bytes(of_one() if one is None else one)
         size = int(left // each)
         if size < n_picks:
-            raise self._too_little_for_picks(k, n_picks, matrix_bytes(k) + n_picks * each, given)
+            raise self._too_little_for_picks(k, n_picks, matrices + n_picks * each, given)
         if size < n:
-            self._warn(f"{n} samples", k, matrix_bytes(k) + n * each, given, -(-n // size))
+            self._warn(f"{n} samples", k, matrices + n * each, given, -(-n // size))
         return min(size, n)
 
     def block_size_on_components(
@@ -128,7 +140,7 @@ class Room:
         V = of_one()
         m = min(m, k)
         _, C, _ = V.shape
-        narrow = (C * m + _MATRICES_EACH * C**2) * V.dtype.itemsize
+        narrow = (C * m + V.state_each) * V.dtype.itemsize
         least = min(m, n) * V.numbers_each * V.dtype.itemsize
         needed = matrix_bytes(m) + directions_bytes(k, m) + n * narrow
         if memory < needed + least:
@@ -146,12 +158,12 @@ class Room:
         memory = _OF_FREE_MEMORY * free_memory(self.device)
         return memory, f"{_gigabytes(memory)}, {_OF_FREE_MEMORY:.0%} of what is free"
 
-    def _too_little_for_matrices(self, k: int, given: str) -> ValueError:
+    def _too_little_for_matrices(self, k: int, matrices: int, given: str) -> ValueError:
         return invalid(
             "max_memory",
             self.owner,
-            f"more than {_gigabytes(matrix_bytes(k))}, which the k×k matrices of a mask of "
-            f"k = {k} parameters take",
+            f"more than {_gigabytes(matrices)}, which the information on a mask of k = {k} "
+            "parameters takes",
             Description(given),
             "Lower fraction or n_parameters, or raise max_memory.",
         )
@@ -160,7 +172,7 @@ class Room:
         return invalid(
             "max_memory",
             self.owner,
-            f"at least {_gigabytes(needed)}, for the k×k matrices of a mask of k = {k} parameters "
+            f"at least {_gigabytes(needed)}, for the information on a mask of k = {k} parameters "
             f"and the factors of the {n_picks} samples that are picked",
             Description(given),
             "Lower n_instances, fraction or n_parameters, or raise max_memory.",

@@ -83,6 +83,10 @@ class FisherMask(QueryStrategy):
     rank : int, "auto" or None, default=None
         Number r of rows, and of backward passes, per sample in place of C − 1, also for d, see
         `BAIT`. Not with weighting="uniform". "auto" costs a forward pass more. None is all.
+    curvature : {"full", "blocks"}, default="full"
+        What is kept of I(x): all of it, or of the last layer the block of each class with itself
+        and of the rest of the mask one block, for many classes: C·D² + k'² numbers in place of k²,
+        and D + C + C·k' per sample, r·k' with a rank. Not with components or mask="random".
     max_memory : float or None, default=None
         Bytes that the selection may take: 5C² + D + C·k' numbers per sample of the pool, with D
         the width of the last layer and k' the parameters of the mask outside of it, and six k×k
@@ -108,7 +112,8 @@ class FisherMask(QueryStrategy):
 
     References
     ----------
-    FisherMask, arXiv 2411.05752; BAIT, arXiv 2106.09675, algorithm 1, for the selection.
+    FisherMask, arXiv 2411.05752; BAIT, arXiv 2106.09675, algorithm 1, for the selection; blocks:
+    Approx-FIRAL, arXiv 2409.07392.
 
     Examples
     --------
@@ -138,6 +143,7 @@ class FisherMask(QueryStrategy):
         "oversample": [Interval(Real, 1, None, closed="left")],
         "components": [Interval(Integral, 1, None, closed="left"), None],
         "rank": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
+        "curvature": [StrOptions({"full", "blocks"})],
         "max_memory": [Interval(Real, 0, None, closed="neither"), None],
         "progress": ["boolean"],
     }
@@ -158,6 +164,7 @@ class FisherMask(QueryStrategy):
         oversample: float = 1.0,
         components: int | None = None,
         rank: int | str | None = None,
+        curvature: str = "full",
         max_memory: float | None = None,
         batch_size: int = 256,
         device: Any = None,
@@ -177,6 +184,7 @@ class FisherMask(QueryStrategy):
         self.oversample = oversample
         self.components = components
         self.rank = rank
+        self.curvature = curvature
         self.max_memory = max_memory
         self.batch_size = batch_size
         self.device = device
@@ -228,6 +236,18 @@ class FisherMask(QueryStrategy):
         network.check(pool)
         return self._mask(network, pool, self._draws())
 
+    def _check_form(self) -> None:
+        """Raise where parameters do not go together."""
+        if self.rank is not None and self.weighting == "uniform":
+            must = "None where weighting='uniform', whose rows are no part of diag(p) − p pᵀ"
+            raise invalid("rank", self, must, self.rank, 'Leave out weighting="uniform".')
+        if self.curvature == "blocks" and self.components is not None:
+            must = "None where curvature='blocks'"
+            raise invalid("components", self, must, self.components, "Take one of the two.")
+        if self.curvature == "blocks" and self.mask == "random":
+            must = "one that has the whole last layer where curvature='blocks'"
+            raise invalid("mask", self, must, self.mask, 'Take mask="global", say.')
+
     def _rank_of_diagonal(self, network: PoolNetwork, averaged: Pool) -> int | None:
         if self.rank is None or self.diagonal_labels != "all":
             return None
@@ -248,9 +268,7 @@ class FisherMask(QueryStrategy):
         y_labelled: Any,
         X_target: Any = None,
     ) -> Selection:
-        if self.rank is not None and self.weighting == "uniform":
-            must = "None where weighting='uniform', whose rows are no part of diag(p) − p pᵀ"
-            raise invalid("rank", self, must, self.rank, 'Leave out weighting="uniform".')
+        self._check_form()
         network = PoolNetwork(estimator, self, self.device)
         pool, *labelled = pools_of(X_pool, X_labelled)
         network.check(pool)
@@ -284,6 +302,7 @@ class FisherMask(QueryStrategy):
                     mask,
                     weighting=rows,
                     rank=rank,
+                    curvature=self.curvature,
                     batch_size=self.batch_size,
                 )
 
@@ -327,7 +346,8 @@ class FisherMask(QueryStrategy):
             return room.block_size_on_components(k, self.components, n_all, of_one)
         n_pool = len(parts.candidates)
         n_picks = min(n_pool, exact_share(self.oversample, n_instances, up=True))
-        return room.block_size(k, len(network.classes), n_pool, n_picks, of_one)
+        in_blocks = self.curvature == "blocks"
+        return room.block_size(k, len(network.classes), n_pool, n_picks, of_one, in_blocks)
 
     def _mask(self, network: PoolNetwork, pool: Pool, draws: list[np.random.Generator]) -> Tensor:
         module, diagonal = network.module, None

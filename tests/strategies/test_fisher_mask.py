@@ -13,12 +13,15 @@ from torch import nn
 from skactive import BAIT, CNNClassifier, FisherMask
 from skactive.exceptions import TwoStageWarning, UnsupportedEstimatorError
 from skactive.fisher import (
+    SeparateFactors,
     choose_rank,
     diagonal_fisher,
     fisher_factors,
     greedy_fisher,
     parameter_mask,
+    target_weights,
 )
+from skactive.fisher.memory import information_bytes, matrix_bytes, sample_bytes
 from skactive.gradients import find_head
 from tests import oracles
 
@@ -251,6 +254,70 @@ def test_rank_of_mask_and_factors(fitted, rank):
     assert found.kept == {"rank": pytest.approx(kept)}
 
 
+@pytest.mark.parametrize("given", [{}, {"rank": 1, "target": "balanced"}, {"oversample": 1.5}])
+def test_blocks_are_those_of_the_functions(fitted, given):
+    clf, X, _ = fitted
+    pool = X[12:]
+    strategy = FisherMask(n_parameters=60, curvature="blocks", random_state=0, **given)
+    found = strategy.select(clf, pool, 6, X_labelled=X[:12])
+    mask = strategy.choose_mask(clf, pool)
+    form = {"weighting": "reduced", "rank": given.get("rank"), "curvature": "blocks"}
+    V = fisher_factors(clf.module_, np.concatenate([pool, X[:12]]), mask, **form)
+    assert isinstance(V, SeparateFactors)
+    weights = None
+    if "target" in given:
+        with torch.no_grad():
+            p = clf.module_(tensors(clf, pool)).softmax(1)
+        weights = np.concatenate([target_weights(p), np.zeros(12)])
+    expected = greedy_fisher(
+        V, 6, labelled=np.arange(48, 60), weights=weights, oversample=given.get("oversample", 1.0)
+    )
+    np.testing.assert_array_equal(found.indices, expected)
+    by_ones = strategy.set_params(batch_size=1).select(clf, pool, 6, X_labelled=X[:12])
+    np.testing.assert_array_equal(found.indices, by_ones.indices)
+
+
+def test_the_last_layer_in_blocks_is_bait_in_blocks(fitted):
+    clf, X, _ = fitted
+    mask = FisherMask(mask="head", curvature="blocks", oversample=2.0)
+    found = mask.select(clf, X[12:], 6, X_labelled=X[:12])
+    expected = BAIT(curvature="blocks").select(clf, X[12:], 6, X_labelled=X[:12])
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.gains, expected.gains, rtol=1e-6)
+
+
+def test_blocks_need_memory_for_blocks_alone(fitted):
+    clf, X, _ = fitted
+    strategy = FisherMask(n_parameters=60, curvature="blocks", random_state=0)
+    mask = strategy.choose_mask(clf, X[12:])
+    of_one = fisher_factors(clf.module_, X[:1], mask, weighting="reduced", curvature="blocks")
+    least = information_bytes(of_one) + 6 * sample_bytes(of_one)
+    assert information_bytes(of_one) < matrix_bytes(60)
+    with pytest.warns(TwoStageWarning):
+        strategy.set_params(max_memory=least + 20 * sample_bytes(of_one)).select(clf, X[12:], 6)
+    with pytest.raises(
+        ValueError, match="'max_memory' .* information on a mask of k = 60 .* 6 sam"
+    ):
+        strategy.set_params(max_memory=least - 1).select(clf, X[12:], 6)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"curvature": "binary"}, "'curvature' parameter of FisherMask"),
+        ({"components": 3}, "'components' parameter of FisherMask.*None where curvature='blocks'"),
+        (
+            {"mask": "random"},
+            "'mask' parameter of FisherMask.*the whole last layer where curvature",
+        ),
+    ],
+)
+def test_what_does_not_go_with_blocks(fitted, given, message):
+    clf, X, _ = fitted
+    with pytest.raises(ValueError, match=message):
+        FisherMask(**{"curvature": "blocks"} | given).select(clf, X, 2)
+
+
 def test_rank_does_not_go_with_uniform_weighting(fitted):
     clf, X, _ = fitted
     with pytest.raises(ValueError, match="'rank' parameter of FisherMask.*weighting='uniform'"):
@@ -303,14 +370,14 @@ def test_free_memory_is_the_default_bound(fitted, monkeypatch):
         (
             {"max_memory": 1e5},
             6,
-            r"'max_memory' parameter of FisherMask must be more than 0\.000173 GB, which the k×k "
-            r"matrices of a mask of k = 60 .* Got max_memory=100000\.0 .* Lower fraction or n_par",
+            r"'max_memory' parameter of FisherMask must be more than 0\.000173 GB, which "
+            r"the information on a mask of k = 60 .* Got max_memory=100000\.0 .* Lower fraction or",
         ),
         (
             {"max_memory": 6 * 8 * 60**2 + 2000},
             6,
-            r"'max_memory' parameter of FisherMask must be at least .* GB, for the k×k matrices of "
-            r"a mask of k = 60 .* the 6 samples that are picked.* Lower n_instances, fraction",
+            r"'max_memory' parameter of FisherMask must be at least .* GB, for the information "
+            r"on a mask of k = 60 .* the 6 samples that are picked.* Lower n_instances, fraction",
         ),
         ({"max_memory": 0}, 6, "'max_memory' parameter of FisherMask"),
         ({"max_memory": "2GB"}, 6, "'max_memory' parameter of FisherMask"),
