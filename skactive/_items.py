@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -71,17 +71,22 @@ def input_of(item: Any, parameter: str, owner: object) -> Tensor:
 def stacked(items: list[Any], parameter: str, owner: object) -> Tensor:
     """Return the inputs of some items as one tensor, or raise if their shapes differ."""
     inputs = [input_of(item, parameter, owner) for item in items]
-    shapes = sorted({tuple(one.shape) for one in inputs})
+    check_alike(inputs, parameter, owner)
+    return torch.stack(inputs) if inputs else torch.empty(0)
+
+
+def check_alike(images: Iterable[Any], parameter: str, owner: object) -> None:
+    """Raise if images, which have a `shape`, differ in it."""
+    shapes = sorted({tuple(one.shape) for one in images})
     if len(shapes) > 1:
         raise invalid(
             parameter,
             owner,
             "images of one size and one number of channels",
             Description(f"images of shapes {shapes[0]} and {shapes[1]}"),
-            "Give the Dataset a transform that resizes and converts, or pass paths and begin the "
+            "Resize and convert them, a Dataset's by its transform, or pass paths and begin the "
             "Pipeline with an ImageReader(size=..., mode='RGB').",
         )
-    return torch.stack(inputs) if inputs else torch.empty(0)
 
 
 def _of_dict(item: Mapping[str, Any], parameter: str, owner: object) -> Any:

@@ -62,9 +62,7 @@ def test_what_is_no_image(item, match):
 
 def test_images_of_several_shapes():
     items = [Image.fromarray(RGB), Image.fromarray(RGB[:2])]
-    match = (
-        r"of one size.*shapes \(2, 4, 3\) and \(3, 4, 3\) instead\. Give the Dataset a transform"
-    )
+    match = r"of one size.*shapes \(2, 4, 3\) and \(3, 4, 3\) instead\. Resize and convert them"
     with pytest.raises(ValueError, match=match):
         stacked(items, "X_pool", "Margin")
     assert stacked(items[:1] * 2, "X_pool", "Margin").shape == (2, 3, 4, 3)

@@ -153,7 +153,7 @@ class _Scale(NamedTuple):
 
 
 def _scale(x: Tensor) -> _Scale:
-    std, mean = torch.std_mean(x.detach().double(), correction=0)
+    std, mean = torch.std_mean(x.detach().float(), correction=0)  # MPS has no float64
     return _Scale(*torch.stack([mean, std]).tolist())
 
 

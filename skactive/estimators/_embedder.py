@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum
 from numbers import Integral
@@ -19,9 +18,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from skactive._batches import map_batches
 from skactive._device import resolve_device
+from skactive._progress import progress_bar
 from skactive._validation import DeclaredParameters, owner_name
 from skactive.estimators._at_once import gathered
 from skactive.estimators._feature_cache import FeatureCache
@@ -37,7 +38,7 @@ from skactive.estimators._image_sources import (
     source_of,
     stacked_images,
 )
-from skactive.estimators._network_identity import states_of, traces_of
+from skactive.estimators._network_identity import states_of_weights, traces_of
 from skactive.estimators._preprocessing import with_settings
 
 
@@ -250,8 +251,9 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         built = self._opened()
         source = self._source(X, built)
         if built.cache is not None:
-            with built.lock:
-                keys = self._keys(built, built.cache, source, np.arange(len(source)), skip=True)
+            with built.lock, self._bar(len(source)) as bar:
+                positions = np.arange(len(source))
+                keys = self._keys(built, built.cache, source, positions, bar.update, skip=True)
             return np.array([key is not None for key in keys], dtype=bool)
         blocks = map_batches(
             lambda block, start: [one.error is None for one in source.load(block, None)],
@@ -287,7 +289,7 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         if isinstance(self.module, nn.Module):
             tensors, traces = traces_of(self.module)
             held, states = held + tensors, [*states, *traces]
-        states += _states_of_weights(self.weights)
+        states += states_of_weights(self.weights)
         built = _BUILT.get(self)
         if built is None or not built.is_of(held, states):
             built = _BUILT[self] = Built(*self._build(), held, states)
@@ -321,17 +323,28 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         built = self._opened()
         source = self._source(X, built)
         positions = np.arange(1 if first else len(source))
-        with built.lock:
-            return self._features(built, source, positions)
+        with built.lock, self._bar(len(positions)) as bar:
+            return self._features(built, source, positions, bar.update)
 
-    def _features(self, built: Built, source: ImageSource, positions: np.ndarray) -> np.ndarray:
+    def _bar(self, n: int) -> tqdm:
+        return progress_bar(owner_name(self), "image", n, True)
+
+    def _features(
+        self,
+        built: Built,
+        source: ImageSource,
+        positions: np.ndarray,
+        done: Callable[[int], Any],
+    ) -> np.ndarray:
         if built.cache is not None:
-            keys = self._keys(built, built.cache, source, positions, skip=False)
+            keys = self._keys(built, built.cache, source, positions, done, skip=False)
             return built.cache.take([key for key in keys if key is not None])
 
         def compute(block: np.ndarray, start: int) -> Tensor:
             images = stacked_images(source.load(block, None), block, source, self)
-            return built.features(images)
+            rows = built.features(images)
+            done(len(block))
+            return rows
 
         found = gathered(map_batches(compute, positions, self.batch_size), len(positions))
         assert found is not None
@@ -343,6 +356,8 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         cache: FeatureCache,
         source: ImageSource,
         positions: np.ndarray,
+        done: Callable[[int], Any],
+        *,
         skip: bool,
     ) -> list[bytes | None]:
         """Have the features of all images in the cache, and return their keys.
@@ -365,6 +380,7 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
                 waiting = {}
             if failed:
                 stacked_images(loaded, block, source, self)
+            done(len(block))
         return keys
 
     def _store(self, built: Built, cache: FeatureCache, images: dict[bytes, Tensor]) -> None:
@@ -424,16 +440,6 @@ class Built:
         """Return the features of a batch of images, once it is known where they are."""
         self.network = self.network.tapped(images)
         return self.network.features(images)
-
-
-def _states_of_weights(weights: Any) -> list[str]:
-    """Return what changes when a file of weights, or the tensors of a state dict do."""
-    if isinstance(weights, Mapping):
-        return states_of([value for value in weights.values() if isinstance(value, Tensor)])
-    if isinstance(weights, (str, PathLike)) and os.path.isfile(weights):
-        stat = os.stat(weights)
-        return [repr((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))]
-    return []
 
 
 # Building a network takes as long as embedding many images; a Pipeline asks for one block at a

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import os
 import re
 from collections.abc import Mapping, MutableMapping, MutableSet, Set
 from types import FunctionType, MethodType
@@ -161,3 +162,13 @@ def traces_of(module: nn.Module) -> tuple[list[Tensor], list[str]]:
 def states_of(tensors: list[Tensor]) -> list[str]:
     """Return where tensors are, and how often they were written to."""
     return [f"{t.data_ptr()} {0 if t.is_inference() else t._version}" for t in tensors]
+
+
+def states_of_weights(weights: Any) -> list[str]:
+    """Return what changes when a file of weights, or the tensors of a state dict do."""
+    if isinstance(weights, Mapping):
+        return states_of([value for value in weights.values() if isinstance(value, Tensor)])
+    if isinstance(weights, (str, os.PathLike)) and os.path.isfile(weights):
+        stat = os.stat(weights)
+        return [repr((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))]
+    return []

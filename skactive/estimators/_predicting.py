@@ -117,7 +117,7 @@ class Predicting:
             X = Items(X)
         if isinstance(X, Dataset):
             return X
-        X = to_array(X)
+        X = to_array(X, self)
         if not self._format.is_image:
             return validate_data(self, X, reset=False, dtype=numpy_dtype(self._dtype))
         _check_feature_names(self, X, reset=False)

@@ -70,7 +70,7 @@ class TrainingData:
                 f"This {type(self).__name__} requires y to be passed, but the target y is None."
             )
         y, _ = labels_of_one_kind("y", y, self)
-        X, y = self._check_X_y(to_array(X), y, first=first)
+        X, y = self._check_X_y(to_array(X, self), y, first=first)
         given = classes if classes is not None else self.classes
         known = given if first else self.classes_
         codes, self.classes_ = encode_labels(y, known, n_rows(X), self)

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from skactive._pool import Pool, pools_of
+from skactive._progress import progress_bar
 from skactive._rng import seed_sequence
 from skactive._validation import exact_share, invalid, on_behalf_of
 from skactive.fisher import (
@@ -25,7 +26,7 @@ from skactive.fisher import (
 from skactive.fisher.memory import Room
 from skactive.gradients import find_head
 from skactive.strategies.base._networks import PoolNetwork
-from skactive.strategies.base._progress import counted, progress_bar
+from skactive.strategies.base._progress import counted
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies.base._subset import some_positions, subset_positions
 from skactive.strategies.base._targets import TARGET_CONSTRAINTS, Parts

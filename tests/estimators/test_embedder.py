@@ -1,6 +1,7 @@
 """Embedder against its plain definition: prepare, run, take a layer, pool; one image at a time."""
 
 import copy
+import io
 import pickle
 import random
 
@@ -16,8 +17,9 @@ from sklearn.utils import estimator_checks, get_tags
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 from torchvision import models
+from tqdm import tqdm
 
-from skactive import CNNClassifier, Embedder, Margin, TypiClust
+from skactive import CNNClassifier, Embedder, Margin, TypiClust, _progress
 from skactive.exceptions import InvalidParameterError, UnreadableFileError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -370,6 +372,27 @@ def test_the_network_is_built_once(net, images, monkeypatch):
     for _ in range(3):
         embedder.transform(images)
     assert sum(each is net for each in copies) == 1
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_long_pass_shows_how_far_it_is(net, images, monkeypatch, tmp_path, cached):
+    counted, real = [], tqdm.update
+    monkeypatch.setattr(
+        tqdm, "update", lambda bar, n: counted.append((n, bar.total)) or real(bar, n)
+    )
+    monkeypatch.setattr(_progress, "_QUICK", 0.0)
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr", stream)
+    embedder = Embedder(net, device="cpu", batch_size=3, cache=tmp_path if cached else None)
+    embedder.transform(images)
+    assert counted == [(3, 7), (3, 7), (1, 7)]
+    assert "Embedder:" in stream.getvalue()
+    assert "image/s" in stream.getvalue()
+    monkeypatch.setattr(stream, "isatty", lambda: False)
+    before = stream.getvalue()
+    embedder.transform(images)
+    assert stream.getvalue() == before
 
 
 # -- messages --------------------------------------------------------------------

@@ -21,6 +21,7 @@ from torch import Tensor
 from skactive._batches import map_batches, n_rows, one_behind
 from skactive._device import resolve_device
 from skactive._pool import Pool
+from skactive._progress import progress_bar
 from skactive._rng import seed_sequence
 from skactive._scoring import scoring
 from skactive._validation import Description, invalid, owner_name
@@ -29,7 +30,7 @@ from skactive.strategies.base._dropout import DropoutNetwork
 from skactive.strategies.base._learner import check_two_classes, members_of, open_learner
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._probabilities import member_log_probabilities
-from skactive.strategies.base._progress import counted, progress_bar
+from skactive.strategies.base._progress import counted
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies.base._ranking import highest
 

@@ -1,54 +1,18 @@
-"""A progress bar for what takes long, and silence for what does not."""
+"""A progress bar for a pass over samples that takes long."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from tqdm import tqdm
-
 from skactive._pool import Pool
+from skactive._progress import progress_bar
 from skactive._validation import owner_name
 from skactive.strategies.base._inputs import Inputs
 
 _Samples = TypeVar("_Samples", Pool, Inputs)
-
-# Seconds before a bar appears.
-_QUICK = 5.0
-
-
-def progress_bar(what: str, unit: str, total: int, shown: bool) -> tqdm:
-    """Return a bar on standard error that appears after some seconds, if that is a terminal.
-
-    Parameters
-    ----------
-    what : str
-        What is being done.
-    unit : str
-        What is counted.
-    total : int
-        Total number.
-    shown : bool
-        False never shows one.
-
-    Returns
-    -------
-    tqdm
-        The bar; it vanishes when closed.
-    """
-    return tqdm(
-        total=total,
-        desc=what,
-        unit=unit,
-        delay=_QUICK,
-        leave=False,
-        dynamic_ncols=True,
-        disable=None if shown else True,
-        file=sys.stderr,
-    )
 
 
 @contextmanager

@@ -301,6 +301,10 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             return pool, X_labelled
         labelled = Pool.of(X_labelled, "X_labelled")
         rows = given_rows("embeddings_labelled", embeddings_labelled, len(labelled), self)
+        if pool.vectors is not None and rows.shape[1] != pool.vectors.shape[1]:
+            must = f"rows of {pool.vectors.shape[1]} numbers, as embeddings has"
+            remedy = "Embed pool and labelled samples in the same way."
+            raise invalid("embeddings_labelled", self, must, embeddings_labelled, remedy)
         return pool, _with_vectors(labelled, rows)
 
     def _checked(self, answer: Any, n: int, n_pool: int) -> Selection:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from skactive._pool import Pool
+from skactive._progress import progress_bar
 from skactive._validation import Description, invalid, owner_name
 from skactive.exceptions import UnreadableFileWarning
 from skactive.strategies.base._learner import skipping_reader, skips
-from skactive.strategies.base._progress import progress_bar
 
 _AT_ONCE = 4096
 _NAMED = 3

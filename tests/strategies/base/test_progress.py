@@ -16,6 +16,7 @@ from skactive import (
     LearningLoss,
     LPLClassifier,
 )
+from skactive import _progress as bars_module
 from skactive._pool import Pool
 from skactive.strategies.base import _progress
 from skactive.strategies.base._networks import PoolNetwork
@@ -53,7 +54,7 @@ def query(strategy, monkeypatch, stream, quick=0.0):
         network = {"module_params": {"dropout": 0.5}}
         clf = CNNClassifier("small_cnn", max_epochs=1, random_state=0, **network)
     clf.fit(X, Y)
-    monkeypatch.setattr(_progress, "_QUICK", quick)
+    monkeypatch.setattr(bars_module, "_QUICK", quick)
     monkeypatch.setattr("sys.stderr", stream)
     strategy.select(clf, X, 2, X_labelled=X[:0], y_labelled=Y[:0])
     return stream.getvalue()
@@ -90,7 +91,7 @@ def test_the_bar_is_closed_when_the_pass_breaks(monkeypatch):
     monkeypatch.setattr(
         _progress, "progress_bar", lambda *args: bars.append(real(*args)) or bars[-1]
     )
-    monkeypatch.setattr(_progress, "_QUICK", 0.0)
+    monkeypatch.setattr(bars_module, "_QUICK", 0.0)
     monkeypatch.setattr("sys.stderr", Terminal())
     clf = CNNClassifier("small_cnn", max_epochs=1, random_state=0).fit(X, Y)
     broken = X.copy()
