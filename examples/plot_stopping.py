@@ -27,6 +27,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skactive import Margin, Random
 from skactive.experiments import run_experiment
+from skactive.plotting import StoppingPointsDisplay
 from skactive.stopping import Agreement, ClassChange, OverallUncertainty, PairedChange
 
 SMOKE = bool(os.environ.get("SKACTIVE_SMOKE"))  # a quick run, to test that it runs
@@ -76,30 +77,24 @@ print(summary.agg("count")["n_labelled"].rename("runs that it would have ended")
 # -----------------------------
 #
 # To the left, the runs of `Margin`, with a mark where each rule would have ended them; to the
-# right what it would have saved and lost. No rule is best: those at the top saved many labels and
-# lost something, and what is right depends on what a label costs.
+# right what it would have saved and lost. No rule is best: those far to the right saved many labels
+# and lost something, and what is right depends on what a label costs.
 
-rules = points["rule"].unique()
-colours = dict(zip(rules, plt.rcParams["axes.prop_cycle"].by_key()["color"], strict=False))
 figure, (curves, trade) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+display = StoppingPointsDisplay.from_results(results, strategy="Margin", ax=trade)
 for _, run in results.frame[results.frame["strategy"] == "Margin"].groupby("seed"):
     curves.plot(run["n_labelled"], run["accuracy"], color="0.75", linewidth=1)
-for rule, rows in points.groupby("rule", sort=False):
-    own = rows[rows["strategy"] == "Margin"]
-    curves.scatter(own["n_labelled"], own["accuracy"], color=colours[rule], label=rule, zorder=3)
-    for strategy, marker in {"Margin": "o", "Random": "x"}.items():
-        some = rows[rows["strategy"] == strategy]
-        trade.scatter(
-            100 * some["accuracy lost"], some["labels saved"], color=colours[rule], marker=marker
-        )
+marks = {line.get_label(): line for line in trade.lines}  # the same marks in both pictures
+for rule in display.rules:
+    own = points.query("strategy == 'Margin' and rule == @rule")
+    curves.plot(
+        own["n_labelled"],
+        own["accuracy"],
+        color=marks[rule].get_color(),
+        marker=marks[rule].get_marker(),
+        linestyle="none",
+    )
 curves.set(xlabel="labels", ylabel="accuracy", title="Margin")
-curves.legend(title="says to stop when", loc="lower right")
-trade.axvline(0, color="0.75", linewidth=1, zorder=0)
-trade.set(
-    xlabel="accuracy lost (points)",
-    ylabel="labels saved",
-    title="● Margin   × Random",
-)
 plt.show()
 
 # %%

@@ -16,6 +16,7 @@ import torch
 from modAL.models import ActiveLearner
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch import NeuralNetClassifier
@@ -81,6 +82,15 @@ def projected(X):
 VARIANTS = {  # a strategy, and the network that it reads
     "BAIT, as many as wanted": (ska.BAIT(oversample=1.0), "MLP"),
     "BAIT, thrice as many": (ska.BAIT(oversample=3.0, regularization=0.1), "MLP"),
+    "BAIT, balanced": (ska.BAIT(target="balanced"), "MLP"),
+    "BAIT, shares": (ska.BAIT(target={3: 2.0, 8: 1.0}), "CNN"),
+    "BAIT, components": (ska.BAIT(components=24), "MLP"),
+    "BAIT, rank": (ska.BAIT(rank=2), "MLP"),
+    "BAIT, rank found": (ska.BAIT(rank="auto"), "CNN"),
+    "BAIT, blocks": (ska.BAIT(curvature="blocks", target="balanced"), "MLP"),
+    "BAIT, one block": (ska.BAIT(curvature="binary"), "MLP"),
+    "BAIT, one block on components": (ska.BAIT(curvature="binary", components=6), "CNN"),
+    "BAIT, scale-free": (ska.BAIT(regularization="auto"), "MLP"),
     "BALD, two members": (ska.BALD(), "two members"),
     "BatchBALD, sampled": (ska.BatchBALD(n_configurations=300, random_state=1), "committee"),
     "BatchBALD, few classes": (ska.BatchBALD(n_passes=20, random_state=1), "MLP, two classes"),
@@ -107,7 +117,19 @@ VARIANTS = {  # a strategy, and the network that it reads
     "FisherMask, drawn labels": (ska.FisherMask(diagonal_labels=2, random_state=1), "MLP"),
     "FisherMask, backward": (ska.FisherMask(oversample=2.0, random_state=1), "CNN"),
     "FisherMask, part": (ska.FisherMask(subset=60, random_state=1), "MLP"),
+    "FisherMask, balanced": (ska.FisherMask(target="balanced", random_state=1), "CNN"),
+    "FisherMask, components": (ska.FisherMask(components=24, random_state=1), "MLP"),
+    "FisherMask, rank": (ska.FisherMask(rank=2, random_state=1), "MLP"),
+    "FisherMask, rank found": (ska.FisherMask(rank="auto", components=16), "CNN"),
+    "FisherMask, scale-free": (ska.FisherMask(regularization="auto", random_state=1), "MLP"),
     "FisherMask, two classes": (ska.FisherMask(fraction=0.5, oversample=1.5), "MLP, two classes"),
+    "CAL, few neighbours": (ska.CAL(n_neighbors=2, random_state=1), "MLP"),
+    "CLUE, hot": (ska.CLUE(temperature=3.0, random_state=1), "CNN"),
+    "ClusterMargin, threshold": (ska.ClusterMargin(threshold=2.0, random_state=1), "MLP"),
+    "DropQuery, five passes": (ska.DropQuery(dropout=0.5, n_passes=5, random_state=1), "CNN"),
+    "MaxHerding, narrow": (ska.MaxHerding(sigma=0.3, normalize=False), "CNN"),
+    "PerClass of CoreSet": (ska.PerClass(ska.CoreSet(), random_state=1), "MLP"),
+    "UHerding, entropy": (ska.UHerding(uncertainty="entropy", temperature=2.0, sigma=0.5), "CNN"),
     "GradientNorm, sums": (ska.GradientNorm(norm="layer_sum"), "MLP"),
     "GradientNorm, part": (ska.GradientNorm(subset=40, random_state=1), "CNN"),
     "Hybrid, FishEnt": (ska.Hybrid([ska.Entropy(), ska.FisherMask()], random_state=1), "CNN"),
@@ -167,6 +189,7 @@ def add_functions(table, jitter):
 
     k_center = partial(greedy, selection.k_center_greedy)
     plusplus = partial(greedy, selection.kmeans_plusplus)
+    herding = partial(greedy, selection.max_herding)
     coverage = partial(greedy, selection.max_coverage)
     batch_bald = partial(greedy, selection.batch_bald)
     bait = partial(greedy, fisher.greedy_fisher)
@@ -180,6 +203,21 @@ def add_functions(table, jitter):
         "k-means++": lambda: plusplus(X, n, random_state=3),
         "k-means++, largest first": lambda: plusplus(X, n, first="largest", random_state=3),
         "k-means++, pairs": lambda: plusplus((S, X), n, first="largest", random_state=3),
+        "herding": lambda: herding(X, n),
+        "herding, centers": lambda: herding(
+            X, n, sigma=2.0, centers=centers, weights=np.arange(150)
+        ),
+        "most typical": lambda: greedy(selection.most_typical, X, n),
+        "relevances": lambda: greedy(
+            selection.falcun, np.exp(log_p[:, 0]), n, gamma=20.0, random_state=3
+        ),
+        "boundaries": lambda: greedy(
+            selection.nearest_per_class, selection.boundary_distances(S, centers[:3, :4]), n
+        ),
+        "Fisher, components": lambda: bait(V, n, labelled=labelled, components=5),
+        "Fisher, weights": lambda: bait(
+            V, n, labelled=labelled, weights=np.arange(150.0), regularization="auto"
+        ),
         "coverage": lambda: coverage(X, n, 1.5),
         "coverage, centers": lambda: coverage(X, n, 1.5, centers=centers),
         "coverage, everything": lambda: coverage(X, n, 4.0, random_state=3),
@@ -311,7 +349,10 @@ def make(cls):
 
 MADE_OF = {
     "ClassBalanced": {"strategy": ska.Entropy()},
+    # what is trained here would depend on the machine
+    "DiscriminativeAL": {"classifier": LogisticRegression(max_iter=1000), "sub_batches": 4},
     "Hybrid": {"strategies": [ska.Entropy(), ska.Margin()]},
+    "UHerding": {"temperature": 1.0},
     "Refine": {"strategies": [ska.Margin(), ska.Entropy()], "n_batches": 4, "part": 60},
     "PerClass": {"strategy": ska.Entropy()},
     "Subsample": {"strategy": ska.Margin(), "n": 60},

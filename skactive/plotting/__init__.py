@@ -8,6 +8,7 @@ from skactive.plotting._learning_curves import LearningCurvesDisplay
 from skactive.plotting._penalty_matrix import PenaltyMatrixDisplay
 from skactive.plotting._queried_images import QueriedImagesDisplay
 from skactive.plotting._report import write_report
+from skactive.plotting._stopping_points import StoppingPointsDisplay
 from skactive.plotting._time_accuracy import TimeAccuracyDisplay
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LearningCurvesDisplay",
     "PenaltyMatrixDisplay",
     "QueriedImagesDisplay",
+    "StoppingPointsDisplay",
     "TimeAccuracyDisplay",
     "write_report",
 ]

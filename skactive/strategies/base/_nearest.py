@@ -7,9 +7,14 @@ import numpy as np
 from skactive.selection import Picks
 from skactive.strategies.base._clusters import cluster
 
+# The two samples of a cluster of two are equally near to its center, but for rounding.
+_EQUAL = 1e-4
+
 
 def nearest_to_centers(X: np.ndarray, n: int, draw: np.random.Generator) -> Picks:
     """Pick from each of n clusters the sample nearest to its center, the largest clusters first.
+
+    Of samples that are equally near the first is picked.
 
     Parameters
     ----------
@@ -32,7 +37,8 @@ def nearest_to_centers(X: np.ndarray, n: int, draw: np.random.Generator) -> Pick
         members = np.flatnonzero(model.labels_ == k)
         if len(members):
             away = ((X[members] - model.cluster_centers_[k]) ** 2).sum(1)
-            picks.append(int(members[away.argmin()]))
+            near = away <= away.min() * (1 + _EQUAL)
+            picks.append(int(members[near.argmax()]))
             gains.append(float(len(members)))
     if len(picks) < n:  # repeated samples give fewer clusters
         rest = np.setdiff1d(np.arange(len(X)), picks)
