@@ -88,7 +88,8 @@ def test_probes_of_reading(path, client):
     assert {key: headers[key] for key in HEADERS} == HEADERS
     assert "svg" not in headers["content-type"]
     assert client.ask("GET", path, cookie=None)[0] == 401
-    assert client.ask("GET", path, cookie=client.cookie[:-1] + "x")[0] == 401
+    other = "y" if client.cookie[-1] == "x" else "x"  # keys are random
+    assert client.ask("GET", path, cookie=client.cookie[:-1] + other)[0] == 401
     assert client.ask("GET", path, host="evil.example")[0] == 421
     assert client.ask("GET", path, host=f"evil.example:{client.host[-5:]}")[0] == 421
     assert client.ask("POST", path, "{}", content_type="application/json")[0] == 403
