@@ -128,11 +128,10 @@ class FisherFactors(ABC):
         """Add the weighted gram of these few samples, in their own precision, to `total`."""
 
 
-def cut(n: int, numbers_each: int) -> Iterator[slice]:
+def cut(n: int, numbers_each: int) -> list[slice]:
     """Cut n samples into blocks whose intermediate results are small."""
     size = max(1, _BLOCK // max(1, numbers_each))
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def weighted_blocks(

@@ -154,20 +154,20 @@ class _Layout:
     ----------
     outer : dict of torch.nn.Module to torch.Tensor
         For each layer kept as a Kronecker product, the columns of V that its columns are.
-    gathered : dict of str to slice
-        For each other parameter, its columns in the dense part.
+    gathered : dict of torch.nn.Module or str to slice
+        For each other layer, or parameter on a slower path, its columns in the dense part.
     columns : list of torch.Tensor
-        The columns of V that those of the dense part are, parameter by parameter.
+        The columns of V that those of the dense part are, in the order of `gathered`.
     """
 
     outer: dict[nn.Module, Tensor] = field(default_factory=dict)
-    gathered: dict[str, slice] = field(default_factory=dict)
+    gathered: dict[nn.Module | str, slice] = field(default_factory=dict)
     columns: list[Tensor] = field(default_factory=list)
     size: int = 0
 
-    def gather(self, name: str, columns: Tensor) -> None:
-        """Give a parameter its place in the dense part."""
-        self.gathered[name] = slice(self.size, self.size + len(columns))
+    def gather(self, key: nn.Module | str, columns: Tensor) -> None:
+        """Give a layer or a parameter its place in the dense part."""
+        self.gathered[key] = slice(self.size, self.size + len(columns))
         self.columns.append(columns)
         self.size += len(columns)
 
@@ -185,15 +185,13 @@ def _taker(geometry: Geometry, wanted: dict[str, Tensor], on_rows: bool) -> Take
 def _lay_out(plan: Plan, columns: dict[str, Tensor]) -> _Layout:
     layout = _Layout()
     for layer, names in plan.names.items():
-        of = {own: columns[name] for own, name in names.items()}
+        of = [columns[names[own]] for own in ("weight", "bias") if own in names]
         if isinstance(plan.takers[layer], OuterTaker):
             n_outputs = plan.takers[layer].geometry.n_outputs
-            by_output = [of[own].view(n_outputs, -1) for own in ("weight", "bias") if own in of]
+            by_output = [positions.view(n_outputs, -1) for positions in of]
             layout.outer[layer] = torch.cat(by_output, 1).flatten()
         else:
-            for own in ("weight", "bias"):
-                if own in of:
-                    layout.gather(names[own], of[own])
+            layout.gather(layer, torch.cat(of))
     for name, path in plan.paths.items():
         if path != "fast":
             layout.gather(name, columns[name])
@@ -230,13 +228,12 @@ def _batch(
                 batch[f"left {i}"][:, c] = taker.delta
             for layer, taker in plan.takers.items():
                 if isinstance(taker, EntryTaker):
-                    names = plan.names[layer]
-                    for own, name in names.items():
-                        dense[:, c, layout.gathered[name]] = taker.taken(own)
+                    dense[:, c, layout.gathered[layer]] = taker.entries
     finally:
         tape.release()
-    for name, start, values in general_gradients(network, plan.paths, X, rows, entries):
-        dense[start : start + len(values), :, layout.gathered[name]] = values
+    for start, by_name in general_gradients(network, plan.paths, X, rows, entries):
+        for name, values in by_name.items():
+            dense[start : start + len(values), :, layout.gathered[name]] = values
     return batch
 
 

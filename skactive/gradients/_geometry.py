@@ -11,6 +11,7 @@ channel.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
@@ -18,8 +19,6 @@ from torch import Tensor, nn
 
 # An addition of numbers in memory takes about as long as this many multiplications of a product.
 _ADDITION = 16
-
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def _square_sums(values: Tensor) -> Tensor:
@@ -39,11 +38,14 @@ class Geometry(ABC):
     ----------
     n_groups, n_outputs, patch_size : int
         G, O and d.
+    channels_last : bool
+        Whether outputs come as (N, T, O), and not as (N, O, T).
     """
 
     n_groups: int
     n_outputs: int
     patch_size: int
+    channels_last = False
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
@@ -77,10 +79,6 @@ class Geometry(ABC):
         """Return rows of P, counted through all groups: (N, len(index), T)."""
         return self.patches(a, n).flatten(1, 2)[:, index]
 
-    def outputs(self, delta: Tensor, n: int) -> Tensor:
-        """Return the gradient at the output as (N, O, T)."""
-        return delta.reshape(n, self.n_outputs, -1)
-
     def entry(self, position: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output channel and the row of P of flat positions in the weight."""
         channel = position // self.patch_size
@@ -90,6 +88,8 @@ class Geometry(ABC):
 
 class LinearGeometry(Geometry):
     """Linear, on one row per sample or on many: tokens, pixels last, time folded into the batch."""
+
+    channels_last = True
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__(layer)
@@ -106,9 +106,6 @@ class LinearGeometry(Geometry):
 
     def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
         return a.reshape(n, -1, self.patch_size)[..., index].mT
-
-    def outputs(self, delta: Tensor, n: int) -> Tensor:
-        return delta.reshape(n, -1, self.n_outputs).mT
 
 
 class Conv2dGeometry(Geometry):
@@ -229,12 +226,11 @@ class BatchNormGeometry(Geometry):
         return (a - mean[:, None]) * (variance[:, None] + self.layer.eps).rsqrt()
 
 
-def geometry_of(layer: nn.Module) -> Geometry | None:
-    """Return the geometry of a layer that has one, by its exact type; None for the others."""
-    if type(layer) is nn.Linear:
-        return LinearGeometry(layer)
-    if type(layer) is nn.Conv2d:
-        return Conv2dGeometry(layer)
-    if type(layer) in BATCH_NORMS:
-        return BatchNormGeometry(layer)
-    return None
+# The geometry of the layers that have one, by their exact type.
+GEOMETRIES: dict[type[nn.Module], Callable[[Any], Geometry]] = {
+    nn.Linear: LinearGeometry,
+    nn.Conv2d: Conv2dGeometry,
+    nn.BatchNorm1d: BatchNormGeometry,
+    nn.BatchNorm2d: BatchNormGeometry,
+    nn.BatchNorm3d: BatchNormGeometry,
+}
