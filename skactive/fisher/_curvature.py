@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
@@ -73,7 +74,9 @@ class Curvature(ABC):
         """Bring the state of samples up to date, in place."""
 
     @abstractmethod
-    def gains(self, state: State, sign: float = 1.0) -> tuple[Tensor, Tensor]:
+    def gains(
+        self, state: State, sign: float = 1.0
+    ) -> tuple[Annotated[Tensor, "N"], Annotated[Tensor, "N"]]:
         """Return by how much each sample would lower the objective, and whether that is sound.
 
         With sign −1, by how much its removal would raise the objective.

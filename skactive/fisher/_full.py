@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -131,7 +132,9 @@ class FullCurvature(Curvature):
             self.settle()
 
 
-def gains_of(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+def gains_of(
+    A: Annotated[Tensor, "N C C"], B: Annotated[Tensor, "N C C"]
+) -> tuple[Annotated[Tensor, "N"], Annotated[Tensor, "N"]]:
     """Return tr[(I + A)⁻¹ B] of each sample.
 
     I + A is inverted by symmetric sweeps, with the samples as the last axis: for small C that is

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,14 +59,16 @@ class Geometry(ABC):
         return a
 
     @abstractmethod
-    def patches(self, a: Tensor, n: int) -> Tensor:
+    def patches(self, a: Tensor, n: int) -> Annotated[Tensor, "N G d T"]:
         """Return P, (N, G, d, T); it may be a view of the input."""
 
-    def squared_norms(self, a: Tensor, delta: Tensor, n: int) -> Tensor:
+    def squared_norms(
+        self, a: Tensor, delta: Annotated[Tensor, "N G o T"], n: int
+    ) -> Annotated[Tensor, "N"]:
         """Return ‖δPᵀ‖², (N,), by forming δPᵀ; from δ as (N, G, O/G, T)."""
         return _square_sums(delta @ self.patches(a, n).mT)
 
-    def patch_products(self, a: Tensor, n: int) -> Tensor:
+    def patch_products(self, a: Tensor, n: int) -> Annotated[Tensor, "N G T T"]:
         """Return PᵀP, (N, G, T, T)."""
         patches = self.patches(a, n)
         return patches.mT @ patches
@@ -75,9 +77,11 @@ class Geometry(ABC):
         """Count the multiplications that PᵀP takes per sample and group."""
         return positions**2 * self.patch_size
 
-    def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
+    @abstractmethod
+    def patch_rows(
+        self, a: Tensor, n: int, index: Annotated[Tensor, "rows"]
+    ) -> Annotated[Tensor, "N rows T"]:
         """Return rows of P, counted through all groups: (N, len(index), T)."""
-        return self.patches(a, n).flatten(1, 2)[:, index]
 
     def entry(self, position: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output channel and the row of P of flat positions in the weight."""

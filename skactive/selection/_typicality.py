@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -66,7 +66,9 @@ def typicality(X: Any, *, n_neighbors: int = 20) -> np.ndarray | Tensor:
     return found if isinstance(X, Tensor) else found.numpy()
 
 
-def _of_counted(values: Tensor, copies: Tensor, k: int) -> Tensor:
+def _of_counted(
+    values: Annotated[Tensor, "N D"], copies: Annotated[Tensor, "N"], k: int
+) -> Annotated[Tensor, "N"]:
     """Return the typicality of different rows, of each of which there are so many copies."""
     rows = centered(values)
     found = torch.zeros_like(values[:, 0])
