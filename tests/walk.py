@@ -32,7 +32,9 @@ class Walk:
     files : Counter of str
         Calls of functions per file.
     changes : int
-        How often a call went from one file to another, or came back.
+        How often a call went from one file to another, and how often one came back: two per call.
+    pairs : Counter of (str, str)
+        These calls alone, by the functions that called and were called, each with its file.
     alone : int
         How often the pool's first sample went through the network as a batch of its own.
     """
@@ -46,26 +48,21 @@ class Walk:
 def walk(query: Any, clf: Any, X_pool: np.ndarray, **labelled: Any) -> Walk:
     """Run one query, and count."""
     found = Walk()
-    stack: list[str] = []
+    stack: list[tuple[str, str]] = []
     first = torch.as_tensor(X_pool[:1], dtype=torch.float32).flatten()
 
     def follow(frame: FrameType, event: str, _: Any) -> None:
         file = frame.f_code.co_filename
         if not file.startswith(ROOT):
             return
-        before = stack[-1] if stack else file
         if event == "call":
             found.files[file] += 1
-            stack.append(file)
-            here = file
+            if stack and stack[-1][0] != file:
+                found.changes += 2
+                found.pairs[_named(*stack[-1]), _named(file, frame.f_code.co_name)] += 1
+            stack.append((file, frame.f_code.co_name))
         elif event == "return" and stack:
             stack.pop()
-            here = stack[-1] if stack else file
-        else:
-            return
-        if before != here:
-            found.changes += 1
-            found.pairs[Path(before).stem, Path(here).stem] += 1
 
     def look(_: Any, args: tuple[Any, ...]) -> None:
         x = args[0]
@@ -80,6 +77,10 @@ def walk(query: Any, clf: Any, X_pool: np.ndarray, **labelled: Any) -> Walk:
         sys.setprofile(None)
         hook.remove()
     return found
+
+
+def _named(file: str, function: str) -> str:
+    return f"{Path(file).stem}.{function}"
 
 
 def fisher_mask_walk() -> Walk:

@@ -112,10 +112,10 @@ class Predicting:
             If X has another format than at `fit`.
         """
         check_is_fitted(self)
-        check_not_iterable_dataset("X", self, X)
         if isinstance(X, SliceDataset):
             X = Items(X)
         if isinstance(X, Dataset):
+            check_not_iterable_dataset("X", self, X)
             return X
         X = to_array(X, self)
         if not self._format.is_image:

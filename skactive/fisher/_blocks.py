@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -65,8 +64,8 @@ class BlockCurvature(Curvature):
         other.W = self.W.clone()
         return other
 
-    def blocks(self, V: FisherFactors) -> Iterator[slice]:
-        yield from cut(len(V), 8 * V.shape[1])
+    def blocks(self, V: FisherFactors) -> list[slice]:
+        return cut(len(V), 8 * V.shape[1])
 
     def start(self, V: FisherFactors) -> State:
         V = _of_blocks(V)

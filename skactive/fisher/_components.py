@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ MORE = 16
 _RISE, _MOST = 1e-4, 20
 
 
-def top_directions(parts: Sequence[Weighted], m: int) -> Tensor:
+def top_directions(parts: Sequence[Weighted], m: int) -> Annotated[Tensor, "k m"]:
     """Return the eigenvectors of the m largest eigenvalues of Σ w V(x)ᵀ V(x).
 
     For large k they come from a subspace iteration with products of the factors, so that no k × k
@@ -66,7 +67,7 @@ def on_directions(V: FisherFactors, U: Tensor) -> DenseFactors:
     return DenseFactors(V.matmul(U.to(V.dtype)))
 
 
-def weighted_trace(V: FisherFactors, weights: Tensor) -> Tensor:
+def weighted_trace(V: FisherFactors, weights: Annotated[Tensor, "N"]) -> Annotated[Tensor, ""]:
     """Return Σ w tr(V(x)ᵀ V(x)), a number in float64; samples of weight zero are skipped."""
     counts = torch.nonzero(weights).flatten()
     return V.take(counts).traces().dot(weights[counts].to(V.device))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
-import torch
 from torch import Tensor
 
 from skactive.fisher._factors import FisherFactors
@@ -50,10 +49,6 @@ class Change:
     sign: float
     parts: tuple[Tensor, ...]
 
-    def to(self, dtype: torch.dtype) -> Change:
-        """Return the same in another precision."""
-        return Change(self.sign, tuple(part.to(dtype) for part in self.parts))
-
 
 class Curvature(ABC):
     """The information M of a batch that grows or shrinks, W = M⁻¹, and the objective tr(W I_T).
@@ -75,7 +70,7 @@ class Curvature(ABC):
         """Return a copy that can go another way from here."""
 
     @abstractmethod
-    def blocks(self, V: FisherFactors) -> Iterator[slice]:
+    def blocks(self, V: FisherFactors) -> list[slice]:
         """Cut samples into blocks whose states stay in the cache from `update` to `gains`."""
 
     @abstractmethod
@@ -87,7 +82,9 @@ class Curvature(ABC):
         """Bring the state of samples up to date, in place."""
 
     @abstractmethod
-    def gains(self, state: State, sign: float = 1.0) -> tuple[Tensor, Tensor]:
+    def gains(
+        self, state: State, sign: float = 1.0
+    ) -> tuple[Annotated[Tensor, "N"], Annotated[Tensor, "N"]]:
         """Return by how much each sample would lower the objective, and whether that is sound.
 
         With sign −1, by how much its removal would raise the objective.

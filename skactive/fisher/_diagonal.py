@@ -178,7 +178,7 @@ def _block_sums(
         sums[name] = sums[name] + squares if name in sums else squares
 
     first, start = X[:1], 0
-    patches = _PATCHES_CPU if network.device.type == "cpu" else _PATCHES_GPU
+    most = _PATCHES_CPU if network.device.type == "cpu" else _PATCHES_GPU
     while start < len(X):
         some = X[start : start + step]
         try:
@@ -189,7 +189,8 @@ def _block_sums(
                 network.check_finite(logits)
             rows = rows_from(logits, start)
             takers = [taker for taker in plan.takers.values() if isinstance(taker, SquareTaker)]
-            held = sum(taker.held() for taker in takers) // len(some)
+            patches = [taker.patches for taker in takers if taker.patches is not None]
+            held = sum(map(Tensor.numel, patches)) // len(some)
             for c in range(rows.shape[1]):
                 tape.pull(rows[:, c])
                 for layer, names in plan.names.items():
@@ -199,8 +200,9 @@ def _block_sums(
                         add(name, taker.squares[own].flatten())
         finally:
             tape.release()
-        for name, _, squares in general_gradients(network, plan.paths, some, rows, _squares):
-            add(name, squares.sum((0, 1)))
+        for _, by_name in general_gradients(network, plan.paths, some, rows, _squares):
+            for name, squares in by_name.items():
+                add(name, squares.sum((0, 1)))
         start += len(some)
-        step = max(1, patches // max(1, held))
+        step = max(1, most // max(1, held))
     return sums, step

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -69,26 +70,26 @@ class FisherFactors(ABC):
         """Return the same factors in float64."""
 
     @abstractmethod
-    def matmul(self, M: Tensor) -> Tensor:
+    def matmul(self, M: Annotated[Tensor, "k m"]) -> Annotated[Tensor, "N C m"]:
         """Return V M, of shape (N, C, m), for M of shape (k, m)."""
 
     @abstractmethod
-    def tmatmul(self, T: Tensor) -> Tensor:
+    def tmatmul(self, T: Annotated[Tensor, "N C m"]) -> Annotated[Tensor, "k m"]:
         """Return Σ_n V[n]ᵀ T[n], of shape (k, m), for T of shape (N, C, m)."""
 
     @abstractmethod
-    def contract(self, T: Tensor) -> Tensor:
+    def contract(self, T: Annotated[Tensor, "N r k"]) -> Annotated[Tensor, "N r C"]:
         """Return T[n] V[n]ᵀ, of shape (N, r, C), for T of shape (N, r, k)."""
 
     @abstractmethod
-    def quadratic(self, *W: Tensor) -> Tensor:
+    def quadratic(self, *W: Annotated[Tensor, "k k"]) -> Annotated[Tensor, "N C columns"]:
         """Return V W Vᵀ, of shape (N, C, C), for a symmetric W of shape (k, k).
 
         For several W, the results side by side: (N, C, 2C) of two. That costs less than one by one.
         """
 
     @abstractmethod
-    def dense(self) -> Tensor:
+    def dense(self) -> Annotated[Tensor, "N C k"]:
         """Return V itself, of shape (N, C, k)."""
 
     def in_own_order(self) -> FisherFactors:
@@ -102,7 +103,7 @@ class FisherFactors(ABC):
         start = range(len(self))[int(i)]
         return self.take(slice(start, start + 1)).dense()[0]
 
-    def gram(self, weights: Tensor | None = None) -> Tensor:
+    def gram(self, weights: Annotated[Tensor, "N"] | None = None) -> Annotated[Tensor, "k k"]:
         """Return Σ_n weights[n] V[n]ᵀ V[n], of shape (k, k), in float64.
 
         Parameters
@@ -130,7 +131,7 @@ class FisherFactors(ABC):
         """
         return (self.gram(weights),)
 
-    def traces(self) -> Tensor:
+    def traces(self) -> Annotated[Tensor, "N"]:
         """Return tr(V[n]ᵀ V[n]), the sum of squares, of each sample: (N,), in float64."""
         total = torch.empty(len(self), dtype=torch.float64, device=self.device)
         for block in cut(len(self), self.shape[1] * self.shape[2]):
@@ -138,15 +139,14 @@ class FisherFactors(ABC):
         return total
 
     @abstractmethod
-    def _add_gram(self, weights: Tensor, total: Tensor) -> None:
+    def _add_gram(self, weights: Annotated[Tensor, "N"], total: Annotated[Tensor, "k k"]) -> None:
         """Add the weighted gram of these few samples, in their own precision, to `total`."""
 
 
-def cut(n: int, numbers_each: int) -> Iterator[slice]:
+def cut(n: int, numbers_each: int) -> list[slice]:
     """Cut n samples into blocks whose intermediate results are small."""
     size = max(1, _BLOCK // max(1, numbers_each))
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def weighted_blocks(

@@ -166,23 +166,23 @@ class _Layout:
     ----------
     outer : dict of torch.nn.Module to torch.Tensor
         For each layer kept as a Kronecker product, the columns of V that its columns are.
-    gathered : dict of str to slice
-        For each other parameter, its columns in the dense part.
+    gathered : dict of torch.nn.Module or str to slice
+        For each other layer, or parameter on a slower path, its columns in the dense part.
     columns : list of torch.Tensor
-        The columns of V that those of the dense part are, parameter by parameter.
+        The columns of V that those of the dense part are, in the order of `gathered`.
     in_blocks : torch.nn.Module or None
         The last layer, if it is kept in blocks; it is among the outer ones.
     """
 
     outer: dict[nn.Module, Tensor] = field(default_factory=dict)
-    gathered: dict[str, slice] = field(default_factory=dict)
+    gathered: dict[nn.Module | str, slice] = field(default_factory=dict)
     columns: list[Tensor] = field(default_factory=list)
     in_blocks: nn.Module | None = None
     size: int = 0
 
-    def gather(self, name: str, columns: Tensor) -> None:
-        """Give a parameter its place in the dense part."""
-        self.gathered[name] = slice(self.size, self.size + len(columns))
+    def gather(self, key: nn.Module | str, columns: Tensor) -> None:
+        """Give a layer or a parameter its place in the dense part."""
+        self.gathered[key] = slice(self.size, self.size + len(columns))
         self.columns.append(columns)
         self.size += len(columns)
 
@@ -205,15 +205,13 @@ def _lay_out(plan: Plan, columns: dict[str, Tensor], curvature: str) -> _Layout:
             must = "'full' unless the mask has the whole last layer, which is linear"
             raise invalid("curvature", "fisher_factors", must, curvature)
     for layer, names in plan.names.items():
-        of = {own: columns[name] for own, name in names.items()}
+        of = [columns[names[own]] for own in ("weight", "bias") if own in names]
         if isinstance(plan.takers[layer], OuterTaker):
             n_outputs = plan.takers[layer].geometry.n_outputs
-            by_output = [of[own].view(n_outputs, -1) for own in ("weight", "bias") if own in of]
+            by_output = [positions.view(n_outputs, -1) for positions in of]
             layout.outer[layer] = torch.cat(by_output, 1).flatten()
         else:
-            for own in ("weight", "bias"):
-                if own in of:
-                    layout.gather(names[own], of[own])
+            layout.gather(layer, torch.cat(of))
     for name, path in plan.paths.items():
         if path != "fast":
             layout.gather(name, columns[name])
@@ -250,16 +248,15 @@ def _batch(
                 batch[f"left {i}"][:, c] = taker.delta
             for layer, taker in plan.takers.items():
                 if isinstance(taker, EntryTaker):
-                    names = plan.names[layer]
-                    for own, name in names.items():
-                        dense[:, c, layout.gathered[name]] = taker.taken(own)
+                    dense[:, c, layout.gathered[layer]] = taker.entries
         for i, layer in enumerate(layout.outer):
             if layer is layout.in_blocks:  # √ω, the roots of the diagonal of leftᵀ left
                 batch[f"left {i}"] = torch.linalg.vector_norm(batch[f"left {i}"], dim=1)
     finally:
         tape.release()
-    for name, start, values in general_gradients(network, plan.paths, X, rows, entries):
-        dense[start : start + len(values), :, layout.gathered[name]] = values
+    for start, by_name in general_gradients(network, plan.paths, X, rows, entries):
+        for name, values in by_name.items():
+            dense[start : start + len(values), :, layout.gathered[name]] = values
     return batch
 
 

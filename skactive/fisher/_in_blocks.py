@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -150,7 +152,8 @@ def _check_size(block_size: int | None, n_all: int, low: int, low_is: str) -> in
     return size
 
 
-def _counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[], None]:
-    """Return what is to be called after each pick."""
-    done = iter(range(1, total + 1))
-    return lambda: None if progress is None else progress(next(done), total)
+def _counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[], None] | None:
+    """Return what is to be called after each pick: it calls `progress` with the next number."""
+    if progress is None:
+        return None
+    return partial(next, map(progress, range(1, total + 1), repeat(total)))

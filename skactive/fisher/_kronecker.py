@@ -65,13 +65,13 @@ class KroneckerFactors(FisherFactors):
 
     def matmul(self, M: Tensor) -> Tensor:
         (n_out, D), m = self._sides, M.shape[1]
-        if len(self) <= m:  # few samples: n_out products, and no copy of M
+        if self.shape[0] <= m:  # few samples: n_out products, and no copy of M
             inner = torch.matmul(self.right, M.view(n_out, D, m)).transpose(0, 1)
             return torch.bmm(self.left, inner)
         # S · (h · M) with M as D × (O·m): O(D·O·m) per sample; the dense product is O(C·O·D·m).
         by_input = M.reshape(n_out, D, m).transpose(0, 1).reshape(D, n_out * m)
         out = self.left.new_empty(self.shape[0], self.shape[1], m)
-        for block in cut(len(self), n_out * m):
+        for block in cut(self.shape[0], n_out * m):
             right = self.right[block]
             inner = (right @ by_input).view(len(right), n_out, m)
             torch.bmm(self.left[block], inner, out=out[block])
@@ -80,7 +80,7 @@ class KroneckerFactors(FisherFactors):
     def tmatmul(self, T: Tensor) -> Tensor:
         (n_out, D), m = self._sides, T.shape[2]
         out = T.new_zeros(D, n_out * m)
-        for block in cut(len(self), n_out * m):
+        for block in cut(self.shape[0], n_out * m):
             outer = torch.bmm(self.left[block].mT, T[block])  # (n, n_out, m)
             out.addmm_(self.right[block].T, outer.flatten(1))
         return out.view(D, n_out, m).transpose(0, 1).reshape(n_out * D, m)
@@ -134,7 +134,7 @@ class KroneckerFactors(FisherFactors):
         for rows in _strips(D):  # the block (a, b) is Hᵀ diag(q_ab) H
             wide = D - rows.start
             part = total.new_zeros(len(q), (rows.stop - rows.start) * wide)
-            for some in cut(len(self), 8 * _STRIP * D):
+            for some in cut(self.shape[0], 8 * _STRIP * D):
                 part.addmm_(q[:, some], _products(self.right[some], rows))
             strip = part[place].view(n_out, n_out, -1, wide)
             blocks[:, :, rows, rows.start :] += strip

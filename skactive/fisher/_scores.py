@@ -45,22 +45,24 @@ class Scores:
         """Compute all anew."""
         self.n_refreshes += 1
         self._state: State = ()  # so that the old one is gone before the new one is made
+        self._blocks = [(block, self.V.take(block)) for block in self._curvature.blocks(self.V)]
         self._state = self._curvature.start(self.V)
         self.gains, self.sound = self._state[0].new_empty(len(self.V)), True
         self.error = np.inf
-        for block in self._curvature.blocks(self.V):
+        for block, _ in self._blocks:
             self._score(block)
 
     def double(self) -> None:
         """Go on in float64."""
-        self.V = self.V.double()
+        self.V, self._blocks = self.V.double(), []
         self.refresh()
 
     def update(self, change: Change) -> None:
         """Bring all up to date after a pick."""
-        change, self.sound = change.to(self.V.dtype), True
-        for block in self._curvature.blocks(self.V):
-            self._curvature.update(self.V.take(block), self._part(block), change)
+        parts = tuple(part.to(self.V.dtype) for part in change.parts)
+        change, self.sound = Change(change.sign, parts), True
+        for block, some in self._blocks:
+            self._curvature.update(some, self._part(block), change)
             self._score(block)
 
     def exact(self, index: Tensor) -> Exact:

@@ -47,14 +47,16 @@ class Task:
         """Number of samples that pass the first of two stages."""
         return min(self.size, len(self.pool), _SURVIVORS * self.n_picks)
 
-    def in_one(self, after_pick: Callable[[], None]) -> FisherPicks:
+    def in_one(self, after_pick: Callable[[], None] | None) -> FisherPicks:
         """Pick from all samples at once."""
         of_labels = self._of_labels()
         V = self.factors_of(self.pool)
         curvature = self._start([(self.pool, V)], of_labels)
         return self._batch(self.pool, V, curvature, after_pick)
 
-    def in_two(self, draw: np.random.Generator, after_pick: Callable[[], None]) -> FisherPicks:
+    def in_two(
+        self, draw: np.random.Generator, after_pick: Callable[[], None] | None
+    ) -> FisherPicks:
         """Pick some from random blocks, and the batch from these."""
         of_labels = self._of_labels()
         shuffled = draw.permutation(self.pool)
@@ -71,7 +73,7 @@ class Task:
         return self._batch(pool, self.factors_of(pool), curvature, after_pick)
 
     def on_components(
-        self, m: int, draw: np.random.Generator, after_pick: Callable[[], None]
+        self, m: int, draw: np.random.Generator, after_pick: Callable[[], None] | None
     ) -> FisherPicks:
         """Pick from all samples at once, by their factors on the top m directions."""
         groups = [some for some in (self.pool, self.labels, self._others()) if len(some)]
@@ -98,7 +100,7 @@ class Task:
         self,
         parts: Iterable[tuple[np.ndarray, FisherFactors]],
         U: Tensor,
-        after_pick: Callable[[], None],
+        after_pick: Callable[[], None] | None,
     ) -> FisherPicks:
         whole = U.new_zeros(())
         I_T, of_labels = U.new_zeros(2, U.shape[1], U.shape[1])
@@ -168,7 +170,7 @@ class Task:
         pool: np.ndarray,
         V: FisherFactors,
         curvature: Curvature,
-        after_pick: Callable[[], None],
+        after_pick: Callable[[], None] | None,
     ) -> FisherPicks:
         every = torch.arange(len(V), device=V.device)
         found = pick(V, every, curvature, self.n_picks, self.n, after_pick)
@@ -176,7 +178,7 @@ class Task:
 
 
 def _picked(
-    V: FisherFactors, curvature: Curvature, n: int, after_pick: Callable[[], None]
+    V: FisherFactors, curvature: Curvature, n: int, after_pick: Callable[[], None] | None
 ) -> np.ndarray:
     every = torch.arange(len(V), device=V.device)
     return pick(V, every, curvature, n, n, after_pick).indices

@@ -39,7 +39,7 @@ def _groups(network: Network, names: Sequence[str], n_rows: int) -> Iterator[lis
 
 def func_gradients(
     network: Network, names: Sequence[str], X: Tensor, rows: Tensor, reduce: Reduce
-) -> Iterator[tuple[str, int, Tensor]]:
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Yield reduced gradients of rows of the logits, by torch.func.
 
     Parameters
@@ -58,9 +58,9 @@ def func_gradients(
 
     Yields
     ------
-    tuple of str, int and torch.Tensor
-        A parameter's name, the position of the chunk's first sample, and what was kept of the
-        chunk, (n, R, ...).
+    tuple of int and dict of str to torch.Tensor
+        The position of a chunk's first sample, and what was kept of the chunk, (n, R, ...), by the
+        names of some of the parameters.
     """
     for group in _groups(network, names, rows.shape[1]):
         yield from _group_gradients(network, group, X, rows, reduce)
@@ -68,7 +68,7 @@ def func_gradients(
 
 def _group_gradients(
     network: Network, names: Sequence[str], X: Tensor, rows: Tensor, reduce: Reduce
-) -> Iterator[tuple[str, int, Tensor]]:
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
     module = network.module
     parameters = {name: module.get_parameter(name).detach() for name in names}
     size = sum(p.numel() for p in parameters.values())
@@ -92,13 +92,12 @@ def _group_gradients(
             # Operations that torch.func runs sample by sample are slow, and right.
             warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
             kept = vmap(one_sample, randomness="different")(X[some].clone(), rows[some])
-        for name, values in kept.items():
-            yield name, start, values.detach()
+        yield start, {name: values.detach() for name, values in kept.items()}
 
 
 def loop_gradients(
     network: Network, names: Sequence[str], X: Tensor, rows: Tensor, reduce: Reduce
-) -> Iterator[tuple[str, int, Tensor]]:
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Yield the same as `func_gradients`, sample by sample: for what torch.func cannot transform.
 
     Parameters
@@ -116,8 +115,8 @@ def loop_gradients(
 
     Yields
     ------
-    tuple of str, int and torch.Tensor
-        A parameter's name, the position of a sample, and what was kept of it, (1, R, ...).
+    tuple of int and dict of str to torch.Tensor
+        The position of a sample, and what was kept of it, (1, R, ...), by the parameters' names.
     """
     parameters = {name: network.module.get_parameter(name) for name in names}
     for i in range(len(X)):
@@ -142,13 +141,12 @@ def loop_gradients(
         finally:
             for parameter in parameters.values():
                 parameter.requires_grad_(False)
-        for name, values in kept.items():
-            yield name, i, torch.stack(values)[None].detach()
+        yield i, {name: torch.stack(values)[None].detach() for name, values in kept.items()}
 
 
 def general_gradients(
     network: Network, paths: Mapping[str, str], X: Tensor, rows: Tensor, reduce: Reduce
-) -> Iterator[tuple[str, int, Tensor]]:
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Yield what `func_gradients` and `loop_gradients` do, each for its parameters.
 
     Parameters
@@ -166,7 +164,7 @@ def general_gradients(
 
     Yields
     ------
-    tuple of str, int and torch.Tensor
+    tuple of int and dict of str to torch.Tensor
         As `func_gradients`.
     """
     for path, gradients in (("func", func_gradients), ("loop", loop_gradients)):

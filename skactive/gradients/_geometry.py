@@ -11,15 +11,14 @@ channel.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 # An addition of numbers in memory takes about as long as this many multiplications of a product.
 _ADDITION = 16
-
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def _square_sums(values: Tensor) -> Tensor:
@@ -39,11 +38,14 @@ class Geometry(ABC):
     ----------
     n_groups, n_outputs, patch_size : int
         G, O and d.
+    channels_last : bool
+        Whether outputs come as (N, T, O), and not as (N, O, T).
     """
 
     n_groups: int
     n_outputs: int
     patch_size: int
+    channels_last = False
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
@@ -57,14 +59,16 @@ class Geometry(ABC):
         return a
 
     @abstractmethod
-    def patches(self, a: Tensor, n: int) -> Tensor:
+    def patches(self, a: Tensor, n: int) -> Annotated[Tensor, "N G d T"]:
         """Return P, (N, G, d, T); it may be a view of the input."""
 
-    def squared_norms(self, a: Tensor, delta: Tensor, n: int) -> Tensor:
+    def squared_norms(
+        self, a: Tensor, delta: Annotated[Tensor, "N G o T"], n: int
+    ) -> Annotated[Tensor, "N"]:
         """Return ‖δPᵀ‖², (N,), by forming δPᵀ; from δ as (N, G, O/G, T)."""
         return _square_sums(delta @ self.patches(a, n).mT)
 
-    def patch_products(self, a: Tensor, n: int) -> Tensor:
+    def patch_products(self, a: Tensor, n: int) -> Annotated[Tensor, "N G T T"]:
         """Return PᵀP, (N, G, T, T)."""
         patches = self.patches(a, n)
         return patches.mT @ patches
@@ -73,13 +77,11 @@ class Geometry(ABC):
         """Count the multiplications that PᵀP takes per sample and group."""
         return positions**2 * self.patch_size
 
-    def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
+    @abstractmethod
+    def patch_rows(
+        self, a: Tensor, n: int, index: Annotated[Tensor, "rows"]
+    ) -> Annotated[Tensor, "N rows T"]:
         """Return rows of P, counted through all groups: (N, len(index), T)."""
-        return self.patches(a, n).flatten(1, 2)[:, index]
-
-    def outputs(self, delta: Tensor, n: int) -> Tensor:
-        """Return the gradient at the output as (N, O, T)."""
-        return delta.reshape(n, self.n_outputs, -1)
 
     def entry(self, position: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output channel and the row of P of flat positions in the weight."""
@@ -90,6 +92,8 @@ class Geometry(ABC):
 
 class LinearGeometry(Geometry):
     """Linear, on one row per sample or on many: tokens, pixels last, time folded into the batch."""
+
+    channels_last = True
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__(layer)
@@ -106,9 +110,6 @@ class LinearGeometry(Geometry):
 
     def patch_rows(self, a: Tensor, n: int, index: Tensor) -> Tensor:
         return a.reshape(n, -1, self.patch_size)[..., index].mT
-
-    def outputs(self, delta: Tensor, n: int) -> Tensor:
-        return delta.reshape(n, -1, self.n_outputs).mT
 
 
 class Conv2dGeometry(Geometry):
@@ -229,12 +230,11 @@ class BatchNormGeometry(Geometry):
         return (a - mean[:, None]) * (variance[:, None] + self.layer.eps).rsqrt()
 
 
-def geometry_of(layer: nn.Module) -> Geometry | None:
-    """Return the geometry of a layer that has one, by its exact type; None for the others."""
-    if type(layer) is nn.Linear:
-        return LinearGeometry(layer)
-    if type(layer) is nn.Conv2d:
-        return Conv2dGeometry(layer)
-    if type(layer) in BATCH_NORMS:
-        return BatchNormGeometry(layer)
-    return None
+# The geometry of the layers that have one, by their exact type.
+GEOMETRIES: dict[type[nn.Module], Callable[[Any], Geometry]] = {
+    nn.Linear: LinearGeometry,
+    nn.Conv2d: Conv2dGeometry,
+    nn.BatchNorm1d: BatchNormGeometry,
+    nn.BatchNorm2d: BatchNormGeometry,
+    nn.BatchNorm3d: BatchNormGeometry,
+}

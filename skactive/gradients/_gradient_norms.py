@@ -20,8 +20,7 @@ from skactive._device import unwrap
 from skactive._validation import check_count, invalid
 from skactive.gradients._general import general_gradients
 from skactive.gradients._geometry import Geometry
-from skactive.gradients._network import Network, lend_network
-from skactive.gradients._parameters import trainable_parameters
+from skactive.gradients._network import Network, lend_network, trainable_parameters
 from skactive.gradients._plan import Plan, Seen, make_plan
 from skactive.gradients._softmax import class_rows, entropy_row, predicted_row
 from skactive.gradients._takers import NormTaker
@@ -173,6 +172,8 @@ def _part_norms(
             for own in names:
                 squared = plan.takers[layer].taken(own)
                 norms[:, r] += squared.sqrt() if norm == "layer_sum" else squared
-    for _, start, squared in general_gradients(network, plan.paths, X, rows, _square_sum):
-        norms[start : start + len(squared)] += squared.sqrt() if norm == "layer_sum" else squared
+    for start, by_name in general_gradients(network, plan.paths, X, rows, _square_sum):
+        for squared in by_name.values():
+            part = norms[start : start + len(squared)]
+            part += squared.sqrt() if norm == "layer_sum" else squared
     return norms if norm == "layer_sum" else norms.sqrt_()

@@ -94,6 +94,15 @@ class Network:
             raise invalid("module", self.owner, must, type(self.module).__name__, remedy)
 
 
+def trainable_parameters(module: nn.Module, owner: str) -> dict[str, nn.Parameter]:
+    """Return the parameters that require gradients, by name, in `parameters()` order."""
+    parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    if not parameters:
+        must = "a network with parameters that require gradients"
+        raise invalid("module", owner, must, type(module).__name__, "Unfreeze some of them.")
+    return parameters
+
+
 def _check_batch_norms(module: nn.Module, owner: str) -> None:
     for name, layer in module.named_modules():
         norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from skactive._batches import n_rows, take_rows
 from skactive.gradients._general import Reduce, func_gradients, loop_gradients
-from skactive.gradients._geometry import Geometry, geometry_of
+from skactive.gradients._geometry import GEOMETRIES, Geometry
 from skactive.gradients._network import Network
 from skactive.gradients._takers import Taker
 from skactive.gradients._tape import Tape
@@ -24,6 +24,8 @@ class Seen:
 
     Attributes
     ----------
+    geometry : Geometry
+        Its patches and outputs.
     calls : int
         How often it ran.
     fits : bool
@@ -38,6 +40,7 @@ class Seen:
         Number of input values that it got per sample.
     """
 
+    geometry: Geometry
     calls: int = 0
     fits: bool = False
     on_rows: bool = False
@@ -110,12 +113,10 @@ def make_plan(
     }
 
     def takers_for(layers: dict[nn.Module, dict[str, str]]) -> dict[nn.Module, Taker]:
-        takers = {}
-        for layer, names in layers.items():
-            geometry = geometry_of(layer)
-            assert geometry is not None
-            takers[layer] = make_taker(geometry, names, seen[layer])
-        return takers
+        return {
+            layer: make_taker(seen[layer].geometry, names, seen[layer])
+            for layer, names in layers.items()
+        }
 
     good, plain, rows = _check(network, some, wanted, layers, takers_for(layers), reduce)
     layers = {
@@ -140,7 +141,7 @@ def _layers_of(network: Network, wanted: Collection[str]) -> dict[nn.Module, dic
             owners[id(parameter)] = owners.get(id(parameter), 0) + 1
     layers: dict[nn.Module, dict[str, str]] = {}
     for prefix, layer in module.named_modules():
-        if geometry_of(layer) is None:
+        if type(layer) not in GEOMETRIES:
             continue
         for name, parameter in layer._parameters.items():
             full = f"{prefix}.{name}" if prefix else name
@@ -153,15 +154,14 @@ def _survey(
     network: Network, layers: dict[nn.Module, dict[str, str]], X: Tensor
 ) -> dict[nn.Module, Seen]:
     """Run the samples once, and look at what each layer gets and gives."""
-    seen = {layer: Seen() for layer in layers}
+    seen = {layer: Seen(GEOMETRIES[type(layer)](layer)) for layer in layers}
     inputs: dict[nn.Module, tuple[Tensor, int]] = {}
     outputs: dict[nn.Module, tuple[Tensor, int]] = {}
 
     def look(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        a, geometry, it = (args[0] if args else kwargs["input"]), geometry_of(layer), seen[layer]
-        assert geometry is not None
+        a, it = (args[0] if args else kwargs["input"]), seen[layer]
         it.calls += 1
-        it.fits = geometry.fits(a, len(X))
+        it.fits = it.geometry.fits(a, len(X))
         it.on_rows = type(layer) is nn.Linear and a.ndim == 2 and len(a) == len(X)
         it.size = a.numel() // len(X)
         inputs[layer] = a, a._version
@@ -211,8 +211,9 @@ def _check(
             for own, name in names.items()
         }
     kept: dict[str, list[Tensor]] = {name: [] for name in wanted}
-    for name, _, values in loop_gradients(network, list(wanted), X, rows[:, None], reduce):
-        kept[name].append(values[0, 0])
+    for _, of_sample in loop_gradients(network, list(wanted), X, rows[:, None], reduce):
+        for name, values in of_sample.items():
+            kept[name].append(values[0, 0])
     plain = {name: torch.stack(values) for name, values in kept.items()}
     good = {
         name
@@ -234,10 +235,10 @@ def _check_func(
     good = []
     for name in names:
         try:
-            pulled = list(func_gradients(network, [name], X[:1], rows[:1, None], reduce))
+            ((_, pulled),) = func_gradients(network, [name], X[:1], rows[:1, None], reduce)
         except (RuntimeError, ValueError, NotImplementedError):
             continue  # torch.func cannot transform this network: sample by sample, then
-        if _agree(pulled[0][2].flatten(), plain[name][0].flatten()):
+        if _agree(pulled[name].flatten(), plain[name][0].flatten()):
             good.append(name)
     return good
 

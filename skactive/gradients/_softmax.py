@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
 
-def class_rows(logits: Tensor, weighting: str = "probability") -> Tensor:
+def class_rows(
+    logits: Annotated[Tensor, "N C"], weighting: str = "probability"
+) -> Annotated[Tensor, "N C C"]:
     """Return S, so that V = S J with J the Jacobian of the logits.
 
     Row c is √p_c (e_c − p), or e_c − p where uniform. The diagonal's 1 − p_c is computed as the
@@ -41,7 +45,7 @@ def class_rows(logits: Tensor, weighting: str = "probability") -> Tensor:
     return rows if weighting == "uniform" else p.sqrt()[:, :, None] * rows
 
 
-def class_roots(logits: Tensor) -> Tensor:
+def class_roots(logits: Annotated[Tensor, "N C"]) -> Annotated[Tensor, "N C"]:
     """Return √(p_c (1 − p_c)) of each class, the roots of the diagonal of diag(p) − p pᵀ.
 
     Parameters
@@ -65,7 +69,7 @@ def class_roots(logits: Tensor) -> Tensor:
     return p.sqrt() * others.clamp_min(0).sqrt()
 
 
-def reduced_rows(logits: Tensor) -> Tensor:
+def reduced_rows(logits: Annotated[Tensor, "N C"]) -> Annotated[Tensor, "N C-1 C"]:
     """Return C − 1 rows R with RᵀR = diag(p) − p pᵀ, which has that rank.
 
     Row c, with t_c = Σ_{j≥c} p_j the probability of class c or a later one, is
@@ -103,7 +107,7 @@ def reduced_rows(logits: Tensor) -> Tensor:
     return scale[:, :, None] * rows
 
 
-def predicted_row(logits: Tensor) -> Tensor:
+def predicted_row(logits: Annotated[Tensor, "N C"]) -> Annotated[Tensor, "N C"]:
     """Return e_ŷ − p for the predicted label ŷ, so that its gradient is that of log p_ŷ.
 
     Parameters
@@ -126,7 +130,7 @@ def predicted_row(logits: Tensor) -> Tensor:
     return (-p).scatter_(1, *_split_off_best(p))
 
 
-def entropy_row(logits: Tensor) -> Tensor:
+def entropy_row(logits: Annotated[Tensor, "N C"]) -> Annotated[Tensor, "N C"]:
     """Return ∂H/∂f = −p (log p + H), with H = −Σ_c p_c log p_c and p = softmax(f).
 
     Its sum is zero, so that the entry of the likeliest class follows from the others, which keep

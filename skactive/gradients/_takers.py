@@ -34,6 +34,7 @@ class Taker(ABC):
 
     def __init__(self, geometry: Geometry, wanted: Collection[str]) -> None:
         self.geometry, self.wanted = geometry, frozenset(wanted)
+        self.n = 0
 
     @abstractmethod
     def record(self, a: Tensor, n: int) -> None:
@@ -54,6 +55,13 @@ class Taker(ABC):
     @abstractmethod
     def clear(self) -> None:
         """Forget the batch."""
+
+    def _outputs(self, delta: Tensor) -> Tensor:
+        """Return the gradient at the output of n samples as (N, O, T)."""
+        n_outputs = self.geometry.n_outputs
+        if self.geometry.channels_last:
+            return delta.reshape(self.n, -1, n_outputs).mT
+        return delta.reshape(self.n, n_outputs, -1)
 
 
 class EntryTaker(Taker):
@@ -79,7 +87,7 @@ class EntryTaker(Taker):
         # than those of its entries one by one: a matrix product does about 16 in the time of one.
         self.whole = len(self.unique_rows) * len(self.unique_channels) <= 16 * len(self.row)
         self.patches: Tensor | None = None
-        self.entries: Tensor | None = None
+        self.entries = torch.empty(0)
 
     def record(self, a: Tensor, n: int) -> None:
         self.n = n
@@ -92,7 +100,7 @@ class EntryTaker(Taker):
             self.patches = rows if len(self.unique_rows) == len(self.row) else rows.contiguous()
 
     def take(self, delta: Tensor) -> None:
-        outputs = self.geometry.outputs(delta, self.n)
+        outputs = self._outputs(delta)
         parts = []
         if self.patches is not None and self.whole:
             products = outputs[:, self.unique_channels] @ self.patches
@@ -107,12 +115,11 @@ class EntryTaker(Taker):
         self.entries = torch.cat(parts, 1)
 
     def taken(self, name: str) -> Tensor:
-        assert self.entries is not None
         n_weight = len(self.row)
         return self.entries[:, :n_weight] if name == "weight" else self.entries[:, n_weight:]
 
     def clear(self) -> None:
-        self.patches = self.entries = None
+        self.patches, self.entries = None, torch.empty(0)
 
 
 class OuterTaker(Taker):
@@ -142,10 +149,6 @@ class OuterTaker(Taker):
 class SquareTaker(Taker):
     """The squares of each sample's gradient, summed over the samples."""
 
-    def held(self) -> int:
-        """Return the number of values held of the batch's inputs."""
-        return 0 if self.patches is None else self.patches.numel()
-
     def __init__(self, geometry: Geometry, wanted: Collection[str]) -> None:
         super().__init__(geometry, wanted)
         self.squares: dict[str, Tensor] = {}
@@ -157,7 +160,7 @@ class SquareTaker(Taker):
             self.patches = self.geometry.patches(a.clone(), n)
 
     def take(self, delta: Tensor) -> None:
-        outputs = self.geometry.outputs(delta, self.n)
+        outputs = self._outputs(delta)
         if self.patches is not None:
             _, G, d, T = self.patches.shape
             grouped = outputs.unflatten(1, (G, -1))  # (N, G, O/G, T)
@@ -219,7 +222,7 @@ class NormTaker(Taker):
             self.version = self.a._version
 
     def take(self, delta: Tensor) -> None:
-        outputs = self.geometry.outputs(delta, self.n)
+        outputs = self._outputs(delta)
         if "weight" in self.wanted:
             if self.a._version != self.version:
                 raise RuntimeError(

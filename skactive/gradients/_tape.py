@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +85,7 @@ class Tape:
         while self._hooks:
             self._hooks.pop().remove()
 
-    def forward(self, X: Tensor) -> Tensor:
+    def forward(self, X: Annotated[Tensor, "N ..."]) -> Annotated[Tensor, "N C"]:
         """Run a batch through the network and return its logits, outside the graph."""
         self.X, self._shapes = X, {}
         self._recording = True
@@ -102,7 +102,7 @@ class Tape:
                 )
         return self.logits.detach()
 
-    def pull(self, rows: Tensor, last: bool = False) -> None:
+    def pull(self, rows: Annotated[Tensor, "N C"], last: bool = False) -> None:
         """Run one backward pass, from a combination of each sample's logits; the takers take.
 
         Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ _BLOCK = 2**20
 _MOST_STEPS = 60
 
 
-def top_rows(logits: Tensor, rank: int) -> Tensor:
+def top_rows(logits: Annotated[Tensor, "N C"], rank: int) -> Annotated[Tensor, "N r C"]:
     """Return rows R, so that RᵀR is diag(p) − p pᵀ on its top eigenvectors.
 
     Row j is √λ_j u_j, the largest eigenvalue first. Where the rank is C − 1 or more, RᵀR is the
@@ -51,7 +52,9 @@ def top_rows(logits: Tensor, rank: int) -> Tensor:
     return rows
 
 
-def spectrum(logits: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def spectrum(
+    logits: Annotated[Tensor, "N C"], rank: int
+) -> tuple[Annotated[Tensor, "r"], Annotated[Tensor, ""]]:
     """Return the sums over samples of the top eigenvalues of diag(p) − p pᵀ, and of its trace.
 
     Parameters
@@ -92,7 +95,9 @@ def _sorted(logits: Tensor) -> tuple[Tensor, Tensor]:
     return torch.sort(p.where(p > _TINY[p.dtype], 0), dim=1, descending=True, stable=True)
 
 
-def _eigenpairs(p: Tensor, r: int) -> tuple[Tensor, Tensor]:
+def _eigenpairs(
+    p: Annotated[Tensor, "n C"], r: int
+) -> tuple[Annotated[Tensor, "n r"], Annotated[Tensor, "n r C"]]:
     """Return the top r eigenvalues (n, r) and eigenvectors (n, r, C), p from the largest on.
 
     Since the p_c sum to 1, the eigenvalues other than 0 are the zeros of

@@ -2,8 +2,7 @@
 
 from skactive.gradients._general import Reduce, general_gradients
 from skactive.gradients._geometry import Geometry
-from skactive.gradients._network import Network, lend_network
-from skactive.gradients._parameters import trainable_parameters
+from skactive.gradients._network import Network, lend_network, trainable_parameters
 from skactive.gradients._plan import Plan, Seen, make_plan
 from skactive.gradients._softmax import class_roots, class_rows, reduced_rows
 from skactive.gradients._takers import EntryTaker, OuterTaker, SquareTaker, Taker

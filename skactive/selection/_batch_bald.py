@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -227,7 +227,7 @@ def check_log_probs(name: str, given: Any, owner: str) -> Tensor:
     return log_p
 
 
-def _conditional_entropies(log_p: Tensor) -> Tensor:
+def _conditional_entropies(log_p: Annotated[Tensor, "N T C"]) -> Annotated[Tensor, "N"]:
     """(1/T) Σ_t H(y | θ_t) of each sample, (N,)."""
     parts = log_p.split(max(1, _BLOCK_ON_CPU // log_p[0].numel()))
     return torch.cat([torch.special.entr(part.exp()).sum(2).mean(1) for part in parts])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ _INTS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _ODD = -0x61C8864680B583EB
 
 
-def first_equal(X: Tensor) -> Tensor:
+def first_equal(X: Annotated[Tensor, "N ..."]) -> Annotated[Tensor, "N"]:
     """Return the position of the first row that equals each row, (N,), its own if it is the first.
 
     Rows are told apart by a checksum, and those that share one are compared. Of different rows that

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -74,7 +74,12 @@ def mixing_thresholds(logits: Any, inputs: Any, weight: Any, anchors: Any) -> np
     return found.cpu().double().numpy()
 
 
-def _of_block(z: Tensor, h: Tensor, W: Tensor, anchors: Tensor) -> Tensor:
+def _of_block(
+    z: Annotated[Tensor, "n C"],
+    h: Annotated[Tensor, "n D"],
+    W: Annotated[Tensor, "C D"],
+    anchors: Annotated[Tensor, "K D"],
+) -> Annotated[Tensor, "n"]:
     best = z.argmax(1, keepdim=True)
     gaps = z.gather(1, best) - z
     gradient = _directions(gaps, best) @ W

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -56,7 +56,7 @@ class Rows:
         left = None if self.left is None else self.left[where]
         return Rows(self.right[where], left, self.norms[where])
 
-    def squared_distances(self, others: Rows) -> Tensor:
+    def squared_distances(self, others: Rows) -> Annotated[Tensor, "N M"]:
         """Return ‖x − y‖² of these rows and others, (N, M).
 
         As ‖x‖² + ‖y‖² − 2⟨x, y⟩, with ⟨s⊗h, s'⊗h'⟩ = ⟨s, s'⟩⟨h, h'⟩; where that cancels, from the
@@ -74,7 +74,7 @@ class Rows:
             found[at] = self._difference(at[0], others, at[1])
         return found.clamp_min_(0)
 
-    def distances_less_rounding(self, others: Rows) -> Tensor:
+    def distances_less_rounding(self, others: Rows) -> Annotated[Tensor, "N M"]:
         """Return ‖x − y‖² of these rows and others, (N, M), by one product, less its rounding.
 
         So that equal rows are at distance 0 exactly, at no further cost where there are many of
@@ -125,12 +125,12 @@ def tiles(start: int, stop: int, device: torch.device) -> list[slice]:
     return [slice(at, min(at + size, stop)) for at in range(start, stop, size)]
 
 
-def squared_norms(X: Tensor) -> Tensor:
+def squared_norms(X: Annotated[Tensor, "N D"]) -> Annotated[Tensor, "N"]:
     """Return ‖x‖² of rows, (N,), without a copy of them."""
     return torch.linalg.vector_norm(X, dim=1).square()
 
 
-def as_matrix(name: str, given: Any, owner: str) -> Tensor:
+def as_matrix(name: str, given: Any, owner: str) -> Annotated[Tensor, "N D"]:
     """Return an array as a finite floating-point tensor (N, D), on its device, or raise."""
     try:
         values = as_tensor(given)
@@ -149,7 +149,9 @@ def as_matrix(name: str, given: Any, owner: str) -> Tensor:
     return values
 
 
-def as_centers(given: Any, X: Tensor, owner: str, name: str = "centers") -> Tensor:
+def as_centers(
+    given: Any, X: Annotated[Tensor, "N D"], owner: str, name: str = "centers"
+) -> Annotated[Tensor, "M D"]:
     """Return further rows, in the precision and on the device of X, or raise."""
     values = as_matrix(name, given, owner).to(X.device, X.dtype)
     if values.shape[1] != X.shape[1]:

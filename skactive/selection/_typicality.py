@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -146,7 +146,9 @@ def most_typical(X: Any, n: int, *, n_neighbors: int = 20) -> Picks:
     return Picks(np.array(picks, dtype=np.int64), np.array(gains))
 
 
-def _of_counted(values: Tensor, copies: Tensor, k: int) -> Tensor:
+def _of_counted(
+    values: Annotated[Tensor, "N D"], copies: Annotated[Tensor, "N"], k: int
+) -> Annotated[Tensor, "N"]:
     """Return the typicality of different rows, of each of which there are so many copies."""
     everything = torch.arange(len(values), device=values.device)
     return _of_some(centered(values), copies, everything, k)[0]

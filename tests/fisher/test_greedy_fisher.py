@@ -9,7 +9,7 @@ import torch
 from skactive.fisher import greedy_fisher
 from skactive.fisher._concatenated import ConcatenatedFactors
 from skactive.fisher._dense import DenseFactors
-from skactive.fisher._gains import gains_of
+from skactive.fisher._full import gains_of
 from skactive.fisher._kronecker import KroneckerFactors
 from tests.oracles import gains_given, information, objective, published_greedy, woodbury
 

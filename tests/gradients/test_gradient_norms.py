@@ -12,7 +12,7 @@ from torch import nn
 
 from skactive._device import unwrap
 from skactive.gradients import _geometry, _gradient_norms, _takers, gradient_norms
-from skactive.gradients._geometry import geometry_of
+from skactive.gradients._geometry import GEOMETRIES
 from skactive.gradients._takers import NormTaker
 from tests.cases import Apply, Case, all_cases, overwritten_input
 from tests.gradients.spies import Spy
@@ -109,7 +109,7 @@ def check_layer(layer: nn.Module, shape: tuple[int, ...], n: int = 3) -> None:
     a = torch.randn(n, *shape, dtype=torch.float64, generator=draw)
     out = layer(a)
     delta = torch.randn(out.shape, dtype=torch.float64, generator=draw)
-    taker = NormTaker(geometry_of(layer), ["weight", "bias"], copies=False)
+    taker = NormTaker(GEOMETRIES[type(layer)](layer), ["weight", "bias"], copies=False)
     taker.record(a, n)
     with torch.no_grad():
         taker.take(delta)
@@ -137,7 +137,7 @@ def check_layer(layer: nn.Module, shape: tuple[int, ...], n: int = 3) -> None:
 )
 def test_the_cheaper_formula_is_chosen(layer, shape, calls, monkeypatch):
     used = []
-    geometry = geometry_of(layer)
+    geometry = GEOMETRIES[type(layer)](layer)
     products = geometry.patch_products
     monkeypatch.setattr(geometry, "patch_products", lambda a, n: used.append(n) or products(a, n))
     taker = NormTaker(geometry, ["weight"], copies=False)
@@ -150,7 +150,7 @@ def test_the_cheaper_formula_is_chosen(layer, shape, calls, monkeypatch):
 
 def test_products_that_cancel_give_zero_not_nan():
     layer = nn.Conv2d(64, 64, 3, padding=1)
-    taker = NormTaker(geometry_of(layer), ["weight"], copies=False)
+    taker = NormTaker(GEOMETRIES[type(layer)](layer), ["weight"], copies=False)
     a = torch.ones(1, 64, 4, 4)
     delta = torch.zeros(1, 64, 4, 4)
     delta[..., 1, 1], delta[..., 1, 2], delta[..., 2, 1], delta[..., 2, 2] = 0.1, -0.1, -0.1, 0.1

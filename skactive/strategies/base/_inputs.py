@@ -48,12 +48,13 @@ class Inputs:
         wanted = self.positions[index]
         blocks, order, start = [], [], 0
         for pool in self.pools:
-            here = np.flatnonzero((start <= wanted) & (wanted < start + len(pool)))
+            stop = start + len(pool.positions)
+            here = np.flatnonzero((start <= wanted) & (wanted < stop))
             if len(here):
                 rows = wanted[here] - start
                 blocks.append(self.prepare(pool[rows], pool.positions[rows], pool.name))
                 order.append(here)
-            start += len(pool)
+            start = stop
         if self.read is not None and isinstance(index, slice):  # not the few samples of a check
             self.read(range(*index.indices(len(self))).stop)
         found = torch.cat(blocks) if len(blocks) > 1 else blocks[0]
