@@ -30,6 +30,7 @@ SHARED = {
     "_renamed",
     "_rng",
     "_scoring",
+    "_threads",
     "_validation",
     "exceptions",
 }
@@ -54,6 +55,7 @@ ALLOWED = {
     "_scoring": {"_allocator", "_device", "_draws", "_generators", "_plain_torch"},
     "_rng": {"_validation"},
     "_memory": set(),
+    "_threads": set(),
     "_optional": set(),
     "_parts": set(),
     "_renamed": set(),
