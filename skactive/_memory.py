@@ -41,6 +41,16 @@ def free_memory(device: torch.device) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak_since_start() -> int:
+    """Return the most bytes of main memory that the process has held; 0 on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
 def _free_on_linux() -> int:
     with open("/proc/meminfo", encoding="ascii") as lines:
         (available,) = [line for line in lines if line.startswith("MemAvailable:")]

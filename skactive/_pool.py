@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ class Pool:
         Whether unreadable files have been left out; if so, they are left out of its parts, too.
     read : callable or None, default=None
         Told at each batch how many of the samples have been read.
+    work : Path or None, default=None
+        Of a pool made of blocks: where what is found of each is kept; None reads it in one piece.
     """
 
     source: Any
@@ -44,6 +47,7 @@ class Pool:
     vectors: Tensor | None = None
     readable: bool = False
     read: Callable[[int], Any] | None = None
+    work: Path | None = None
 
     @classmethod
     def of(cls, X: Any, name: str = "X_pool") -> Pool:
@@ -107,9 +111,8 @@ class Pool:
     def plain(self) -> Any:
         """Return the source, if that is all there is to know, and it takes arrays of positions."""
         takes_positions = hasattr(self.source, "dtype") or hasattr(self.source, "iloc")
-        if takes_positions and self.vectors is None and not self.readable and self.is_whole:
-            return self.source
-        return self
+        nothing_else = self.vectors is None and not self.readable and self.work is None
+        return self.source if takes_positions and nothing_else and self.is_whole else self
 
     def _at(self, index: slice | np.ndarray) -> slice | np.ndarray:
         """Return where samples are in the source: a slice, whose rows are views, if it is whole."""

@@ -33,6 +33,7 @@ SHARED = {
     "_renamed",
     "_rng",
     "_scoring",
+    "_threads",
     "_validation",
     "exceptions",
 }
@@ -58,6 +59,7 @@ ALLOWED = {
     "_rng": {"_validation"},
     "_kappa": set(),
     "_memory": set(),
+    "_threads": set(),
     "_optional": set(),
     "_own_code": set(),
     "_parts": set(),

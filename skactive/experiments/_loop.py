@@ -14,12 +14,13 @@ import torch
 from skactive._batches import n_rows, take_rows
 from skactive._parts import parts
 from skactive._pool import Pool
+from skactive._threads import fixed_threads
 from skactive._validation import check_positions
 from skactive.exceptions import SelectionError
 from skactive.experiments._metrics import measure
 from skactive.experiments._protocol import Protocol
 from skactive.experiments._records import Record, Stopped
-from skactive.experiments._resources import PeakMemory, fitted_device, fixed_threads, versions
+from skactive.experiments._resources import PeakMemory, fitted_device, versions
 from skactive.experiments._seeding import (
     ESTIMATOR,
     INITIAL,

@@ -1,20 +1,18 @@
-"""What a round computes with and what it takes: threads, devices, memory, package versions."""
+"""What a round computes with and what it takes: devices, memory, package versions."""
 
 from __future__ import annotations
 
 import platform
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 
 from skactive._device import module_device
+from skactive._memory import peak_since_start
 
 _PACKAGES = ("numpy", "scikit-learn", "skorch", "torch", "torchvision")
 
@@ -26,18 +24,6 @@ def versions() -> dict[str, str]:
 
     own = {"python": platform.python_version(), "skactive": skactive.__version__}
     return own | {package: version(package) for package in _PACKAGES}
-
-
-@contextmanager
-def fixed_threads(n: int) -> Iterator[None]:
-    """Let torch and the linear algebra of NumPy use `n` threads inside the block."""
-    before = torch.get_num_threads()
-    with threadpool_limits(n):
-        torch.set_num_threads(n)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
 
 
 def fitted_device(fitted: Any) -> torch.device:
@@ -69,19 +55,10 @@ class PeakMemory:
         try:
             status = Path("/proc/self/status").read_text()
         except OSError:
-            return _peak_since_start()
+            return peak_since_start()
         peak = next((line for line in status.splitlines() if line.startswith("VmHWM:")), None)
-        return _peak_since_start() if peak is None else int(peak.split()[1]) * 1024
+        return peak_since_start() if peak is None else int(peak.split()[1]) * 1024
 
     def on(self, device: torch.device) -> int | None:
         """Return the most bytes that torch held on a CUDA device; None for other devices."""
         return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
-
-
-def _peak_since_start() -> int:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -60,6 +60,8 @@ class BADGE(QueryStrategy):
         **BATCH_CONSTRAINTS,
     }
 
+    _with_work: ClassVar[str | None] = "two stages"
+
     def __init__(
         self, *, batch_size: int = 256, device: Any = None, random_state: Any = None
     ) -> None:

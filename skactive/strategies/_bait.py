@@ -104,6 +104,8 @@ class BAIT(QueryStrategy):
         "rank": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
     }
 
+    _with_work: ClassVar[str | None] = "two stages"
+
     def __init__(
         self,
         *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from skactive._pool import Pool
 from skactive._rng import generator
 from skactive.gradients import head_inputs
 from skactive.selection import Picks, boundary_distances, nearest_per_class
+from skactive.strategies.base._by_blocks import by_blocks
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._progress import counted
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy
@@ -59,6 +61,8 @@ class BASE(QueryStrategy):
         **BATCH_CONSTRAINTS,
     }
 
+    _with_work: ClassVar[str | None] = "exact"
+
     def __init__(
         self, *, batch_size: int = 256, device: Any = None, random_state: Any = None
     ) -> None:
@@ -69,13 +73,17 @@ class BASE(QueryStrategy):
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Picks:
+        distances = by_blocks(
+            partial(self._distances, estimator), Pool.of(X_pool), self.batch_size, self
+        )
+        order = np.arange(distances.shape[1])
+        if self.random_state is not None:
+            order = generator(self.random_state, self).permutation(order)
+        return nearest_per_class(distances, n_instances, order=order)
+
+    def _distances(self, estimator: Any, pool: Pool) -> np.ndarray:
         network = PoolNetwork(estimator, self, self.device)
-        pool = Pool.of(X_pool)
         network.check(pool)
         with counted(self, network.samples(pool)) as samples:
             found = head_inputs(network.module, samples, batch_size=self.batch_size)
-        order = np.arange(len(network.classes))
-        if self.random_state is not None:
-            order = generator(self.random_state, self).permutation(order)
-        distances = boundary_distances(found.logits, found.weight)
-        return nearest_per_class(distances, n_instances, order=order)
+        return boundary_distances(found.logits, found.weight).cpu().numpy()

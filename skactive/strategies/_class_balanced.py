@@ -11,8 +11,7 @@ from sklearn.utils._param_validation import Interval
 from skactive._pool import Pool
 from skactive._validation import invalid
 from skactive.strategies.base._compositions import seeded
-from skactive.strategies.base._networks import check_two_classes
-from skactive.strategies.base._probabilities import average_log_probabilities
+from skactive.strategies.base._probabilities import predicted_classes
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies.base._ranking import highest
 
@@ -67,6 +66,8 @@ class ClassBalanced(QueryStrategy):
         "strength": [Interval(Real, 0, None, closed="left")],
     }
 
+    _with_work: ClassVar[str | None] = "exact"
+
     def __init__(
         self,
         strategy: Any,
@@ -94,10 +95,7 @@ class ClassBalanced(QueryStrategy):
             must = "a strategy that gives every sample a utility of at least 0, as Entropy does"
             remedy = "To balance other strategies, share the batch with one of these: Hybrid."
             raise invalid("strategy", self, must, self.strategy, remedy)
-        pool = Pool.of(X_pool)
-        log_p = average_log_probabilities(estimator, pool, self.batch_size, self.device, self)
-        check_two_classes(log_p.shape[1], self)
-        predicted = log_p.argmax(1)
-        frequencies = np.bincount(predicted, minlength=log_p.shape[1]) / len(predicted)
+        predicted = predicted_classes(estimator, Pool.of(X_pool), self)
+        frequencies = np.bincount(predicted) / len(predicted)
         utilities = utilities / frequencies[predicted] ** self.strength
         return highest(utilities, n_instances, draw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from skactive.selection import Picks, k_center_greedy
 from skactive.strategies.base._embeddings import EmbeddingStrategy
@@ -47,6 +47,8 @@ class CoreSet(EmbeddingStrategy):
     >>> query.select(None, X[100:], 10, X_labelled=X[:100]).indices.shape
     (10,)
     """
+
+    _with_work: ClassVar[str | None] = "two stages"
 
     def __init__(
         self,

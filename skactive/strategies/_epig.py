@@ -107,9 +107,7 @@ class EPIG(MonteCarloStrategy):
         def value(block: slice, log_p: np.ndarray) -> None:
             utilities[block] = predictive_information(log_p.swapaxes(0, 1), targets)
 
-        # The same masks twice: a SeedSequence counts what it has spawned.
-        again = np.random.SeedSequence(masks.entropy, spawn_key=masks.spawn_key)
         self._read(estimator, target.part(some), masks, keep)
         targets = np.concatenate(parts)
-        self._read(estimator, pool, again, value)
+        self._read(estimator, pool, masks, value)
         return highest(utilities, n_instances, np.random.default_rng(ties))

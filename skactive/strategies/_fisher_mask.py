@@ -149,6 +149,8 @@ class FisherMask(QueryStrategy):
         "progress": ["boolean"],
     }
 
+    _with_work: ClassVar[str | None] = "two stages"
+
     def __init__(
         self,
         *,

@@ -64,7 +64,7 @@ class LearningLoss(SubsetStrategy):
         self.device = device
         self.random_state = random_state
 
-    def _scores(self, estimator: Any, pool: Pool, candidates: Pool) -> np.ndarray:
+    def _score(self, estimator: Any, pool: Pool) -> np.ndarray:
         learner = open_learner(estimator, self)
         fitted = learner.estimator
         if not hasattr(fitted, "predict_loss"):
@@ -79,15 +79,15 @@ class LearningLoss(SubsetStrategy):
             block = learner.transform(block)
             if learner.prepares:
                 block = fitted.check_samples(block)
-                where = candidates.positions[start : start + n_rows(block)]
+                where = pool.positions[start : start + n_rows(block)]
                 check_finite(as_tensor(block), self, "X_pool", where)
             return np.asarray(fitted.predict_loss(block), dtype=np.float64)
 
-        with counted(self, candidates) as samples:
+        with counted(self, pool) as samples:
             batches = map_batches(losses, samples, self.batch_size)
             predicted = np.concatenate([part for _, part in batches])
         if not np.isfinite(predicted).all():
-            first = candidates.positions[np.flatnonzero(~np.isfinite(predicted))[0]]
+            first = pool.positions[np.flatnonzero(~np.isfinite(predicted))[0]]
             raise ValueError(
                 f"The network queried by {owner_name(self)} returns NaN or infinity, first for "
                 f"sample {first} of the pool. Its training has probably diverged: lower lr and fit "

@@ -64,6 +64,8 @@ class MaxHerding(EmbeddingStrategy):
         "sigma": [Interval(Real, 0, None, closed="neither")],
     }
 
+    _with_work: ClassVar[str | None] = "two stages"
+
     def __init__(
         self,
         *,

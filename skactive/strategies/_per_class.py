@@ -8,8 +8,7 @@ import numpy as np
 
 from skactive._pool import Pool
 from skactive.strategies.base._compositions import joined_values, seeded, values_of_picks
-from skactive.strategies.base._learner import check_two_classes
-from skactive.strategies.base._probabilities import average_log_probabilities
+from skactive.strategies.base._probabilities import predicted_classes
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 
 
@@ -61,6 +60,8 @@ class PerClass(QueryStrategy):
         "strategy": [QueryStrategy],
     }
 
+    _with_work: ClassVar[str | None] = "exact"
+
     def __init__(
         self,
         strategy: Any,
@@ -78,10 +79,8 @@ class PerClass(QueryStrategy):
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         pool = Pool.of(X_pool)
-        log_p = average_log_probabilities(estimator, pool, self.batch_size, self.device, self)
-        check_two_classes(log_p.shape[1], self)
-        predicted = log_p.argmax(1)
-        sizes = np.bincount(predicted, minlength=log_p.shape[1])
+        predicted = predicted_classes(estimator, pool, self)
+        sizes = np.bincount(predicted)
         shares = _shares(sizes, n_instances)
         members, _ = seeded([self.strategy] * len(shares), self.random_state, self)
         indices, gains, turns = [], [], []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Random(QueryStrategy):
     >>> Random(random_state=0).select(None, pool, 3).indices.shape
     (3,)
     """
+
+    _with_work: ClassVar[str | None] = "exact"
 
     def __init__(self, *, random_state: Any = None) -> None:
         self.random_state = random_state

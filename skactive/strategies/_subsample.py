@@ -56,6 +56,8 @@ class Subsample(QueryStrategy):
         "n": [Interval(Integral, 1, None, closed="left")],
     }
 
+    _with_work: ClassVar[str | None] = "exact"
+
     def __init__(self, strategy: Any, *, n: int = 10_000, random_state: Any = None) -> None:
         self.strategy = strategy
         self.n = n

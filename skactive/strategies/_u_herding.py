@@ -93,6 +93,8 @@ class UHerding(EmbeddedPredictions):
         "quantile": [Interval(Real, 0, 1, closed="both")],
     }
 
+    _with_work: ClassVar[str | None] = "two stages"
+
     def __init__(
         self,
         *,

@@ -122,6 +122,16 @@ def test_strategies_predictions_and_features_are_those_of_the_array(tmp_path):
     np.testing.assert_array_equal(clf.fit(pool, y).predict(pool), clf.fit(IMAGES, y).predict(pool))
 
 
+def test_a_dry_run_tells_time_and_memory_of_all(tmp_path, capsys):
+    pool = of_npy(tmp_path, None)
+    clf = CNNClassifier(max_epochs=1, random_state=0).fit(IMAGES, np.arange(60) % 3)
+    told = pool.dry_run(Margin(), clf, 3)
+    assert told["all_seconds"] == pytest.approx(6 * told["seconds"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"10 samples: {told['seconds']:.3g} s, ")
+    assert lines[1].startswith(f"all {len(pool.blocks)} blocks: ")
+
+
 @pytest.mark.parametrize("kind", ["files", "parquet", "tars"])
 def test_broken_images_are_an_error_or_left_out(kind, tmp_path):
     contents = [encoded(image) for image in IMAGES]

@@ -12,8 +12,9 @@ import torch
 from threadpoolctl import threadpool_info
 
 from skactive import CNNClassifier
+from skactive._threads import fixed_threads
 from skactive.experiments import _resources, run_experiment
-from skactive.experiments._resources import PeakMemory, fitted_device, fixed_threads, versions
+from skactive.experiments._resources import PeakMemory, fitted_device, versions
 from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, digits
 
 MIB = 2**20

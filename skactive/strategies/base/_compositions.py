@@ -67,6 +67,7 @@ class Composition(QueryStrategy):
     member is the parameter `name__x` of the whole.
     """
 
+    _with_work: ClassVar[str | None] = "exact"
     _entries_parameter: ClassVar[str]
     _must: ClassVar[str]
 

@@ -24,13 +24,12 @@ class GradientLengthStrategy(SubsetStrategy):
 
     score: str
     norm: str
-    batch_size: int
     device: Any
 
-    def _scores(self, estimator: Any, pool: Pool, candidates: Pool) -> np.ndarray:
+    def _score(self, estimator: Any, pool: Pool) -> np.ndarray:
         network = PoolNetwork(estimator, self, self.device)
         network.check(pool)
-        with counted(self, network.samples(candidates)) as samples:
+        with counted(self, network.samples(pool)) as samples:
             norms = gradient_norms(
                 network.module,
                 samples,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from skactive._rng import seed_sequence
 from skactive._scoring import scoring
 from skactive._validation import Description, invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
+from skactive.strategies.base._by_blocks import by_blocks
 from skactive.strategies.base._dropout import DropoutNetwork
 from skactive.strategies.base._learner import check_two_classes, members_of, open_learner
 from skactive.strategies.base._networks import PoolNetwork
@@ -125,7 +127,10 @@ class MonteCarloStrategy(QueryStrategy):
         use: Callable[[slice, np.ndarray], None],
     ) -> None:
         network.check(pool)
-        passes = seeds.spawn(self.n_passes)
+        # Of a copy, since it counts what it has spawned: the same masks whenever it is handed over.
+        passes = np.random.SeedSequence(seeds.entropy, spawn_key=seeds.spawn_key).spawn(
+            self.n_passes
+        )
         first = network.inputs(pool[np.arange(1)], pool.positions[:1], pool.name)
         with counted(self, pool) as pool, scoring(network.scored), torch.inference_mode():
             dropout = DropoutNetwork(network.logits, first, self)
@@ -148,19 +153,25 @@ class MonteCarloStrategy(QueryStrategy):
 class MonteCarloUtility(MonteCarloStrategy):
     """Base class of those that value samples one by one. A subclass implements `_utilities`."""
 
+    _with_work: ClassVar[str | None] = "exact"
+
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
         masks, other, ties = seed_sequence(self.random_state, self).spawn(3)
-        pool = Pool.of(X_pool)
+        score = partial(self._score, estimator, masks)
+        utilities = by_blocks(score, Pool.of(X_pool), self.batch_size, self)
+        ranked_by = self._final(utilities, np.random.default_rng(other))
+        return highest(ranked_by, n_instances, np.random.default_rng(ties))
+
+    def _score(self, learner: Any, masks: np.random.SeedSequence, pool: Pool) -> np.ndarray:
         utilities = np.empty(len(pool))
 
         def use(block: slice, log_p: np.ndarray) -> None:
             utilities[block] = self._utilities(log_p)
 
-        self._read(estimator, pool, masks, use)
-        ranked_by = self._final(utilities, np.random.default_rng(other))
-        return highest(ranked_by, n_instances, np.random.default_rng(ties))
+        self._read(learner, pool, masks, use)
+        return utilities
 
     @abstractmethod
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:

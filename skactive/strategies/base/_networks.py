@@ -125,9 +125,10 @@ class PoolNetwork:
         """Raise unless the network can take the first sample, and tells two classes apart."""
         self._count_classes(pool)
         check_two_classes(len(self.classes), self.owner)
-        first = self.inputs(pool[np.arange(1)])
+        where = pool.positions[:1]
+        first = self.inputs(pool[np.arange(1)], where)
         with scoring(self.scored), torch.inference_mode():
-            self.check_logits(self.logits(first.clone()))
+            self.check_logits(self.logits(first.clone()), where)
 
     def _count_classes(self, pool: Pool) -> None:
         """Number the columns of a net that has seen no labels."""

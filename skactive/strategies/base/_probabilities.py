@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from skactive._pool import Pool
 from skactive._rng import generator
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
+from skactive.strategies.base._by_blocks import by_blocks
 from skactive.strategies.base._distributions import are_probabilities, check_probabilities
 from skactive.strategies.base._learner import (
     check_same_classes,
@@ -61,7 +63,8 @@ class ProbabilityStrategy(ProbabilityReader):
     shape (N, C) in float64, it returns their utilities, of shape (N,), higher is better. Everything
     else is taken care of: the pool is read in batches, whatever it is; networks, Pipelines,
     searches and classifiers with `predict_proba` are called; the members of a Committee,
-    or of a list of fitted estimators, are averaged.
+    or of a list of fitted estimators, are averaged. With `select(…, work=…)` the N samples are
+    those of a block of the pool.
 
     Parameters
     ----------
@@ -86,15 +89,33 @@ class ProbabilityStrategy(ProbabilityReader):
     (10,)
     """
 
+    _with_work: ClassVar[str | None] = "exact"
+
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:
-        utilities = self._utilities(self._read(estimator, X_pool))
+        score = partial(self._score, estimator)
+        utilities = by_blocks(score, Pool.of(X_pool), self.batch_size, self)
         return highest(utilities, n_instances, generator(self.random_state, self))
+
+    def _score(self, estimator: Any, pool: Pool) -> np.ndarray:
+        return self._utilities(self._read(estimator, pool))
 
     @abstractmethod
     def _utilities(self, log_p: np.ndarray) -> np.ndarray:
         """Return the utilities (N,) of samples with log-probabilities (N, C)."""
+
+
+def predicted_classes(learner: Any, pool: Pool, strategy: Any) -> np.ndarray:
+    """Return which class is the most probable, (N,), of two or more, by number."""
+    return by_blocks(partial(_predicted, learner, strategy), pool, strategy.batch_size, strategy)
+
+
+def _predicted(learner: Any, strategy: Any, pool: Pool) -> np.ndarray:
+    size, device = strategy.batch_size, strategy.device
+    log_p = average_log_probabilities(learner, pool, size, device, strategy)
+    check_two_classes(log_p.shape[1], strategy)
+    return log_p.argmax(1)
 
 
 def average_log_probabilities(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from numbers import Integral
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +23,7 @@ from skactive._plain_torch import plain_torch
 from skactive._pool import Pool
 from skactive._validation import (
     DeclaredParameters,
+    Phrase,
     as_numbers,
     check_count,
     check_positions,
@@ -28,6 +32,7 @@ from skactive._validation import (
 )
 from skactive.exceptions import SelectionError
 from skactive.selection import Picks
+from skactive.strategies.base._by_blocks import finalists, is_sharded
 from skactive.strategies.base._given import given_rows
 from skactive.strategies.base._labelled import check_labelled
 from skactive.strategies.base._readable import readable_part
@@ -54,12 +59,18 @@ class Selection:
     kept : mapping of str to float, default={}
         Of strategies that approximate: the share of the information that each parameter which made
         it smaller left, as "components" and "rank" of `FisherMask`.
+    keys : sequence of str or None, default=None
+        From a `ShardedPool`: the names of the picks, (n,).
+    unreadable : sequence of str, default=()
+        From one with `errors="skip"`: the names of images that could not be read.
     """
 
     indices: np.ndarray
     utilities: np.ndarray | None = None
     gains: np.ndarray | None = None
     kept: Mapping[str, float] = field(default_factory=dict)
+    keys: Sequence[str] | None = None
+    unreadable: Sequence[str] = ()
 
     def within(self, pool: Pool, part: Pool) -> Selection:
         """Return a selection from a part of a pool, as one from the pool.
@@ -114,6 +125,9 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "random_state": ["random_state", np.random.Generator]
     }
+    # What becomes of blocks in `select(work=)`: "exact" if each sample is valued by itself, "two
+    # stages" if blocks put up samples for one process to choose from; None cannot be done.
+    _with_work: ClassVar[str | None] = None
     random_state: Any
 
     def __call__(self, learner: Any, X_pool: Any, n_instances: int = 1, **given: Any) -> Any:
@@ -128,7 +142,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
         n_instances : int, default=1
             Number of samples to choose.
         **given : array-like
-            `X_target`, `embeddings` and `embeddings_labelled`, as in `select`.
+            `X_target`, `embeddings`, `embeddings_labelled` and `work`, as in `select`.
 
         Returns
         -------
@@ -159,6 +173,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
         X_target: Any = None,
         embeddings: Any = None,
         embeddings_labelled: Any = None,
+        work: str | os.PathLike[str] | None = None,
     ) -> Selection:
         """Choose samples for any fitted estimator, without a modAL learner.
 
@@ -184,6 +199,14 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             of their own. Other strategies leave them.
         embeddings_labelled : array or tensor of shape (L, D), or None, default=None
             Those of the labelled samples; needed with the former where there are such samples.
+        work : str, path or None, default=None
+            For a `ShardedPool`: a folder that all processes see. The blocks of the pool are scored
+            by joblib's workers, those of `joblib.parallel_config`, be they processes or a cluster,
+            and the result of each is kept there: after a kill the same call goes on, and one
+            folder serves all rounds. Strategies that value each sample by itself pick what they
+            pick without; `CoreSet`, `BADGE`, `BAIT`, `FisherMask`, `MaxHerding` and `UHerding`
+            choose in two stages, from what each block puts up; others cannot do it. The number of
+            threads is what torch is set to here. None reads the pool in this process.
 
         Returns
         -------
@@ -194,8 +217,9 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
         ------
         InvalidParameterError
             If a parameter is not what it must be, the pool is empty or cannot be read by position,
-            `n_instances` exceeds it, labelled samples and labels differ in number, or the
-            embeddings are not one row per sample.
+            `n_instances` exceeds it, labelled samples and labels differ in number, the embeddings
+            are not one row per sample, or `work` is given where the pool or the strategy knows no
+            blocks.
         NotFittedError
             If the estimator is not fitted.
         UnsupportedEstimatorError
@@ -226,12 +250,21 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             pool, labelled = self._with_embeddings(
                 pool, X_labelled, embeddings, embeddings_labelled
             )
+            if work is not None:
+                pool = self._with_folder(pool, work)
             check_labelled(self, X_labelled, y_labelled)
             # Embeddings may come from a Pipeline of their own.
             part = readable_part((estimator, getattr(self, "embeddings", None)), pool, self)
             self._checked_count(n_instances, len(part), "the files of the pool that can be read")
-            answer = self.choose(estimator, part.plain(), n_instances, labelled, y_labelled, **aim)
-            return self._checked(answer, n_instances, len(part)).within(pool, part)
+            chooses_from = part
+            if part.work is not None and self._with_work == "two stages":
+                put_up = partial(_choose, self, estimator, X_labelled, y_labelled, aim)
+                chooses_from = finalists(put_up, part, n_instances, self)
+            answer = self.choose(
+                estimator, chooses_from.plain(), n_instances, labelled, y_labelled, **aim
+            )
+            found = self._checked(answer, n_instances, len(chooses_from)).within(pool, chooses_from)
+            return _with_names(found, pool, part) if is_sharded(X_pool) else found
 
     @abstractmethod
     def choose(
@@ -282,6 +315,17 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             raise invalid("X_target", self, "at least one sample", X_target, "Leave it out.")
         return target
 
+    def _with_folder(self, pool: Pool, work: Any) -> Pool:
+        if not isinstance(work, (str, os.PathLike)):
+            raise invalid("work", self, Phrase("the path of a folder, or {None}"), work)
+        if self._with_work is None:
+            must = "None for a strategy that looks at the whole pool at once"
+            raise invalid("work", self, must, work, "Let it choose from a part: Subsample.")
+        if not is_sharded(pool.source) or pool.vectors is not None:
+            must = "None for a pool that is no ShardedPool, and where embeddings are given"
+            raise invalid("work", self, must, work)
+        return replace(pool, work=Path(work).absolute())
+
     def _with_embeddings(
         self, pool: Pool, X_labelled: Any, embeddings: Any, embeddings_labelled: Any
     ) -> tuple[Pool, Any]:
@@ -324,6 +368,27 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
                 f"{int(np.isnan(gains).argmax())} instead."
             )
         return Selection(positions, utilities, gains, given.kept)
+
+
+def _choose(
+    strategy: QueryStrategy,
+    estimator: Any,
+    X_labelled: Any,
+    y_labelled: Any,
+    aim: dict[str, Any],
+    pool: Pool,
+    n: int,
+) -> np.ndarray:
+    """Return what a strategy picks from a block."""
+    known = {"X_labelled": X_labelled, "y_labelled": y_labelled} | aim
+    return strategy.select(estimator, pool, n, **known).indices
+
+
+def _with_names(found: Selection, pool: Pool, part: Pool) -> Selection:
+    """Return a selection with the keys of its picks, and of what could not be read."""
+    keys = pool.source.keys(found.indices)
+    left_out = () if part is pool else np.setdiff1d(pool.positions, part.positions)
+    return replace(found, keys=keys, unreadable=pool.source.keys(left_out))
 
 
 def _with_vectors(pool: Pool, rows: torch.Tensor) -> Pool:

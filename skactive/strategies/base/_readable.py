@@ -5,17 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from skactive._pool import Pool
 from skactive._progress import progress_bar
-from skactive._validation import Description, invalid, owner_name
+from skactive._validation import Description, invalid
 from skactive.exceptions import UnreadableFileWarning
+from skactive.strategies.base._by_blocks import by_blocks
 from skactive.strategies.base._learner import skipping_reader, skips
 
 _AT_ONCE = 4096
+_WHAT = "Looking for broken files"
 _NAMED = 3
 
 
@@ -51,14 +54,7 @@ def readable_part(given: Any, pool: Pool, owner: object) -> Pool:
     if can_be_read is None:
         return pool
     n_pool = len(pool)
-    mask = np.empty(n_pool, dtype=bool)
-    with progress_bar(
-        f"{owner_name(owner)}: looking for broken files", "file", n_pool, True
-    ) as bar:
-        for start in range(0, n_pool, _AT_ONCE):
-            block = slice(start, min(start + _AT_ONCE, n_pool))
-            mask[block] = can_be_read(block)
-            bar.update(block.stop - block.start)
+    mask = by_blocks(partial(_looked_through, can_be_read), pool, 1, _WHAT)
     positions, broken = np.flatnonzero(mask), np.flatnonzero(~mask)
     if not len(positions):
         got = Description(f"{n_pool} that cannot be read")
@@ -76,12 +72,30 @@ def readable_part(given: Any, pool: Pool, owner: object) -> Pool:
     return replace(pool.part(positions), readable=True)
 
 
-def _look(given: Any, pool: Pool) -> Callable[[slice], np.ndarray] | None:
-    """Return what says which samples of a run can be read; None where none is skipped."""
+def _looked_through(can_be_read: Callable[[Pool], np.ndarray], pool: Pool) -> np.ndarray:
+    mask = np.empty(len(pool), dtype=bool)
+    with progress_bar(_WHAT, "file", len(pool), True) as bar:
+        for start in range(0, len(pool), _AT_ONCE):
+            part = pool.part(slice(start, start + _AT_ONCE))
+            mask[start : start + _AT_ONCE] = can_be_read(part)
+            bar.update(len(part))
+    return mask
+
+
+def _look(given: Any, pool: Pool) -> Callable[[Pool], np.ndarray] | None:
+    """Return what says which samples of a pool can be read; None where none is skipped."""
     if skips(pool.source):  # such as a ShardedPool of images
-        return lambda block: pool.source.readable(pool.positions[block])
+        return _read_by_itself
     reader = skipping_reader(given)
-    return None if reader is None else lambda block: reader.readable(pool[block])
+    return None if reader is None else partial(_read_by, reader)
+
+
+def _read_by_itself(pool: Pool) -> np.ndarray:
+    return pool.source.readable(pool.positions)
+
+
+def _read_by(reader: Any, pool: Pool) -> np.ndarray:
+    return reader.readable(pool[:])
 
 
 def _names(pool: Pool, where: np.ndarray) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 from skactive._pool import Pool
 from skactive._rng import seed_sequence
 from skactive._validation import check_count
+from skactive.strategies.base._by_blocks import by_blocks
 from skactive.strategies.base._query_strategy import BATCH_CONSTRAINTS, QueryStrategy, Selection
 from skactive.strategies.base._ranking import highest
 
@@ -19,7 +21,7 @@ from skactive.strategies.base._ranking import highest
 class SubsetStrategy(QueryStrategy):
     """Base class of the strategies that score a random subset, and take the highest scores.
 
-    A subclass implements `_scores`.
+    A subclass implements `_score`.
     """
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -28,7 +30,9 @@ class SubsetStrategy(QueryStrategy):
         "subset": [Interval(Integral, 1, None, closed="left"), None],
     }
 
+    _with_work: ClassVar[str | None] = "exact"
     subset: int | None
+    batch_size: int
 
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
@@ -39,12 +43,14 @@ class SubsetStrategy(QueryStrategy):
         )
         candidates = subset_positions(self, len(pool), n_instances, draw)
         utilities = np.full(len(pool), np.nan)
-        utilities[candidates] = self._scores(estimator, pool, pool.part(candidates))
+        utilities[candidates] = by_blocks(
+            partial(self._score, estimator), pool.part(candidates), self.batch_size, self
+        )
         return highest(utilities, n_instances, ties)
 
     @abstractmethod
-    def _scores(self, estimator: Any, pool: Pool, candidates: Pool) -> np.ndarray:
-        """Return the utilities of the candidates, which are a part of the pool, (n,)."""
+    def _score(self, estimator: Any, pool: Pool) -> np.ndarray:
+        """Return the utilities of samples, (n,)."""
 
 
 def subset_positions(
