@@ -20,7 +20,6 @@ LONG_FUNCTIONS = {
     "estimators/_lpl_classifier.py: __init__": 76,  # stores the parameters of two networks
     "estimators/_make_net.py: make_net": 67,
     "experiments/_runner.py: run_experiment": 85,  # half of it is its signature
-    "strategies/_fisher_mask.py: choose": 71,
 }
 
 
