@@ -245,17 +245,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
             out=arguments.out,
             progress=not arguments.quiet,
         )
-    out = Path(arguments.out)
-    _draw(results, data, out)
-    print(f"\n{results.to_text()}\n")
-    print(
-        "Accuracy on the test images; seconds per round, and none for a query after the last one.\n"
-        "A strategy is better where it has more accuracy at the same number of labels. "
-        f"{arguments.seeds} seeds prove little:\n--seeds 5 adds to these results. The files:"
-    )
-    for name in ["learning_curves.png", "queried_images.png", "results.jsonl"]:
-        if (out / name).exists():
-            print(f"  {out / name}")
+    _draw(results, data, Path(arguments.out))
+    _print(results, arguments.seeds, Path(arguments.out))
     return exit_code(results, "demo")
 
 
@@ -271,6 +262,19 @@ def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:
         f"Every round trains a small CNN from scratch{trains}. "
         "Ctrl-C stops it; the same command goes on."
     )
+
+
+def _print(results: Results, n_seeds: int, out: Path) -> None:
+    """Print the table, and which files there are."""
+    print(f"\n{results.to_text()}\n")
+    print(
+        "Accuracy on the test images; seconds per round, and none for a query after the last one.\n"
+        "A strategy is better where it has more accuracy at the same number of labels. "
+        f"{n_seeds} seeds prove little:\n--seeds 5 adds to these results. The files:"
+    )
+    for name in ["learning_curves.png", "queried_images.png", "results.jsonl"]:
+        if (out / name).exists():
+            print(f"  {out / name}")
 
 
 def _draw(results: Results, data: Bunch, out: Path) -> None:

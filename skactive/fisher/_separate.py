@@ -121,8 +121,8 @@ class SeparateCurvature(Curvature):
     def copy(self) -> SeparateCurvature:
         return SeparateCurvature([part.copy() for part in self._parts])
 
-    def blocks(self, V: FisherFactors) -> Iterator[slice]:
-        yield from max((list(one.blocks(own)) for one, own in self._with(V)), key=len)
+    def blocks(self, V: FisherFactors) -> list[slice]:
+        return max((one.blocks(own) for one, own in self._with(V)), key=len)
 
     def start(self, V: FisherFactors) -> State:
         return tuple(kept for one, own in self._with(V) for kept in one.start(own))

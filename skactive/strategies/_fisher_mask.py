@@ -279,7 +279,6 @@ class FisherMask(QueryStrategy):
         candidates = subset_positions(self, len(pool), n_instances, draws[0])
         mask = self._mask(network, pool, draws)
         parts = Parts.of(pool.part(candidates), labelled, X_target)
-        samples = network.samples(*parts.pools)
 
         @cache
         def log_p() -> np.ndarray:
@@ -292,23 +291,7 @@ class FisherMask(QueryStrategy):
         kept, rank = {}, None
         if self.rank is not None:
             rank, kept["rank"] = choose_rank(log_p(), self.rank)
-        rows = "reduced" if self.weighting == "probability" else self.weighting
-
-        def factors_of(positions: np.ndarray) -> FisherFactors:
-            with (
-                counted("FisherMask: factors", samples.part(positions), self.progress) as some,
-                on_behalf_of(self, module="estimator", X=parts.name_at(positions[0])),
-            ):
-                return fisher_factors(
-                    network.module,
-                    some,
-                    mask,
-                    weighting=rows,
-                    rank=rank,
-                    curvature=self.curvature,
-                    batch_size=self.batch_size,
-                )
-
+        factors_of = self._factors_of(network, parts, mask, rank)
         block_size = self._block_size(network, len(mask), parts, n_instances, factors_of)
         with progress_bar("FisherMask: picks", "pick", n_instances, self.progress) as bar:
 
@@ -332,6 +315,30 @@ class FisherMask(QueryStrategy):
         if self.components is not None:
             kept["components"] = result.kept
         return Selection(candidates[result.indices], None, result.gains, kept)
+
+    def _factors_of(
+        self, network: PoolNetwork, parts: Parts, mask: Tensor, rank: int | None
+    ) -> Callable[[np.ndarray], FisherFactors]:
+        """Return what computes the factors of samples on the mask, given their positions."""
+        samples = network.samples(*parts.pools)
+        rows = "reduced" if self.weighting == "probability" else self.weighting
+
+        def factors_of(positions: np.ndarray) -> FisherFactors:
+            with (
+                counted("FisherMask: factors", samples.part(positions), self.progress) as some,
+                on_behalf_of(self, module="estimator", X=parts.name_at(positions[0])),
+            ):
+                return fisher_factors(
+                    network.module,
+                    some,
+                    mask,
+                    weighting=rows,
+                    rank=rank,
+                    curvature=self.curvature,
+                    batch_size=self.batch_size,
+                )
+
+        return factors_of
 
     def _block_size(
         self,
