@@ -102,7 +102,7 @@ def merged(found: list[Results]) -> Results:
     from skactive.experiments import Results
 
     frame = pd.concat([one.frame for one in found], ignore_index=True)
-    rows: list[dict[Any, Any]] = frame.to_dict("records")
+    rows: Any = frame.to_dict("records")
     return Results(rows, [failure for one in found for failure in one.failures])
 
 
