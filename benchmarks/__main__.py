@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes, without targets")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the results")
-    parser.add_argument("--only", default="", help="strategies, pools: names that contain this")
+    parser.add_argument("--only", default="", help="some benchmarks: a part of it, by name")
     parser.add_argument("--check", action="store_true", help="name what committed results lack")
     arguments = parser.parse_args(argv)
     if arguments.check:

@@ -8,6 +8,7 @@ is found there by a run that is started again.
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,12 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import normalize
 from sklearn.utils import Bunch
 
 from benchmarks._report import row
+from skactive import Embedder
 from skactive.datasets import load_fashion_mnist, long_tail_counts, make_imbalanced
 from skactive.experiments import run_experiment
 
@@ -25,6 +29,7 @@ BALANCED, STEP = "balanced", "step"
 TAIL, REVERSED, DRAWN = "long tail", "long tail reversed", "long tail, order drawn by seed"
 # Exponential, from 1 to this part of it.
 RATIO = 0.02
+_EXAMPLE = Path(__file__).parent.parent / "examples" / "features_without_labels.py"
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,26 @@ def counts_of(pool: str, size: Size, seed: int) -> dict[int, int]:
     )
 
 
+def features(folder: Path, size: Size) -> tuple[np.ndarray, np.ndarray]:
+    """32 features of all images and test images; those that are in the folder, if they are there.
+
+    Principal components of an encoder that was trained without labels on the images to choose from,
+    as in examples/features_without_labels.py, for 6 epochs.
+    """
+    file = folder / f"features-{size.subset}-{min(size.epochs, 6)}.npz"
+    if not file.exists():
+        data = load_fashion_mnist(size.subset)
+        train = runpy.run_path(str(_EXAMPLE))["train_without_labels"]
+        embedder = Embedder(train(data.X_train, epochs=min(size.epochs, 6)), normalize=None)
+        both = [normalize(embedder.transform(X)) for X in (data.X_train, data.X_test)]
+        reduce = PCA(32, random_state=0).fit(both[0])
+        found = [reduce.transform(X) for X in both]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(file, *(X / found[0].std() for X in found))
+    with np.load(file) as held:
+        return held["arr_0"], held["arr_1"]
+
+
 @dataclass(frozen=True)
 class Found:
     """What came out of a seed of a pool, by the name of the arm.
@@ -96,6 +121,7 @@ def play(
     seed: int,
     n_jobs: int,
     features: tuple[np.ndarray, np.ndarray] | None = None,
+    initial: str = "random",
 ) -> Found:
     """Run all arms with one seed on its own pool; features are those of all images, or None."""
     data: Bunch = load_fashion_mnist(size.subset)
@@ -116,6 +142,7 @@ def play(
         n_initial=n,
         n_instances=n,
         n_rounds=size.n_rounds,
+        initial=initial,
         seeds=[seed],
         n_jobs=n_jobs,
         n_threads=1,

@@ -4,7 +4,8 @@ On three pools, drawn anew for each of ten seeds: balanced, a long tail whose or
 drawn by the seed, and the step of FisherMask's paper. `features`: a logistic regression on 32
 principal components of an encoder that was trained without labels on the pool's images, as in
 examples/features_without_labels.py with 6 epochs; `end to end`: `small_cnn`. Without backward
-steps, `oversample=1`.
+steps, `oversample=1`. On the step the first labels are of all classes alike: twenty at random are
+now and then of one class, which no regression can be fitted to.
 
 The rule, written down before the first run:
 
@@ -18,23 +19,30 @@ The rule, written down before the first run:
 
 from __future__ import annotations
 
-import runpy
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import normalize
 
 from benchmarks import _imbalance
-from benchmarks._imbalance import BALANCED, DRAWN, STEP, Found, Size, paired, play, stored
+from benchmarks._imbalance import (
+    BALANCED,
+    DRAWN,
+    STEP,
+    Found,
+    Size,
+    features,
+    paired,
+    play,
+    stored,
+)
 from benchmarks._report import row
 from benchmarks.lean import objective
-from skactive import BAIT, CNNClassifier, Embedder, Margin
-from skactive.datasets import load_fashion_mnist, make_imbalanced
+from skactive import BAIT, CNNClassifier, Margin
+from skactive.datasets import initial_positions, load_fashion_mnist, make_imbalanced
 from skactive.fisher import greedy_fisher, last_layer_factors
 
 # Fixed before the first run, and not used before.
@@ -53,22 +61,6 @@ REGULARIZATIONS: dict[str, dict[str, Any]] = {
     "regularization auto": {"regularization": "auto"},
     "regularization 0.1": {"regularization": 0.1},
 }
-_EXAMPLE = Path(__file__).parent.parent / "examples" / "features_without_labels.py"
-
-
-def features(file: Path, size: Size) -> tuple[np.ndarray, np.ndarray]:
-    """Features of all images and test images; those in the file, if there is one."""
-    if not file.exists():
-        data = load_fashion_mnist(size.subset)
-        train = runpy.run_path(str(_EXAMPLE))["train_without_labels"]
-        embedder = Embedder(train(data.X_train, epochs=min(size.epochs, 6)), normalize=None)
-        both = [normalize(embedder.transform(X)) for X in (data.X_train, data.X_test)]
-        reduce = PCA(32, random_state=0).fit(both[0])
-        found = [reduce.transform(X) for X in both]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, *(X / found[0].std() for X in found))
-    with np.load(file) as held:
-        return held["arr_0"], held["arr_1"]
 
 
 def head() -> LogisticRegression:
@@ -81,6 +73,10 @@ def shares(E: np.ndarray, pool: str, size: Size, seed: int) -> dict[str, float]:
     counts = _imbalance.counts_of(pool, size, seed)
     at, y = make_imbalanced(np.arange(len(data.y_train)), data.y_train, counts, random_state=seed)
     n = size.n if pool == BALANCED else size.n_few
+    if pool == STEP:
+        first = initial_positions(y, n // len(counts), per_class=True, random_state=seed)
+        order = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])
+        at, y, n = at[order], y[order], len(first)
     logits = head().fit(E[at[:n]], y[:n]).decision_function(E[at])
     V = last_layer_factors(torch.from_numpy(logits), torch.from_numpy(E[at]))
     I_U = V.gram() / len(V)
@@ -100,7 +96,7 @@ def shares(E: np.ndarray, pool: str, size: Size, seed: int) -> dict[str, float]:
 
 
 def on_features(folder: Path, size: Size, pools: Any, seeds: Any) -> list[dict[str, Any]]:
-    both = features(folder / f"choices-{size.per_class}.npz", size)
+    both = features(folder, size)
     settings = {PRESENT: {}} | SPARING | REGULARIZATIONS
     arms = {name: BAIT(oversample=1, **form) for name, form in settings.items()}
     arms["Margin"] = Margin()
@@ -108,7 +104,7 @@ def on_features(folder: Path, size: Size, pools: Any, seeds: Any) -> list[dict[s
     n_jobs = torch.get_num_threads()
 
     def compute(pool: str, seed: int) -> Found:
-        return play(head(), arms, pool, size, seed, n_jobs, both)
+        return play(head(), arms, pool, size, seed, n_jobs, both, _initial(pool))
 
     file, rows = folder / f"choices-features-{size.per_class}.jsonl", []
     for pool, of_seeds in stored(file, keys, compute).items():
@@ -138,7 +134,12 @@ def end_to_end(folder: Path, size: Size, pools: Any, seeds: Any) -> list[dict[st
 
 
 def _of_network(network: Any, arms: Any, size: Size, pool: str, seed: int) -> Found:
-    return play(network, arms, pool, size, seed, torch.get_num_threads())
+    n_jobs = torch.get_num_threads()
+    return play(network, arms, pool, size, seed, n_jobs, initial=_initial(pool))
+
+
+def _initial(pool: str) -> str:
+    return "balanced" if pool == STEP else "random"
 
 
 def measure(quick: bool, folder: Path = Path("out"), only: str = "") -> list[dict[str, Any]]:

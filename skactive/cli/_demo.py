@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skactive import strategies
 from skactive.cli._arguments import DATASETS, count, load_dataset
 from skactive.cli._failures import exit_code, said_at_the_end
+from skactive.cli._imbalanced import (
+    add_imbalanced,
+    aimed_too,
+    merged,
+    who_asked_for_rare,
+    with_a_tail,
+)
 from skactive.strategies.names import ALONE, JOINTLY
 
 if TYPE_CHECKING:
@@ -68,6 +76,7 @@ to continue:
 examples:
   skactive demo
   skactive demo --strategies margin,random --rounds 10 --seeds 5 --out margin-or-random
+  skactive demo --imbalanced --n-instances 20 --out imbalanced
   skactive demo --dataset cifar10 --data-path ~/data/cifar10 --n-instances 100 --out cifar10
   skactive demo --strategies entropy,random --epochs 100 --device cuda --out longer
 
@@ -166,6 +175,7 @@ def add_demo(commands: Any) -> None:
         metavar="FOLDER",
         help="the folder for the results (default: %(default)s)",
     )
+    add_imbalanced(demo)
     demo.add_argument("--quiet", action="store_true", help="no introduction and no progress bar")
     demo.set_defaults(run=run_demo, words=_WORDS, options=_OPTIONS)
 
@@ -195,10 +205,12 @@ def run_demo(arguments: argparse.Namespace) -> int:
     from skactive._device import resolve_device
     from skactive._validation import check_count
     from skactive.estimators import CNNClassifier, LPLClassifier
-    from skactive.experiments import run_experiment
 
     device = resolve_device(arguments.device, "skactive demo")
     data = load_dataset(arguments.dataset, path=arguments.data_path, download=arguments.download)
+    seeds = range(arguments.seeds)
+    tails = {seed: with_a_tail(data, seed) for seed in seeds} if arguments.imbalanced else {}
+    data = tails[0].data if tails else data
     n_pool, n_classes = len(data.y_train), len(data.target_names)
     check_count(
         "rounds",
@@ -225,29 +237,54 @@ def run_demo(arguments: argparse.Namespace) -> int:
     chosen = {name: getattr(strategies, name)() for name in arguments.strategies}
     arms = {
         name: (jointly, strategy) if name in JOINTLY else strategy
-        for name, strategy in chosen.items()
+        for name, strategy in (aimed_too(chosen) if tails else chosen).items()
     }
+    out = Path(arguments.out)
     with said_at_the_end():
-        results = run_experiment(
-            classifier,
-            arms,
-            data.X_train,
-            data.y_train,
-            data.X_test,
-            data.y_test,
-            n_initial=arguments.initial,
-            initial="balanced",
-            n_instances=arguments.n_instances,
-            n_rounds=arguments.rounds,
-            seeds=arguments.seeds,
-            dataset=arguments.dataset,
-            n_threads=arguments.threads,
-            out=arguments.out,
-            progress=not arguments.quiet,
-        )
-    _draw(results, data, Path(arguments.out))
-    _print(results, arguments.seeds, Path(arguments.out))
+        if tails:
+            results = merged(
+                [
+                    _compare(classifier, arms, tail.data, [seed], out / f"seed-{seed}", arguments)
+                    for seed, tail in tails.items()
+                ]
+            )
+        else:
+            results = _compare(classifier, arms, data, seeds, out, arguments)
+    _draw(results, data, out)
+    _print(results, arguments.seeds, out, [f"seed-{seed}/results.jsonl" for seed in tails])
+    if rare := who_asked_for_rare(results, tails) if tails else []:
+        print("\nOf the rarer half of the classes they asked for:", *rare, sep="\n")
     return exit_code(results, "demo")
+
+
+def _compare(
+    classifier: Any,
+    arms: dict[str, Any],
+    data: Bunch,
+    seeds: Iterable[int],
+    out: Path,
+    arguments: argparse.Namespace,
+) -> Results:
+    """Run all strategies on one pool."""
+    from skactive.experiments import run_experiment
+
+    return run_experiment(
+        classifier,
+        arms,
+        data.X_train,
+        data.y_train,
+        data.X_test,
+        data.y_test,
+        n_initial=arguments.initial,
+        initial="balanced",
+        n_instances=arguments.n_instances,
+        n_rounds=arguments.rounds,
+        seeds=seeds,
+        dataset=arguments.dataset,
+        n_threads=arguments.threads,
+        out=out,
+        progress=not arguments.quiet,
+    )
 
 
 def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:
@@ -255,7 +292,8 @@ def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:
     trains = f"; for {' and '.join(jointly)} jointly with a loss-prediction module" * bool(jointly)
     return (
         f"{arguments.dataset}: {len(data.y_train)} images to choose from, {len(data.y_test)} to "
-        f"test on, {len(data.target_names)} classes.\n"
+        f"test on, {len(data.target_names)} classes"
+        f"{', of which each seed makes others rare' * arguments.imbalanced}.\n"
         f"{', '.join(arguments.strategies)}: {arguments.initial} labels at first, spread as evenly "
         f"over the classes as possible; then {arguments.rounds} × {arguments.n_instances} more; "
         f"seeds: {arguments.seeds}.\n"
@@ -264,7 +302,7 @@ def _introduction(arguments: argparse.Namespace, data: Bunch) -> str:
     )
 
 
-def _print(results: Results, n_seeds: int, out: Path) -> None:
+def _print(results: Results, n_seeds: int, out: Path, more: list[str]) -> None:
     """Print the table, and which files there are."""
     print(f"\n{results.to_text()}\n")
     print(
@@ -272,7 +310,7 @@ def _print(results: Results, n_seeds: int, out: Path) -> None:
         "A strategy is better where it has more accuracy at the same number of labels. "
         f"{n_seeds} seeds prove little:\n--seeds 5 adds to these results. The files:"
     )
-    for name in ["learning_curves.png", "queried_images.png", "results.jsonl"]:
+    for name in ["learning_curves.png", "queried_images.png", "results.jsonl", *more]:
         if (out / name).exists():
             print(f"  {out / name}")
 
