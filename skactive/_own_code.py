@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 # Recorded with their versions, and never read, wherever they are installed.
 _KNOWN = frozenset({"numpy", "sklearn", "skorch", "torch", "torchvision", "skactive", "modAL"})
@@ -23,6 +23,7 @@ _STDLIB = sysconfig.get_paths()["stdlib"], "<frozen"
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 Plain = Callable[[Any], Any]
+_Told = TypeVar("_Told")
 
 
 def is_own(named: Any) -> bool:
@@ -205,3 +206,20 @@ def _pieces(code: CodeType) -> Iterator[str]:
             yield f"{instruction.opname} {sorted(map(repr, value))}"
         else:
             yield f"{instruction.opname} {value!r}"
+
+
+class Nested:
+    """Describes values that may hold themselves."""
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+
+    def describe(self, value: Any, by: Callable[[Any], _Told]) -> _Told | str:
+        """Return what `by` says of a value, or "itself" while that is being said."""
+        if id(value) in self._open:
+            return "itself"
+        self._open.add(id(value))
+        try:
+            return by(value)
+        finally:
+            self._open.discard(id(value))

@@ -49,15 +49,17 @@ def fisher_information() -> None:
         V.traces()
         V.dense()
     blocks = fisher.head_factors(module, X, curvature="blocks")
-    fisher.greedy_fisher(blocks, 3, labelled=[0, 1], oversample=1.5)
-    for V in (mixed, blocks):
-        V.tmatmul(torch.ones(N, C, 2, dtype=torch.float64))
-    k = blocks.shape[2]
-    blocks.matmul(torch.eye(k).double())
-    blocks.contract(blocks.dense())
-    blocks.quadratic(torch.eye(k).double(), torch.eye(k).double())
-    blocks.gram(torch.ones(N))
-    blocks.traces()
+    mixed.tmatmul(torch.ones(N, C, 2, dtype=torch.float64))
+    apart = fisher.fisher_factors(module, X, np.arange(k), curvature="blocks")
+    for V in (blocks, apart):
+        fisher.greedy_fisher(V, 3, labelled=[0, 1], oversample=1.5)
+        _, rows, k = V.shape
+        V.tmatmul(torch.ones(N, rows, 2, dtype=torch.float64))
+        V.matmul(torch.eye(k).double())
+        V.contract(V.dense())
+        V.quadratic(torch.eye(k).double(), torch.eye(k).double())
+        V.gram(torch.ones(N))
+        V.traces()
 
 
 def lengths_of_gradients() -> None:

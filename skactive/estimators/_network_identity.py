@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skactive._own_code import OwnCode, is_own
+from skactive._own_code import Nested, OwnCode, is_own
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
@@ -51,7 +51,7 @@ class _Teller:
 
     def __init__(self) -> None:
         self.code = OwnCode(self._referred)
-        self._open: set[int] = set()
+        self._nested = Nested()
 
     def _referred(self, value: Any) -> str:
         """Describe what code refers to."""
@@ -66,13 +66,7 @@ class _Teller:
             return _numbers(value)
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "OV":
             return _numbers(torch.from_numpy(np.atleast_1d(value).copy()))
-        if id(value) in self._open:
-            return "itself"
-        self._open.add(id(value))
-        try:
-            return self._composed(value)
-        finally:
-            self._open.discard(id(value))
+        return self._nested.describe(value, self._composed)
 
     def _composed(self, value: Any) -> str:
         if isinstance(value, Mapping):

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from skactive._batches import n_rows, take_rows
-from skactive._own_code import OwnCode, is_own
+from skactive._own_code import Nested, OwnCode, is_own
 from skactive._validation import InvalidParameterError
 
 # A round's own seed replaces `random_state`, and `verbose` changes no number.
@@ -60,7 +60,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.code = OwnCode(self.plain)
-        self._open: set[int] = set()
+        self._nested = Nested()
 
     def plain(self, value: Any) -> Any:
         """Describe any value."""
@@ -72,13 +72,7 @@ class _Reader:
             return self.plain(value.item())
         if isinstance(value, (np.ndarray, Tensor)):
             return fingerprint(value)
-        if id(value) in self._open:
-            return "itself"
-        self._open.add(id(value))
-        try:
-            return self._composed(value)
-        finally:
-            self._open.discard(id(value))
+        return self._nested.describe(value, self._composed)
 
     def _composed(self, value: Any) -> Any:
         if isinstance(value, (list, tuple, range)):
