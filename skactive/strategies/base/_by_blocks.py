@@ -23,6 +23,7 @@ import torch
 from joblib import Parallel, delayed
 from joblib.hashing import NumpyHasher
 from skorch import NeuralNet
+from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 
 from skactive._batches import n_rows
@@ -185,21 +186,22 @@ def _spread(tasks: Iterable[Any]) -> Iterable[Any]:
 
 def _compute(job: str, index: int, rows: np.ndarray | None, path: str) -> int:
     """Have the file of a block, whoever computes it."""
-    rows_of, pool, batch_size, threads = _opened(job)
+    (rows_of, pool, batch_size, threads), libraries = _opened(job)
     if rows is None:
         rows = np.arange(len(pool.source.blocks[index]))
     if not os.path.exists(path):
         at = np.pad(pool.source.edges[index] + rows, (0, -len(rows) % batch_size), mode="edge")
-        with fixed_threads(threads), no_progress():
+        with fixed_threads(threads, libraries), no_progress():
             found = rows_of(replace(pool, positions=at))[: len(rows)]
         _write(Path(path), found)
     return len(rows)
 
 
 @lru_cache(1)
-def _opened(job: str) -> Any:
+def _opened(job: str) -> tuple[Any, ThreadpoolController]:
+    """Return what a job is made of, and the libraries that it has brought along."""
     with open(job, "rb") as file:
-        return pickle.load(file)
+        return pickle.load(file), ThreadpoolController()
 
 
 def _write(path: Path, content: bytes | np.ndarray) -> None:

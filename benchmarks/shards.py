@@ -1,0 +1,214 @@
+"""Pools in shards: what blocks, files and workers cost beside scoring the array in one process.
+
+The pool is uint8 images of 32×32×3 in 100 .npy files, 1,000,000 of them or, with --quick, 6,000
+in 6 files; the network is that of the benchmark `pools`. Three ways find the same picks: the array
+in memory in one process; the shards there, block by block, results written; and two workers
+of joblib's loky, of one thread each, the time of starting them left out. The overhead is that of
+the second against the first, in turns, since nothing else differs between them. Memory is what a
+process allocates, as in `pools`, for two sizes of the pool; that of workers is the largest.
+
+Of strategies in two stages it is measured what they lose, as the share of the objective that
+they reach of what one process reaches, which sees the whole pool: the trace objective of BAIT, the
+radius of CoreSet (one process / two stages), MaxHerding's coverage, and for BADGE the potential of
+k-means++ (one process / two stages). 1 is no loss; sampling makes numbers above it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from joblib.externals.loky import get_reusable_executor
+
+from benchmarks._machine import memory
+from benchmarks._report import alone, row, seconds
+from benchmarks.pools import PeakMemory, _fitted, _labels
+
+NAMES = ("Margin", "GradientNorm")
+PICKS, BATCH = 100, 250
+
+
+def make_shards(folder: Path, N: int, shards: int) -> None:
+    """Write N images of noise on a brightness that shows the class, in equal shards."""
+    rng, size = np.random.default_rng(0), N // shards
+    for i in range(shards):
+        noise = rng.integers(0, 56, (size, 32, 32, 3), dtype=np.uint8)
+        noise += _labels(i * size, size)[:, None, None, None] * 20
+        np.save(folder / f"{i:03}.npy", noise)
+
+
+def _opened(folder: Path) -> tuple[Any, Any, Any]:
+    from skactive import ShardedPool
+
+    warnings.simplefilter("ignore")
+    pool = ShardedPool.from_npy(str(folder / "*.npy"))
+    X, y = pool[:500], _labels(0, 500)
+    return pool, _fitted("Margin", X, y), (X, y)
+
+
+def overhead(name: str, folder: Path, repeats: int) -> list[tuple[float, float, float]]:
+    """Seconds of the array, of the blocks in this process, and of two workers; the same picks."""
+    import skactive
+
+    pool, clf, _ = _opened(folder)
+    array = np.asarray(pool)
+    strategy = getattr(skactive, name)(batch_size=BATCH, random_state=0)
+    strategy.select(clf, array[:1_000], PICKS)
+    found, picks = [], []
+
+    def timed(X: Any, **given: Any) -> float:
+        shutil.rmtree(folder / "work", ignore_errors=True)
+        return seconds(lambda: picks.append(strategy.select(clf, X, PICKS, **given).indices))
+
+    for _ in range(repeats):
+        one, blocks = timed(array), timed(pool, work=folder / "work")
+        with joblib.parallel_config("loky", n_jobs=2):
+            if not found:
+                timed(pool, work=folder / "work")  # starts them
+            found.append((one, blocks, timed(pool, work=folder / "work")))
+    get_reusable_executor().shutdown()  # or the process would wait for them, five minutes
+    assert all(np.array_equal(some, picks[0]) for some in picks)
+    return found
+
+
+class WorkersMemory:
+    """The most that any child of this process allocates inside the block, in MB."""
+
+    def __enter__(self) -> WorkersMemory:
+        self.value, self._done = 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._done.wait(0.05):
+            for task in Path("/proc/self/task").iterdir():
+                for child in (task / "children").read_text().split():
+                    try:
+                        self.value = max(self.value, memory("RssAnon", pid=child))
+                    except (OSError, KeyError):  # it has ended
+                        continue
+
+
+def peaks(name: str, folder: Path) -> tuple[float, float]:
+    """Peak memory of the caller and of the larger of two workers, in MB."""
+    import skactive
+
+    pool, clf, _ = _opened(folder)
+    strategy = getattr(skactive, name)(batch_size=BATCH, random_state=0)
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    with joblib.parallel_config("loky", n_jobs=2), PeakMemory() as own, WorkersMemory() as workers:
+        strategy.select(clf, pool, PICKS, work=folder / "work")
+        time.sleep(0.1)
+    get_reusable_executor().shutdown()
+    return own.value, workers.value
+
+
+def losses(folder: Path, n: int) -> dict[str, float]:
+    """Return the shares of their objectives that strategies in two stages reach."""
+    from skactive import BADGE, BAIT, CoreSet, MaxHerding
+    from skactive.gradients import head_inputs
+
+    pool, clf, (X, y) = _opened(folder)
+    array = np.asarray(pool)
+    found = head_inputs(clf.module_, clf.check_samples(array), batch_size=BATCH)
+    h, p = found.inputs.double(), found.logits.double().softmax(1)
+    g = p.clone()
+    g[torch.arange(len(g)), p.argmax(1)] -= 1  # the residual, BADGE's s of s ⊗ h
+    of_labels = head_inputs(clf.module_, clf.check_samples(X), batch_size=BATCH)
+
+    def farthest(at: Any) -> float:
+        centers = torch.cat([of_labels.inputs.double(), h[at]])
+        return float(torch.cdist(h, centers).amin(1).max())
+
+    def potential(at: Any) -> float:
+        own, some = g.square().sum(1) * h.square().sum(1), g[at] @ g.T * (h[at] @ h.T)
+        return float((own[None] - 2 * some + own[at][:, None]).amin(0).clamp_min(0).sum())
+
+    def trace(at: Any) -> float:
+        at = torch.as_tensor(at)
+        mean = _fisher(p, h) / len(p)
+        q = of_labels.logits.double().softmax(1)
+        known = _fisher(q, of_labels.inputs.double()) + _fisher(p[at], h[at])
+        ridge = torch.eye(len(mean), dtype=torch.float64)
+        return float(torch.linalg.solve(known + ridge, mean).trace())
+
+    def covered(at: Any) -> float:
+        e = torch.nn.functional.normalize(h)
+        centers = torch.nn.functional.normalize(of_labels.inputs.double())
+        return float((-torch.cdist(e, torch.cat([centers, e[at]])).square()).exp().amax(1).mean())
+
+    known = {"X_labelled": X, "y_labelled": y}
+    shares = {}
+    for strategy, value, sign in (
+        (CoreSet(random_state=0), farthest, -1),
+        (BADGE(random_state=0), potential, -1),
+        (BAIT(random_state=0), trace, -1),
+        (MaxHerding(random_state=0), covered, 1),
+    ):
+        one = value(strategy.select(clf, array, n, **known).indices)
+        two = value(strategy.select(clf, pool, n, work=folder / "work", **known).indices)
+        shares[type(strategy).__name__] = (two / one) ** sign
+    return shares
+
+
+def _fisher(p: Any, h: Any) -> Any:
+    """Return Σ (diag p − p pᵀ) ⊗ h hᵀ over samples."""
+    C, D = p.shape[1], h.shape[1]
+
+    def block(a: int, b: int) -> torch.Tensor:
+        weights = p[:, a] * (float(a == b) - p[:, b])
+        return (weights[:, None] * h).T @ h
+
+    parts = [block(a, b) for a in range(C) for b in range(C)]
+    return torch.stack(parts).reshape(C, C, D, D).swapaxes(1, 2).reshape(C * D, C * D)
+
+
+def measure(quick: bool) -> list[dict[str, Any]]:
+    small, large = (2_000, 6_000) if quick else (100_000, 1_000_000)
+    shards, n = (6, 50) if quick else (100, 200)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_shards(folder, small - small % shards, shards)
+        before = {strategy: alone(peaks, strategy, folder) for strategy in NAMES}
+        for strategy, share in alone(losses, folder, n).items():
+            what = f"{strategy} in two stages, N = {small:,}: share of the objective"
+            rows.append(row(what, "×", share, None, "higher"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_shards(folder, large, shards)
+        for strategy in NAMES:
+            what = f"{strategy}, N = {large:,}"
+            times = alone(overhead, strategy, folder, 1 if quick else 3)
+            rows += _of_times(what, np.array(times), None if quick else 1.05)
+            peak, at_first = alone(peaks, strategy, folder), before[strategy]
+            for who, value, less in zip(("caller", "worker"), peak, at_first, strict=True):
+                note = f"at N = {small:,} {less:.0f} MB"
+                rows.append(row(f"{what}: peak memory, {who}", "MB", value, None, "lower", note))
+    return rows
+
+
+def _of_times(what: str, times: np.ndarray, target: float | None) -> list[dict[str, Any]]:
+    one, blocks, workers = times.T
+    cores = f"{len(os.sched_getaffinity(0))} cores"
+    return [
+        row(f"{what}: the array, one process", "s", one.tolist(), None, "lower"),
+        row(f"{what}: in blocks / the array", "×", (blocks / one).tolist(), target, "lower"),
+        row(
+            f"{what}: two workers / the array", "×", (workers / one).tolist(), None, "lower", cores
+        ),
+    ]
