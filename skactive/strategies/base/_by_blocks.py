@@ -24,7 +24,7 @@ from joblib import Parallel, delayed
 from joblib.hashing import NumpyHasher
 from skorch import NeuralNet
 from threadpoolctl import ThreadpoolController
-from torch import Tensor, nn
+from torch import Tensor
 
 from skactive._batches import n_rows
 from skactive._pool import Pool
@@ -34,6 +34,10 @@ from skactive._validation import owner_name
 
 # Of what a strategy in two stages wants, each block gives its share of so many times as much.
 _FINALISTS = 4
+# Of a skorch net, what no prediction depends on.
+_OF_TRAINING = frozenset(
+    {"history_", "callbacks", "callbacks_", "optimizer_", "init_context_", "virtual_params_"}
+)
 
 Rows = Callable[[Pool], np.ndarray]
 
@@ -120,8 +124,8 @@ def finalists(choose: Callable[[Pool, int], np.ndarray], pool: Pool, n: int, own
 def told_apart(*values: Any) -> str:
     """Return a name for values: the same for the same, also in another process.
 
-    Of skorch's nets only the modules count, not the record of their training. Functions and classes
-    that are not in a module count by their code, such classes anew in each process.
+    Of skorch's nets all counts but the record of their training. Functions and classes that are not
+    in a module count by their code, such classes anew in each process.
     """
     as_sent = pickle.loads(
         cloudpickle.dumps(values)
@@ -132,7 +136,7 @@ def told_apart(*values: Any) -> str:
 class _Told(NumpyHasher):
     def save(self, obj: Any) -> None:
         if isinstance(obj, NeuralNet):
-            inside = {key: value for key, value in vars(obj).items() if _is_network(value)}
+            inside = {key: value for key, value in vars(obj).items() if key not in _OF_TRAINING}
             obj = (type(obj), inside)
         elif isinstance(obj, Tensor):
             values = obj.detach().cpu().contiguous().flatten().view(torch.uint8)
@@ -140,10 +144,6 @@ class _Told(NumpyHasher):
         elif isinstance(obj, (FunctionType, type)) and _has_no_module(obj):
             obj = cloudpickle.dumps(obj)
         super().save(obj)
-
-
-def _is_network(value: Any) -> bool:
-    return isinstance(value, nn.Module)
 
 
 def _has_no_module(named: Any) -> bool:

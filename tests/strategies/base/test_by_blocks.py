@@ -1,5 +1,6 @@
 """Pools of shards by joblib's workers: the picks of the array, whatever is killed or changed."""
 
+import copy
 import os
 import pickle
 import signal
@@ -15,6 +16,8 @@ from joblib._parallel_backends import ThreadingBackend
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import make_pipeline
+from skorch import NeuralNetClassifier
+from torch import nn
 
 import skactive as ska
 from skactive import CNNClassifier, LPLClassifier, ShardedPool
@@ -263,6 +266,17 @@ def test_names_of_networks_are_those_of_their_numbers():
     assert elsewhere.stdout.decode().strip() == told_apart(clf)
     assert told_apart(lambda: 1) != told_apart(lambda: 2)
     assert told_apart(torch.zeros(2)) != told_apart(torch.zeros(2, 1))
+
+
+def test_what_skorch_does_with_the_logits_counts_too():
+    net = NeuralNetClassifier(nn.Linear(4, 2), verbose=0).initialize()
+    other = copy.deepcopy(net)
+    assert told_apart(net) == told_apart(other)
+    assert told_apart(net) != told_apart(other.set_params(predict_nonlinearity=hotter))
+
+
+def hotter(logits):
+    return (logits / 3).softmax(1)
 
 
 @pytest.mark.parametrize("name", TWO_STAGES)
