@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skactive import VariationRatio
+from skactive.strategies.base._monte_carlo import mean_log_probabilities
 from tests.strategies.stubs import Fixed, distributions
 
 P = distributions(30, 7)
@@ -49,3 +50,13 @@ def test_equal_classes_give_the_vote_to_the_lower():
 def test_voting_is_checked():
     with pytest.raises(ValueError, match="'voting' parameter of VariationRatio"):
         VariationRatio(voting="both").select(MEMBERS, P, 3)
+
+
+def test_the_mean_of_draws_is_that_of_the_plain_formula():
+    rng = np.random.default_rng(0)
+    with np.errstate(divide="ignore"):
+        log_p = np.log(rng.dirichlet(np.full(7, 0.05), size=(5, 9000)))
+    log_p[:, 0] = [-np.inf] * 6 + [0.0]  # a class that no draw has
+    log_p[:, 1] = [-1e4, 0.0, *[-np.inf] * 5]  # below what a float can be
+    plain = np.logaddexp.reduce(log_p, axis=0) - np.log(5)
+    np.testing.assert_allclose(mean_log_probabilities(log_p), plain, rtol=1e-12, atol=1e-12)

@@ -184,19 +184,23 @@ class MonteCarloUtility(MonteCarloStrategy):
 
 def mean_log_probabilities(log_p: np.ndarray) -> np.ndarray:
     """Return log p̄, (n, C), of the mean over T distributions (T, n, C)."""
-    return np.logaddexp.reduce(log_p, axis=0) - np.log(len(log_p))
+    return _in_cache(_mean_log_probabilities, log_p)
+
+
+def _mean_log_probabilities(log_p: np.ndarray) -> np.ndarray:
+    # As logaddexp does it, in half the time; finite where p is 0 in all draws.
+    highest = np.maximum(log_p.max(0), np.finfo(log_p.dtype).min)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(log_p - highest).mean(0)) + highest
 
 
 def mutual_information(log_p: np.ndarray) -> np.ndarray:
     """Return H(p̄) − mean_t H(p_t), (n,), of T distributions (T, n, C).
 
     As mean_t KL(p_t ‖ p̄), a sum of terms that are not negative: the difference of the entropies
-    cancels where the draws agree. Block by block, as a cache holds them.
+    cancels where the draws agree.
     """
-    T, n, C = log_p.shape
-    size = max(1, _BLOCK // (T * C))
-    parts = [_mutual_information(log_p[:, start : start + size]) for start in range(0, n, size)]
-    return np.concatenate(parts)
+    return _in_cache(_mutual_information, log_p)
 
 
 def _mutual_information(log_p: np.ndarray) -> np.ndarray:
@@ -208,3 +212,10 @@ def _mutual_information(log_p: np.ndarray) -> np.ndarray:
     terms += mean
     terms -= p
     return np.maximum(terms.mean(0).sum(1), 0.0)
+
+
+def _in_cache(of_block: Callable[[np.ndarray], np.ndarray], log_p: np.ndarray) -> np.ndarray:
+    """Return what a function finds of each sample, a cache full of them at a time."""
+    T, n, C = log_p.shape
+    size = max(1, _BLOCK // (T * C))
+    return np.concatenate([of_block(log_p[:, i : i + size]) for i in range(0, n, size)])
