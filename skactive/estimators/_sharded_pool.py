@@ -348,8 +348,12 @@ class ShardedPool(FileImages):
         return found
 
     def _at(self, positions: Any) -> np.ndarray:
+        parts = list(self._by_block(positions))
+        if len(parts) == 1:  # of one block, without a copy
+            (block, _, rows), *_ = parts
+            return self.shards.read(block, rows)
         found = np.empty((len(positions), *self.shape[1:]), self.dtype)
-        for block, where, rows in self._by_block(positions):
+        for block, where, rows in parts:
             found[where] = self.shards.read(block, rows)
         return found
 
