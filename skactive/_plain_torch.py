@@ -33,10 +33,12 @@ def plain_torch() -> Iterator[None]:
         if torch.empty(0).device.type != "cpu":
             stack.enter_context(torch.device("cpu"))
         stack.enter_context(_FLOAT32)
+        if autocast:  # it keeps copies of weights, made without gradients perhaps
+            torch.clear_autocast_cache()
         try:
             yield
         finally:
-            if autocast:  # it keeps copies of weights, which may have moved
+            if autocast:  # and they may have moved
                 torch.clear_autocast_cache()
 
 

@@ -810,6 +810,10 @@ def test_estimators_without_a_network(cls):
             make(cls).select(single, pool, 3)
     elif cls.__name__ in MADE_OF:
         check_indices(make(cls).select(forest, pool, 3).indices, 3, 10)
+    elif issubclass(cls, MonteCarloStrategy):
+        with pytest.raises(UnsupportedEstimatorError, match="Pass the list of its members"):
+            make(cls).select(forest, pool, 3)
+        check_indices(make(cls).select(forest.estimators_, pool, 3).indices, 3, 10)
     else:
         needs = "classifier that .*" if cls.__name__ in NEEDS_PREDICT_LOSS else "torch network"
         with pytest.raises(UnsupportedEstimatorError, match=rf"needs a {needs}\. Got RandomF"):

@@ -335,7 +335,7 @@ class Net(NeuralNetClassifier):
                     for p in group["params"]:
                         if p.grad is not None and "momentum_buffer" not in self.optimizer_.state[p]:
                             self.optimizer_.state[p]["momentum_buffer"] = torch.zeros_like(p)
-            return loss
+            return loss.detach()  # LBFGS makes a float of it; some versions of torch warn of that
 
         super()._step_optimizer(step)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 
 import pandas as pd
 import pytest
@@ -30,10 +31,11 @@ class Breaks(Shuffled):
 
 
 class Unpicklable(Exception):
-    """An exception that cannot be unpickled, as some of libraries cannot."""
+    """An exception that cannot be pickled, as some of libraries cannot."""
 
     def __init__(self, what, why):
         super().__init__(f"{what}: {why}")
+        self.lock = threading.Lock()
 
 
 ARMS = {"breaks": Breaks(), "unsure": Unsure()}

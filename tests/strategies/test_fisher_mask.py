@@ -525,7 +525,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("terminal", "progress"), [(True, True), (True, False), (False, True)])
 def test_progress_is_shown_on_terminals(fitted, monkeypatch, terminal, progress):
-    from skactive.strategies.base import _progress
+    from skactive import _progress
 
     clf, X, _ = fitted
     stream = Terminal() if terminal else io.StringIO()
@@ -541,7 +541,7 @@ def test_progress_is_shown_on_terminals(fitted, monkeypatch, terminal, progress)
 
 
 def test_quick_queries_are_silent(fitted, monkeypatch):
-    from skactive.strategies.base import _progress
+    from skactive import _progress
 
     clf, X, _ = fitted
     stream = Terminal()

@@ -17,12 +17,13 @@ class Written(SubsetStrategy):
     """Scores that the samples are."""
 
     subset = None
+    batch_size = 256
 
     def __init__(self, *, random_state=None):
         self.random_state = random_state
 
-    def _scores(self, estimator, pool, candidates):
-        return np.asarray(candidates[:])[:, 0, 0]
+    def _score(self, estimator, pool):
+        return np.asarray(pool[:])[:, 0, 0]
 
 
 RANKED = {
