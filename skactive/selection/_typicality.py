@@ -111,7 +111,7 @@ def most_typical(X: Any, n: int, *, n_neighbors: int = 20) -> Picks:
     >>> import numpy as np
     >>> from skactive.selection import most_typical
     >>> most_typical(np.array([[0.0], [0.1], [0.3], [5.0]]), 2, n_neighbors=2).indices
-    array([1, 2])
+    array([1, 0])
     """
     owner = "most_typical"
     values = as_matrix("X", X, owner)
