@@ -59,7 +59,7 @@ class ShardedPool(FileImages):
     Attributes
     ----------
     shape : tuple of int
-        (N, *shape of a sample).
+        N, and the shape of a sample.
     dtype : numpy.dtype
         That of the .npy files; uint8 of images.
     blocks : tuple of Block
@@ -107,7 +107,7 @@ class ShardedPool(FileImages):
         Parameters
         ----------
         paths : str or sequence of str or os.PathLike
-            The files in their order, or a pattern such as "images/*.npy".
+            The files in their order, or a pattern such as ``"images/*.npy"``.
         block_size : int, default=10_000
             Samples per block, at most.
 
