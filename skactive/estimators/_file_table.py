@@ -51,13 +51,13 @@ class FileTable:
         except OSError:
             return None
         traces, key = self._known.get(self._name(path), (None, None))
-        return key if traces == _traces(stat) else None
+        return key if traces == traces_of_file(stat) else None
 
     def note(self, path: str, stat: os.stat_result, key: bytes) -> None:
         """Note a file that was read, unless it is too young for its time to tell of changes."""
         if time.time_ns() - stat.st_mtime_ns < _YOUNG:
             return
-        name, traces = self._name(path), _traces(stat)
+        name, traces = self._name(path), traces_of_file(stat)
         self._known[name] = traces, key
         self._new.append(json.dumps([name, *traces, key.hex()]))
 
@@ -99,6 +99,6 @@ class FileTable:
         return os.path.join(self._folders[folder], name)
 
 
-def _traces(stat: os.stat_result) -> _Traces:
+def traces_of_file(stat: os.stat_result) -> _Traces:
     """Return what changes with a file's content."""
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

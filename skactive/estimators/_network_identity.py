@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from skactive._own_code import Nested, OwnCode, is_own
+from skactive.estimators._file_table import traces_of_file
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
@@ -163,6 +164,5 @@ def states_of_weights(weights: Any) -> list[str]:
     if isinstance(weights, Mapping):
         return states_of([value for value in weights.values() if isinstance(value, Tensor)])
     if isinstance(weights, (str, os.PathLike)) and os.path.isfile(weights):
-        stat = os.stat(weights)
-        return [repr((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))]
+        return [repr(traces_of_file(os.stat(weights)))]
     return []
