@@ -90,7 +90,9 @@ class SmallNet(nn.Sequential):
 
 
 class PeakMemory:
-    """The most that the process allocates inside the block, in MB, read every 10 ms."""
+    """The most that the process allocates inside the block, in MB, read every so many seconds."""
+
+    every = 0.01
 
     def __enter__(self) -> PeakMemory:
         self.value, self._done = 0.0, threading.Event()
@@ -103,8 +105,12 @@ class PeakMemory:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._done.wait(0.01):
-            self.value = max(self.value, memory("RssAnon", "RssShmem"))
+        while not self._done.wait(self.every):
+            self.value = max(self.value, self.now())
+
+    def now(self) -> float:
+        """What it holds now."""
+        return memory("RssAnon", "RssShmem")
 
 
 def make_pool(path: Path, N: int) -> None:

@@ -15,10 +15,10 @@ k-means++ (one process / two stages). 1 is no loss; sampling makes numbers above
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-import threading
 import time
 import warnings
 from pathlib import Path
@@ -80,27 +80,19 @@ def overhead(name: str, folder: Path, repeats: int) -> list[tuple[float, float, 
     return found
 
 
-class WorkersMemory:
+class WorkersMemory(PeakMemory):
     """The most that any child of this process allocates inside the block, in MB."""
 
-    def __enter__(self) -> WorkersMemory:
-        self.value, self._done = 0.0, threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-        return self
+    every = 0.05
 
-    def __exit__(self, *args: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._done.wait(0.05):
-            for task in Path("/proc/self/task").iterdir():
-                for child in (task / "children").read_text().split():
-                    try:
-                        self.value = max(self.value, memory("RssAnon", pid=child))
-                    except (OSError, KeyError):  # it has ended
-                        continue
+    def now(self) -> float:
+        """What the largest child holds now."""
+        found = [0.0]
+        for task in Path("/proc/self/task").iterdir():
+            for child in (task / "children").read_text().split():
+                with contextlib.suppress(OSError, KeyError):  # it has ended
+                    found.append(memory("RssAnon", pid=child))
+        return max(found)
 
 
 def peaks(name: str, folder: Path) -> tuple[float, float]:
