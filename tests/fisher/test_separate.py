@@ -17,9 +17,9 @@ from skactive.fisher import (
 )
 from skactive.gradients import find_head
 from tests.cases import CASES
-from tests.fisher.test_blocks import ALL, LABELLED, POOL, alike, naive, problem
+from tests.fisher.test_blocks import ALL, LABELLED, check_picks, naive, problem
 from tests.fisher.test_greedy_fisher import PROBLEMS, TOLERANCE, removal_excesses, shortfalls
-from tests.oracles import class_rows, naive_rows, published_greedy
+from tests.oracles import class_rows, naive_rows
 
 
 def elsewhere(kind, f, k=5, seed=1):
@@ -48,21 +48,7 @@ def both(kind, **size):
 @pytest.mark.parametrize("oversample", [1.0, 2.0])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_picks_are_those_of_the_plain_loop(kind, oversample, weighted):
-    V, plain = both(kind)
-    weights = np.random.default_rng(1).random(80) if weighted else None
-    expected = published_greedy(plain, 12, POOL, LABELLED, 0.3, int(12 * oversample), weights)
-    given = {
-        "labelled": LABELLED,
-        "weights": weights,
-        "oversample": oversample,
-        "regularization": 0.3,
-    }
-    found = greedy_fisher(V, 12, candidates=POOL, **given)
-    assert alike(found, kind, oversample) == alike(expected, kind, oversample)
-    in_one = greedy_fisher_in_blocks(
-        lambda at: V.take(torch.as_tensor(at)), POOL[::-1], 12, **given
-    )
-    assert alike(in_one, kind, oversample) == alike(expected, kind, oversample)
+    check_picks(*both(kind), kind, oversample, weighted)
 
 
 def test_the_gain_is_the_sum_of_the_parts_gains():
