@@ -349,8 +349,11 @@ def make(cls):
 
 MADE_OF = {
     "ClassBalanced": {"strategy": ska.Entropy()},
-    # what is trained here would depend on the machine
-    "DiscriminativeAL": {"classifier": LogisticRegression(max_iter=1000), "sub_batches": 4},
+    # a network trained here would depend on the machine, lbfgs on the version of scipy
+    "DiscriminativeAL": {
+        "classifier": LogisticRegression(solver="liblinear", tol=1e-8),
+        "sub_batches": 4,
+    },
     "Hybrid": {"strategies": [ska.Entropy(), ska.Margin()]},
     "UHerding": {"temperature": 1.0},
     "Refine": {"strategies": [ska.Margin(), ska.Entropy()], "n_batches": 4, "part": 60},
