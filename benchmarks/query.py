@@ -62,12 +62,19 @@ def wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def query(N: int, n: int, n_labelled: int, device: str, target: float | None) -> list[dict]:
+def query(
+    N: int,
+    n: int,
+    n_labelled: int,
+    device: str,
+    target: float | None,
+    network: str = "resnet18_narrow",
+) -> list[dict]:
     """One query at the published setting's size of network, mask and images."""
     draw = np.random.default_rng(0)
     X = draw.random((N + n_labelled, 3, 32, 32), dtype=np.float32)
     y = np.arange(n_labelled) % 10
-    clf = CNNClassifier("resnet18_narrow", max_epochs=1, random_state=0, device=device)
+    clf = CNNClassifier(network, max_epochs=1, random_state=0, device=device)
     clf.fit(X[:64], np.arange(64) % 10)
     strategy = FisherMask(fraction=0.002, progress=False, random_state=0)
     strategy.select(clf, X[:64], 2)  # loads libraries

@@ -13,8 +13,17 @@ import torch
 
 from tests import properties  # noqa: F401  (the profile of all property tests)
 from tests.device import DEVICE
+from tests.warm import Warm
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """Runs scripts in fresh processes that have torch and scikit-learn already."""
+    processes = Warm()
+    yield processes
+    processes.close()
 
 
 def pytest_collection_modifyitems(items):

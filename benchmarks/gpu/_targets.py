@@ -60,7 +60,8 @@ def ceilings(settings: Settings) -> Rows:
 def query(settings: Settings) -> Rows:
     """A whole FisherMask query on the narrow ResNet-18; the authors' log has 2,247 to 2,283 s."""
     N, n, n_labelled = settings.size((25_000, 2_000, 1_000), (54, 3, 10))
-    yield from fisher_query(N, n, n_labelled, settings.device, settings.target(10.0))
+    network = settings.size("resnet18_narrow", "small_cnn")
+    yield from fisher_query(N, n, n_labelled, settings.device, settings.target(10.0), network)
 
 
 def norms(settings: Settings) -> Rows:
@@ -208,9 +209,9 @@ def _profiled_norms(settings: Settings) -> Callable[[], Any]:
 
 
 def _profiled_query(settings: Settings) -> Callable[[], Any]:
-    N, n = settings.size((2_000, 100), (40, 2))
+    network, N, n = settings.size(("resnet18_narrow", 2_000, 100), ("small_cnn", 40, 2))
     X, y = images(N)
-    clf = CNNClassifier("resnet18_narrow", max_epochs=1, random_state=0, device=settings.device)
+    clf = CNNClassifier(network, max_epochs=1, random_state=0, device=settings.device)
     clf.fit(X[:64], y[:64])
     strategy = FisherMask(fraction=0.002, progress=False, random_state=0)
     return lambda: strategy.select(clf, X, n)
