@@ -89,8 +89,8 @@ NETWORKS = """
 import resource, numpy as np, skactive
 from skactive import _allocator
 _allocator._LONG = float("inf")  # what takes long gives back, and all takes long on a busy machine
-X = np.random.default_rng(0).integers(0, 256, (512, 3, 32, 32), dtype=np.uint8)
-y = np.arange(512) % 10
+X = np.random.default_rng(0).integers(0, 256, (256, 3, 32, 32), dtype=np.uint8)
+y = np.arange(256) % 10
 clf = skactive.CNNClassifier("small_cnn", max_epochs=1, batch_size=256, random_state=0).fit(X, y)
 for work in (
     lambda: clf.fit(X, y),

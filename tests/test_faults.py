@@ -3,7 +3,6 @@
 import copy
 import pickle
 import re
-import subprocess
 import sys
 import threading
 from typing import ClassVar
@@ -50,7 +49,7 @@ def test_words_of_its_own():
     assert attributes(error) == ("", "", "", None, "Mend it.")
 
 
-def test_it_is_public_and_what_scikit_learn_raises():
+def test_it_is_public_and_what_scikit_learn_raises(warm):
     assert exceptions.InvalidParameterError is InvalidParameterError
     assert "InvalidParameterError" in exceptions.__all__
     for kind in (ValueError, TypeError, _param_validation.InvalidParameterError):
@@ -58,9 +57,9 @@ def test_it_is_public_and_what_scikit_learn_raises():
     with pytest.raises(AttributeError, match=r"'skactive\.exceptions' has no attribute 'Nope'"):
         _ = exceptions.Nope
     code = "from skactive import Margin; Margin(batch_size=0).select(None, [[0.0]], 1)"
-    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    last = failed.stderr.splitlines()[-1]
-    assert last.startswith(
+    status, said = warm.run(code)
+    assert status == 1
+    assert said.splitlines()[-1].startswith(
         "skactive.exceptions.InvalidParameterError: The 'batch_size' parameter of"
     )
 

@@ -8,7 +8,6 @@ import importlib
 import inspect
 import os
 import pickle
-import subprocess
 import sys
 
 import joblib
@@ -664,7 +663,7 @@ def test_mended_once():
 
 
 @mended_only
-def test_nothing_outside_modal_changes():
+def test_nothing_outside_modal_changes(warm):
     code = """
 import sklearn.utils, sklearn.utils.validation, pandas
 modules = sklearn.utils, sklearn.utils.validation, pandas, pandas.DataFrame
@@ -677,7 +676,8 @@ assert _modal.check_X_y is not sklearn.utils.check_X_y
 from modAL.models import base, learners
 assert _modal.check_X_y in [vars(module).get("check_X_y") for module in (base, learners)]
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    status, said = warm.run(code)
+    assert status == 0, said
 
 
 @mended_only
@@ -700,7 +700,6 @@ def test_loky_worker(name):
     # Local, so that it travels by value: the worker would import this file, and skactive with it.
     def teach(pickled, X, y):
         import pickle
-        import sys
 
         before = "skactive" in sys.modules
         thing = pickle.loads(pickled)

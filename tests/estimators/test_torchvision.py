@@ -22,10 +22,18 @@ NAMES = models.list_models(module=models)
 AUX = ("googlenet", "inception_v3")
 
 
+DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_, nn.init.kaiming_uniform_)
+
+
 class OnMeta(TorchFunctionMode):
-    """Puts parameters on the meta device; sizes that builders compute with stay on the CPU."""
+    """Puts parameters on the meta device; sizes that builders compute with stay on the CPU.
+
+    Weights are not drawn: on the meta device that does nothing, and takes long.
+    """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in DRAWS:
+            return args[0] if args else kwargs["tensor"]
         made = func in (torch.empty, torch.zeros, torch.ones, torch.full, torch.randn)
         return func(*args, **{**(kwargs or {}), **({"device": "meta"} if made else {})})
 
