@@ -69,6 +69,7 @@ def query(
     device: str,
     target: float | None,
     network: str = "resnet18_narrow",
+    fraction: float = 0.002,
 ) -> list[dict]:
     """One query at the published setting's size of network, mask and images."""
     draw = np.random.default_rng(0)
@@ -76,7 +77,7 @@ def query(
     y = np.arange(n_labelled) % 10
     clf = CNNClassifier(network, max_epochs=1, random_state=0, device=device)
     clf.fit(X[:64], np.arange(64) % 10)
-    strategy = FisherMask(fraction=0.002, progress=False, random_state=0)
+    strategy = FisherMask(fraction=fraction, progress=False, random_state=0)
     strategy.select(clf, X[:64], 2)  # loads libraries
     with clocked(device) as took:
         whole = seconds(

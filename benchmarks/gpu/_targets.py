@@ -57,11 +57,16 @@ def ceilings(settings: Settings) -> Rows:
     yield best("copying in memory", "GB/s", machine.copies(settings.device, megabytes, repeats))
 
 
+def masked(settings: Settings) -> tuple[str, float]:
+    """Return the network of FisherMask's queries, and the share of its parameters in the mask."""
+    return settings.size(("resnet18_narrow", 0.002), ("small_cnn", 0.03))
+
+
 def query(settings: Settings) -> Rows:
     """A whole FisherMask query on the narrow ResNet-18; the authors' log has 2,247 to 2,283 s."""
     N, n, n_labelled = settings.size((25_000, 2_000, 1_000), (54, 3, 10))
-    network = settings.size("resnet18_narrow", "small_cnn")
-    yield from fisher_query(N, n, n_labelled, settings.device, settings.target(10.0), network)
+    target = settings.target(10.0)
+    yield from fisher_query(N, n, n_labelled, settings.device, target, *masked(settings))
 
 
 def norms(settings: Settings) -> Rows:
@@ -209,11 +214,12 @@ def _profiled_norms(settings: Settings) -> Callable[[], Any]:
 
 
 def _profiled_query(settings: Settings) -> Callable[[], Any]:
-    network, N, n = settings.size(("resnet18_narrow", 2_000, 100), ("small_cnn", 40, 2))
+    N, n = settings.size((2_000, 100), (40, 2))
+    network, fraction = masked(settings)
     X, y = images(N)
     clf = CNNClassifier(network, max_epochs=1, random_state=0, device=settings.device)
     clf.fit(X[:64], y[:64])
-    strategy = FisherMask(fraction=0.002, progress=False, random_state=0)
+    strategy = FisherMask(fraction=fraction, progress=False, random_state=0)
     return lambda: strategy.select(clf, X, n)
 
 
