@@ -35,6 +35,7 @@ SHARED = {
     "_scoring",
     "_threads",
     "_validation",
+    "_whole_files",
     "exceptions",
 }
 # What each room may import, besides itself and what serves all.
@@ -67,6 +68,7 @@ ALLOWED = {
     "_items": {"_validation"},
     "_pool": {"_batches", "_validation"},
     "_progress": set(),
+    "_whole_files": set(),
     "protocols": set(),
     "gradients": SHARED,
     "selection": SHARED,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skactive._whole_files import write_whole
 from skactive.cli._arguments import count
 from skactive.cli._failures import exit_code, said_at_the_end
 from skactive.cli._words import IN_A_FILE, placed, within
@@ -113,7 +113,8 @@ def run_study(arguments: argparse.Namespace) -> int:
         return 0
     out = Path(settings["out"])
     out.mkdir(parents=True, exist_ok=True)
-    _keep(Path(arguments.config), out / STUDY_FILE)
+    # the report reads it there
+    write_whole(out / STUDY_FILE, Path(arguments.config).read_bytes())
     with said_at_the_end():
         results = run_experiment(*experiment, **settings, progress=not arguments.quiet)
     print(f"\n{_final(results)}\n\nskactive report {out} draws it.")
@@ -140,13 +141,6 @@ def _introduction(study: Study) -> str:
         f"{settings['n_rounds']} × {settings['n_instances']} more; seeds: {n_seeds}.\n"
         f"Results in {settings['out']}. Ctrl-C stops it; the same command goes on."
     )
-
-
-def _keep(file: Path, copy: Path) -> None:
-    """Copy the file to the results, from which the report reads it."""
-    temporary = copy.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_bytes(file.read_bytes())
-    os.replace(temporary, copy)
 
 
 def _final(results: Results) -> str:

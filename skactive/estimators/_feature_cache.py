@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from skactive._whole_files import write_whole
 from skactive.estimators._file_table import FileTable
 from skactive.estimators._row_file import RowFile, locked
 
@@ -64,10 +64,7 @@ class FeatureCache:
         if self._rows is None or not info.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             with locked(self.folder / "lock"):
-                # A kill leaves no file or a whole one.
-                temporary = self.folder / "about.tmp"
                 about = {"n_features": n_features, **self._about}
-                temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-                os.replace(temporary, info)
+                write_whole(info, json.dumps(about, indent=2) + "\n")
             self._rows = RowFile(self.folder, (n_features,), "<f4")
         return self._rows

@@ -17,6 +17,7 @@ from joblib import Parallel, delayed
 
 from skactive._memory import peak_since_start
 from skactive._validation import check_count, invalid, on_behalf_of
+from skactive._whole_files import write_whole
 from skactive.estimators._file_images import FileImages
 from skactive.estimators._image_reader import ImageReader
 from skactive.estimators._shards import (
@@ -247,9 +248,7 @@ class ShardedPool(FileImages):
         """
         about = {"kind": type(self.shards).__name__, "errors": self.errors} | asdict(self.shards)
         lines = [json.dumps(line) for line in (about, *map(asdict, self.blocks))]
-        temporary = Path(f"{os.fspath(path)}.{os.getpid()}.tmp")
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_whole(Path(path), "\n".join(lines) + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ShardedPool:

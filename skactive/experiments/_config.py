@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from skactive._renamed import RENAMED
 from skactive._validation import Phrase, describe
+from skactive._whole_files import write_whole
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments._later_metrics import check_later
 from skactive.experiments._loop import Arm, Data, Terms
@@ -171,10 +171,7 @@ def store_config(out: Path, config: dict[str, Any], records: Collection[Record])
     content = json.dumps(merge_config(out, config, records), indent=2) + "\n"
     if path.exists() and path.read_text() == content:
         return
-    # A kill leaves the old file or the new one, never a part.
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(content)
-    os.replace(temporary, path)
+    write_whole(path, content)
 
 
 def differences(old: Any, new: Any, place: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import traceback
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from skactive._phrases import one_line
+from skactive._whole_files import write_whole
 from skactive.experiments._records import Record
 
 FAILURES_FILE = "failures.json"
@@ -107,9 +107,7 @@ class FailureFile:
         if not self.by_run:
             path.unlink(missing_ok=True)
             return
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(list(self.by_run.values()), indent=2) + "\n")
-        os.replace(temporary, path)
+        write_whole(path, json.dumps(list(self.by_run.values()), indent=2) + "\n")
 
 
 def read_failures(folder: Path) -> Sequence[Failure]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+
+from skactive._whole_files import write_whole
 
 _FILE = "keys.json"
 
@@ -25,14 +26,5 @@ def keys_of(home: Path, labellers: Iterable[str]) -> dict[str, str]:
     known = known if isinstance(known, dict) else {}
     keys = {str(name): known.get(name) or secrets.token_urlsafe(24) for name in labellers}
     if not keys.items() <= known.items():
-        _write(path, {**known, **keys})
+        write_whole(path, json.dumps({**known, **keys}), permissions=0o600)
     return {key: name for name, key in keys.items()}
-
-
-def _write(path: Path, keys: dict[str, str]) -> None:
-    """Write whole or not at all."""
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(keys, file)
-    part.replace(path)

@@ -7,9 +7,9 @@ tells what it was computed from. So a kill, a lost worker or a second copy of a 
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -31,6 +31,7 @@ from skactive._pool import Pool
 from skactive._progress import no_progress, progress_bar
 from skactive._threads import fixed_threads
 from skactive._validation import owner_name
+from skactive._whole_files import write_whole
 
 # Of what a strategy in two stages wants, each block gives its share of so many times as much.
 _FINALISTS = 4
@@ -80,7 +81,7 @@ def by_blocks(rows_of: Rows, pool: Pool, batch_size: int, owner: object) -> np.n
     job = folder / f"job-{told_apart(source.blocks)}.pkl"
     if not job.exists():
         sent = replace(alike, source=source)
-        _write(job, cloudpickle.dumps((rows_of, sent, batch_size, threads)))
+        write_whole(job, cloudpickle.dumps((rows_of, sent, batch_size, threads)))
 
     found: list[tuple[np.ndarray, Path]] = []
     left: list[tuple[Any, ...]] = []
@@ -193,7 +194,7 @@ def _compute(job: str, index: int, rows: np.ndarray | None, path: str) -> int:
         at = np.pad(pool.source.edges[index] + rows, (0, -len(rows) % batch_size), mode="edge")
         with fixed_threads(threads, libraries), no_progress():
             found = rows_of(replace(pool, positions=at))[: len(rows)]
-        _write(Path(path), found)
+        write_whole(Path(path), _as_npy(found))
     return len(rows)
 
 
@@ -204,17 +205,11 @@ def _opened(job: str) -> tuple[Any, ThreadpoolController]:
         return pickle.load(file), ThreadpoolController()
 
 
-def _write(path: Path, content: bytes | np.ndarray) -> None:
-    """Write a file whole, or not at all."""
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    with open(temporary, "wb") as file:
-        if isinstance(content, bytes):
-            file.write(content)
-        else:
-            np.save(file, content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def _as_npy(rows: np.ndarray) -> memoryview:
+    """Return what np.save writes."""
+    file = io.BytesIO()
+    np.save(file, rows)
+    return file.getbuffer()
 
 
 def _assembled(parts: Iterable[tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
