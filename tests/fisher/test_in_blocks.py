@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from functools import cache
 
 import numpy as np
 import pytest
@@ -82,6 +83,19 @@ def test_gains_are_decreases_of_the_objective_over_the_whole_pool():
     np.testing.assert_allclose(found.gains, -np.diff(values), rtol=1e-9)
 
 
+@cache
+def one_stage_and_chance(problem, n):
+    """The objective of the one-stage selection and of batches at random; factors; the objective."""
+    factors = factors_of(problem, torch.float64)
+    V, draw = factors.dense().numpy(), np.random.default_rng(0)
+
+    def value(picks):
+        return objective(V, picks, POOL, LABELLED, n)
+
+    one = value(greedy_fisher(factors, n, labelled=LABELLED).indices)
+    return one, [value(draw.choice(POOL, n, replace=False)) for _ in range(3)], factors, value
+
+
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize(("block_size", "bound"), [(265, 0.01), (133, 0.02), (67, 0.3)])
 def test_the_loss_in_objective_is_small(problem, block_size, bound):
@@ -89,13 +103,8 @@ def test_the_loss_in_objective_is_small(problem, block_size, bound):
 
     Mean of three cuts. A batch at random ends at least 80 % above the one-stage selection.
     """
-    factors, n = factors_of(problem, torch.float64), 30
-    V = factors.dense().numpy()
-
-    def value(picks):
-        return objective(V, picks, POOL, LABELLED, n)
-
-    one = value(greedy_fisher(factors, n, labelled=LABELLED).indices)
+    n = 30
+    one, by_chance, factors, value = one_stage_and_chance(problem, n)
     two = [
         value(
             greedy_fisher_in_blocks(
@@ -109,8 +118,6 @@ def test_the_loss_in_objective_is_small(problem, block_size, bound):
         )
         for seed in range(3)
     ]
-    draw = np.random.default_rng(0)
-    by_chance = [value(draw.choice(POOL, n, replace=False)) for _ in range(3)]
     assert np.mean(two) <= (1 + bound) * one
     assert np.mean(by_chance) > 1.8 * one
 
