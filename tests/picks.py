@@ -35,9 +35,12 @@ FILE = Path(__file__).with_name("picks.json")
 N_POOL, N_LABELLED, N_PICKS = 120, 40, 8
 
 
+loaded = cache(partial(load_digits, return_X_y=True))  # from text, which takes its time
+
+
 def digits(kind):
     """X and y: rows in float32, images in float32 or uint8."""
-    X, y = load_digits(return_X_y=True)
+    X, y = loaded()
     X, y = X[: N_LABELLED + N_POOL], y[: N_LABELLED + N_POOL]
     if kind == "bytes":
         return (X * 15).astype(np.uint8).reshape(-1, 1, 8, 8), y

@@ -8,12 +8,14 @@ import inspect
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 
 import skactive
+from tests.few_images import give_few_images
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTEBOOKS = sorted((DOCS.parent / "examples" / "notebooks").glob("*.ipynb"))
@@ -42,8 +44,17 @@ def api_pages(monkeypatch):
     del sys.modules["api_pages"]
 
 
+@pytest.fixture
+def small(monkeypatch):
+    """Give fewer images than the package has, and workers of Dask that are threads here."""
+    give_few_images(monkeypatch, n_train=700, n_test=100)
+    cluster = pytest.importorskip("distributed").LocalCluster
+    monkeypatch.setattr("distributed.LocalCluster", partial(cluster, processes=False))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
+@pytest.mark.usefixtures("small")
 def test_the_blocks_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plt, "show", lambda: None)

@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -34,15 +36,17 @@ STUDIES = sorted((Path(__file__).parents[2] / "benchmarks" / "study").glob("*.to
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """Run a small study, as a user does, and its report; return the folder."""
+    """Run a small study, as a user does, and its report in this process; return the folder."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "small.toml").write_text(STUDY)
-    for command in [["run", "small.toml", "--out", "results"], ["report", "results"]]:
-        done = subprocess.run(
-            [sys.executable, "-m", "skactive", *command], cwd=folder, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        (folder / f"{command[0]}.out").write_text(done.stdout)
+    command = [sys.executable, "-m", "skactive", "run", "small.toml", "--out", "results"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (folder / "run.out").write_text(done.stdout)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as shown:
+        patch.chdir(folder)
+        assert cli.main(["report", "results"]) == 0
+    (folder / "report.out").write_text(shown.getvalue())
     return folder
 
 

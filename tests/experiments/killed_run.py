@@ -1,13 +1,11 @@
-"""Run an experiment, and be killed at the moment that the second argument names.
+"""An experiment that is killed at a moment.
 
-Arguments: the folder of the experiment; "fit:3" for the third call of fit, "select:2" likewise,
-"write:2" for half-way through writing the second record, "append:2" for right after it; and,
-if there is a third, the number of processes.
+"fit:3" is the third call of fit, "select:2" likewise, "write:2" half-way through writing the second
+record, "append:2" right after it.
 """
 
 import os
 import signal
-import sys
 from types import SimpleNamespace
 
 from skactive.experiments import _loop, _records, run_experiment
@@ -16,6 +14,8 @@ from tests.experiments import stubs
 
 
 def main(out, moment, n_jobs=1):
+    """Run it in a group of its own, with so many processes, until it is killed."""
+    os.setsid()
     what, at = moment.split(":")
     calls = {"fit": 0, "select": 0, "write": 0, "append": 0}
 
@@ -47,9 +47,5 @@ def main(out, moment, n_jobs=1):
         seeds=2,
         out=out,
         progress=False,
-        n_jobs=int(n_jobs),
+        n_jobs=n_jobs,
     )
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

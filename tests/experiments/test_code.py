@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import os
 import subprocess
 import sys
 import textwrap
@@ -323,15 +324,23 @@ run_experiment(FlatSGD(), {"s": Mine()}, *digits(), n_initial=20, n_instances=5,
 
 
 def test_classes_of_a_script_in_processes_of_their_own(tmp_path):
-    def execute(text):
-        command = [sys.executable, "-c", text, str(tmp_path / "out")]
-        return subprocess.run(command, capture_output=True, text=True)
+    """A set of strings is in another order in a process with another seed of hashes."""
 
-    assert execute(SCRIPT).returncode == 0
-    again = execute(SCRIPT)
-    assert again.returncode == 0, again.stderr
-    edited = execute(SCRIPT.replace("[:5]", "[-5:]"))
-    assert "strategies.s.code.__main__.Mine.select was" in edited.stderr
+    def execute(text, seed):
+        command = [sys.executable, "-c", text, str(tmp_path / "out")]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+    first = execute(SCRIPT, "1")
+    assert first.returncode == 0, first.stderr
+    # The same code again, and then, in the same process, an edit of it.
+    both = f"""{SCRIPT}
+print("again")
+exec(compile({SCRIPT.replace("[:5]", "[-5:]")!r}, "<string>", "exec"))
+"""
+    again = execute(both, "2")
+    assert again.stdout == "again\n", again.stderr
+    assert "strategies.s.code.__main__.Mine.select was" in again.stderr
 
 
 def test_functions_that_call_each_other_and_themselves():

@@ -1,8 +1,5 @@
 """Continuing after kills, extending, the progress bar, and wrong arguments."""
 
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,9 +9,9 @@ from sklearn.linear_model import SGDClassifier
 
 from skactive._validation import InvalidParameterError
 from skactive.experiments import Results, _loop, run_experiment
+from tests.experiments import killed_run
 from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, Shuffled, Unsure, digits, numbers
-
-ROOT = Path(__file__).parents[2]
+from tests.forked import forked
 
 
 def run(out=None, strategies=STRATEGIES, estimator=None, **changes):
@@ -44,11 +41,9 @@ def counting(monkeypatch):
 def test_killed_at_many_moments_a_run_ends_with_the_same_numbers(tmp_path, uninterrupted, counting):
     results = tmp_path / "results.jsonl"
     lines = 0
-    moments = [("fit:1", 0), ("select:2", 1), ("write:3", 2), ("fit:5", 4)]
+    moments = [("fit:1", 0), ("select:2", 1), ("write:3", 2), ("append:2", 2), ("fit:3", 2)]
     for moment, finished in moments:
-        command = [sys.executable, "-m", "tests.experiments.killed_run", tmp_path, moment]
-        killed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert killed.returncode == -9, killed.stderr
+        assert forked(killed_run.main, tmp_path, moment).exitcode == -9
         lines += finished
         content = results.read_bytes()
         assert content.count(b"\n") == lines

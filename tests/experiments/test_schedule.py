@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -17,9 +14,9 @@ from joblib.externals.loky import get_reusable_executor
 from skactive import CNNClassifier
 from skactive.exceptions import FailedRunWarning
 from skactive.experiments import Protocol, Results, run_experiment
+from tests.experiments import killed_run
 from tests.experiments.stubs import BUDGET, STRATEGIES, FlatSGD, Shuffled, Unsure, digits, numbers
-
-ROOT = Path(__file__).parents[2]
+from tests.forked import forked
 
 
 def run(out=None, strategies=STRATEGIES, estimator=None, **changes):
@@ -89,17 +86,14 @@ def test_a_network_is_trained_alike_wherever_it_is(warm_start):
 @pytest.mark.slow
 def test_killed_with_its_processes_at_work_it_ends_with_the_same_numbers(tmp_path, serial):
     results = tmp_path / "results.jsonl"
-    lines = 0
-    for moment, finished in [("write:1", 0), ("write:4", 3), ("append:2", 2), ("write:6", 5)]:
-        command = [sys.executable, "-m", "tests.experiments.killed_run", tmp_path, moment, "2"]
-        # The workers of a killed process live on for a while, and hold what it printed to.
-        killed = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-        assert killed.wait() == -9
-        with suppress(ProcessLookupError):  # they have ended already
-            os.killpg(killed.pid, signal.SIGKILL)
-        lines += finished
-        assert results.read_bytes().count(b"\n") == lines
-    continued = run(tmp_path, n_jobs=2)
+    killed = forked(killed_run.main, tmp_path, "write:4", 2)
+    assert killed.exitcode == -9
+    with suppress(ProcessLookupError):  # its workers live on for a while, or have ended already
+        os.killpg(killed.pid, signal.SIGKILL)
+    content = results.read_bytes()
+    assert content.count(b"\n") == 3
+    assert not content.endswith(b"\n")
+    continued = run(tmp_path)
     pd.testing.assert_frame_equal(numbers(continued), serial, check_exact=True)
     assert results.read_bytes().count(b"\n") == 16
 

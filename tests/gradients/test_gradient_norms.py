@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skactive._device import unwrap
 from skactive.gradients import _geometry, _gradient_norms, _takers, gradient_norms
@@ -28,7 +29,7 @@ def spy(monkeypatch):
     return Spy(monkeypatch, _gradient_norms)
 
 
-def close(got: torch.Tensor, expected: torch.Tensor) -> None:
+def close(got: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-12 * float(expected.abs().max()))
 
 
@@ -92,8 +93,8 @@ def test_formulas(form, monkeypatch):
         monkeypatch.setattr(_geometry.Conv2dGeometry, "_input_product_cost", pixels)
     for block in (2**20, 1):
         monkeypatch.setattr(_takers, "_cached", lambda device, block=block: block)
-        for layer, shape in layers():
-            check_layer(layer.double().eval(), shape)
+        for one in measured_layers():
+            check_layer(*one)
     if form == "gradient":
         assert used == {"products": 0, "pixels": 0}
     elif form == "patches":
@@ -104,26 +105,37 @@ def test_formulas(form, monkeypatch):
         assert min(used.values()) > 0
 
 
-def check_layer(layer: nn.Module, shape: tuple[int, ...], n: int = 3) -> None:
-    draw = torch.Generator().manual_seed(0)
-    a = torch.randn(n, *shape, dtype=torch.float64, generator=draw)
-    out = layer(a)
-    delta = torch.randn(out.shape, dtype=torch.float64, generator=draw)
+@cache
+def measured_layers() -> list[tuple[nn.Module, Tensor, Tensor, list[Tensor]]]:
+    """Layers, inputs, gradients of outputs, and the squared norms by a backward pass per sample."""
+    found, n = [], 3
+    for layer, shape in layers():
+        layer.double().eval()
+        draw = torch.Generator().manual_seed(0)
+        a = torch.randn(n, *shape, dtype=torch.float64, generator=draw)
+        delta = torch.randn(layer(a).shape, dtype=torch.float64, generator=draw)
+        norms = []
+        for i in range(n):
+            only = (layer(a[i : i + 1]) * delta[i : i + 1]).sum()
+            grads = torch.autograd.grad(only, [layer.weight, layer.bias])
+            norms.append(torch.stack([gradient.square().sum() for gradient in grads]))
+        found.append((layer, a, delta, list(torch.stack(norms, 1))))
+    return found
+
+
+def check_layer(layer: nn.Module, a: Tensor, delta: Tensor, norms: list[Tensor]) -> None:
     taker = NormTaker(GEOMETRIES[type(layer)](layer), ["weight", "bias"], copies=False)
-    taker.record(a, n)
+    taker.record(a, len(a))
     with torch.no_grad():
         taker.take(delta)
-    for i in range(n):
-        only = (layer(a[i : i + 1]) * delta[i : i + 1]).sum()
-        grads = torch.autograd.grad(only, [layer.weight, layer.bias])
-        for name, gradient in zip(("weight", "bias"), grads, strict=True):
-            torch.testing.assert_close(
-                taker.taken(name)[i],
-                gradient.square().sum(),
-                rtol=1e-9,
-                atol=1e-12,
-                msg=f"{layer} on {shape}, sample {i}, {name}",
-            )
+    for name, expected in zip(("weight", "bias"), norms, strict=True):
+        torch.testing.assert_close(
+            taker.taken(name),
+            expected,
+            rtol=1e-9,
+            atol=1e-12,
+            msg=f"{layer} on {tuple(a.shape)}, {name}",
+        )
 
 
 @pytest.mark.parametrize(
@@ -240,7 +252,7 @@ def test_golden_scores(golden):
 # -- batches and parts ----------------------------------------------------------
 
 
-def small_net() -> tuple[nn.Module, torch.Tensor]:
+def small_net() -> tuple[nn.Module, Tensor]:
     torch.manual_seed(0)
     module = nn.Sequential(
         nn.Conv2d(1, 4, 3),

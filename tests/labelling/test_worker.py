@@ -11,30 +11,14 @@ from skactive.labelling import LabelSession, _supervisor
 from skactive.labelling._database import Database
 from skactive.labelling._supervisor import Supervisor
 from skactive.labelling._worker import Heart, another_lives, due, forget_interrupted
+from tests.forked import forked
+from tests.labelling import killed_worker
 from tests.labelling.folders import make_marked
 from tests.labelling.spies import First, Nearest
 
-# Places where a worker is killed: a function of it, and how often that is called before.
-PLACES = ["skactive.labelling._rounds.fit", "skactive.labelling._rounds._query"]
-PLACES += ["skactive.labelling._rounds._finish", "skactive.labelling._rounds.requeue"]
-PLACES += ["skactive.labelling._cache.StoredImages._read"]
-
-KILLED_WITHIN = """
-import os, signal, sys
-from skactive.labelling import _cache, _rounds, _worker
-place = sys.argv.pop(2).split(".")
-owner = sys.modules[".".join(place[:3])]
-for name in place[3:-1]:
-    owner = getattr(owner, name)
-true = getattr(owner, place[-1])
-def killed(*arguments):
-    if place[-1] in ("fit", "_query", "_read"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    true(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
-setattr(owner, place[-1], killed)
-_worker.main()
-"""
+# Places where a worker is killed.
+PLACES = ["_rounds.fit", "_rounds._query", "_rounds._finish", "_rounds.requeue"]
+PLACES += ["_cache.StoredImages._read"]
 
 
 @pytest.fixture
@@ -102,15 +86,7 @@ def test_a_worker_killed_within_leaves_what_the_next_one_goes_on_from(place, ses
     answer(session, truth, 30)
     database.connection.execute("UPDATE image SET cached = 0")
     before, n_ended = session.labels(), ended(database)
-    worker = subprocess.Popen(
-        [sys.executable, "-c", KILLED_WITHIN, str(session.folder), place],
-        stdin=subprocess.PIPE,
-        env=environment(),
-    )
-    worker.stdin.write(pickle.dumps((First(), Nearest())))
-    worker.stdin.flush()
-    assert worker.wait() == -signal.SIGKILL
-    worker.stdin.close()
+    assert forked(killed_worker.main, session.folder, place).exitcode == -signal.SIGKILL
     assert database.value("PRAGMA integrity_check") == "ok"
     assert session.labels().equals(before)
     assert len(session.next(5)) == 5
@@ -131,7 +107,7 @@ def test_it_ends_when_its_stdin_closes(session):
         stdin=subprocess.PIPE,
         env=environment(),
     )
-    worker.stdin.write(pickle.dumps((None, Nearest())))
+    worker.stdin.write(pickle.dumps((None, None)))  # a classifier is imported, for seconds
     worker.stdin.flush()
     wait_for(lambda: session.database.count("SELECT pid FROM worker") == worker.pid)
     worker.stdin.close()

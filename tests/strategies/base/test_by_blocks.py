@@ -27,7 +27,7 @@ from skactive.strategies.base._by_blocks import told_apart
 from skactive.testing._setting import TinyNetwork, tiny_images
 from tests.test_common import STRATEGIES
 
-N, BATCH, N_PICKS = 20_000, 250, 40
+N, BATCH, N_PICKS = 20_000, 500, 40
 SEEDED = {"batch_size": BATCH, "random_state": 0}
 EXACT = {
     "Random": ska.Random(random_state=0),
