@@ -159,25 +159,29 @@ def penalties(
                 f"{owner} compares what comes after a query, and on {dataset!r} there was none. "
                 "Run with n_rounds of at least 1."
             )
-        tables = {
-            name: table.reindex(columns=after_queries)
-            for _, name, table in curves(of_dataset, metric)
-        }
         if budgets == "doubling":
             powers = 2 ** np.arange(len(after_queries).bit_length())
             after_queries = [after_queries[i - 1] for i in powers if i <= len(after_queries)]
+        seeds = sorted(set(of_dataset["seed"]))
+        tables = {
+            name: sign * table.reindex(index=seeds, columns=after_queries).to_numpy(float)
+            for _, name, table in curves(of_dataset, metric)
+        }
+        measured = {name: ~np.isnan(table) for name, table in tables.items()}
         for one, other in combinations(tables, 2):
-            for n in after_queries:
-                pairs = pd.concat([tables[one][n], tables[other][n]], axis=1).dropna().to_numpy()
-                if len(pairs) < 2:
-                    raise InvalidParameterError(
-                        f"{owner} compares over seeds, and at {n} labels {one} and {other} have "
-                        f"{len(pairs)} in common. Run at least two seeds of each to the end."
-                    )
-                t, p = _statistics.paired_t(sign * pairs[:, 0], sign * pairs[:, 1])
-                if p < alpha:
-                    winner, loser = (one, other) if t > 0 else (other, one)
-                    matrix[names.index(winner), names.index(loser)] += 1 / len(after_queries)
+            in_common = (measured[one] & measured[other]).sum(axis=0)
+            if in_common.min() < 2:
+                few = int(np.argmax(in_common < 2))
+                raise InvalidParameterError(
+                    f"{owner} compares over seeds, and at {after_queries[few]} labels {one} and "
+                    f"{other} have {in_common[few]} in common. Run at least two seeds of each to "
+                    "the end."
+                )
+        at = [names.index(name) for name in tables]
+        stacked = np.stack(list(tables.values()), axis=1)  # seeds, strategies, budgets
+        for i, name in enumerate(tables):
+            t, p = _statistics.paired_t(tables[name][:, None], stacked)
+            matrix[at[i], at] += ((p < alpha) & (t > 0)).mean(axis=1)
     return pd.DataFrame(matrix, index=names, columns=names)
 
 

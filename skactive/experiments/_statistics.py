@@ -71,27 +71,33 @@ class Test(NamedTuple):
     p: float
 
 
-def paired_t(a: np.ndarray, b: np.ndarray) -> Test:
-    """Compare paired measurements by Student's t-test.
+def paired_t(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compare paired measurements by Student's t-tests.
 
     Parameters
     ----------
-    a, b : ndarray of shape (n,)
-        The measurements, at least two pairs.
+    a, b : ndarray of shape (n, ...)
+        The measurements, a test for each column. A pair of which one is NaN does not count; at
+        least two have to be left.
 
     Returns
     -------
-    Test
-        t = √n · mean(a − b) / sd(a − b), positive where a is larger, and the p-value. Differences
-        that are all 0 give t = 0 and p = 1; all equal to another number, t = ±∞ and p = 0.
+    t, p : ndarray of shape (...)
+        t = √n · mean(a − b) / sd(a − b), positive where a is larger, and the two-sided p-value.
+        Differences that are all 0 give t = 0 and p = 1; all equal to another number, t = ±∞ and
+        p = 0.
     """
     difference = a - b
-    rounding = ROUNDING * max(np.abs(a).max(), np.abs(b).max())  # 0.7 − 0.5 is not 0.8 − 0.6
-    if np.ptp(difference) <= rounding:
-        zero = abs(difference[0]) <= rounding
-        return Test(0.0, 1.0) if zero else Test(float(np.sign(difference[0])) * np.inf, 0.0)
-    t, p = stats.ttest_rel(a, b)
-    return Test(float(t), float(p))
+    n = np.sum(~np.isnan(difference), axis=0)
+    mean = np.nanmean(difference, axis=0)
+    size = np.where(np.isnan(difference), 0, np.maximum(np.abs(a), np.abs(b)))
+    rounding = ROUNDING * size.max(axis=0)  # 0.7 − 0.5 is not 0.8 − 0.6
+    spread = np.nanmax(difference, axis=0) - np.nanmin(difference, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.sqrt(n) * mean / np.nanstd(difference, axis=0, ddof=1)
+    equal = np.where(np.abs(mean) <= rounding, 0, np.copysign(np.inf, mean))
+    t = np.where(spread <= rounding, equal, t)
+    return t, 2 * stats.t.sf(np.abs(t), n - 1)
 
 
 def signed_rank(a: np.ndarray, b: np.ndarray) -> Test:

@@ -61,10 +61,24 @@ def test_paired_t_by_hand():
 
 def test_the_level_of_badge_is_2_776_for_five_seeds():
     shape = np.array([-2.0, -1, 0, 1, 2])  # sd √2.5, so that t = √5 · mean / √2.5 = mean · √2
-    for t, significant in [(2.775, False), (2.777, True)]:
-        result = paired_t(shape + t / 2**0.5, np.zeros(5))
-        assert result.statistic == pytest.approx(t)
-        assert (result.p < 0.05) == significant
+    for expected, significant in [(2.775, False), (2.777, True)]:
+        t, p = paired_t(shape + expected / 2**0.5, np.zeros(5))
+        assert t == pytest.approx(expected)
+        assert (p < 0.05) == significant
+
+
+def test_paired_t_is_scipys_for_each_column_without_the_pairs_that_are_missing():
+    draw = np.random.default_rng(0)
+    a, b = draw.random((2, 6, 3, 4))
+    a[2, 1], b[4, 1, 2] = np.nan, np.nan
+    t, p = paired_t(a, b)
+    expected = stats.ttest_rel(a, b, nan_policy="omit")
+    np.testing.assert_allclose(t, expected.statistic)
+    np.testing.assert_allclose(p, expected.pvalue)
+    a[:, 0] = b[:, 0] + 0.1  # up to rounding
+    t, p = paired_t(a, b)
+    assert (t[0] == np.inf).all()
+    assert (p[0] == 0).all()
 
 
 def test_signed_rank_by_hand():
