@@ -43,7 +43,7 @@ def test_draws_have_the_probabilities_of_the_definition(first, kind):
         # after one draw from each blob little is left: most proposals of a round are refused
         "two far blobs": lambda: rng.normal(size=(5, 2)) * 0.1 + 30 * np.arange(5)[:, None] % 60,
     }[kind]()
-    n_draws, counts = 900, dict.fromkeys(permutations(range(5), 3), 0)
+    n_draws, counts = 1200, dict.fromkeys(permutations(range(5), 3), 0)
     for seed in range(n_draws):
         counts[tuple(kmeans_plusplus(X, 3, first=first, random_state=seed))] += 1
     expected = {order: n_draws * probability(X, order, first) for order in counts}
