@@ -24,6 +24,7 @@ assert (files("skactive") / "py.typed").is_file()
 assert b"<!doctype html>" in (files("skactive.labelling") / "page" / "index.html").read_bytes()
 assert (files("skactive.labelling") / "page" / "page.js").is_file()
 assert (files("skactive.labelling") / "page" / "page.css").is_file()
+assert (files("skactive.labelling") / "page" / "icon.png").is_file()
 print("skactive", version("skactive"), "imports from the wheel, with its data and its licence")
 """
 

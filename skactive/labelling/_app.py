@@ -31,6 +31,7 @@ from skactive.labelling._results import accuracy_of, last_round, rounds, stoppin
 _STATIC = {
     "page.js": "text/javascript; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
+    "icon.png": "image/png",
 }
 _MOST_ASKED, _MOST_SENT, _SIDE, _FULL = 50, 500, 1600, 6000
 # What a client may say of an event, and of which type each is.

@@ -15,7 +15,15 @@ from skactive.labelling._guard import HEADERS, MOST_BYTES
 from skactive.labelling._serve import Server
 from tests.labelling.folders import make_folder
 
-READS = ["/", "/page.js", "/page.css", "/image/1", "/api/state", "/api/export/labels.csv"]
+READS = [
+    "/",
+    "/page.js",
+    "/page.css",
+    "/icon.png",
+    "/image/1",
+    "/api/state",
+    "/api/export/labels.csv",
+]
 WRITES = ["next", "events", "classes", "release", "review"]
 TAB = "tab-of-a-test"
 
