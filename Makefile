@@ -2,7 +2,8 @@
 # make label   a page for labelling the images in FOLDER, "photos" by default; a network learns meanwhile
 # make quick   style, types, and the tests of what changed since the last commit: half a minute
 #              at most; ROOM=gradients or ROOM=strategies/_badge for those of a room or a file
-# make test    run all tests; those of the page need chromium (apt-get install chromium)
+# make test    run all tests but the slowest; those of the page need chromium (apt-get install chromium)
+# make slow    run the slowest: scripts, pages of the docs, killed processes, clusters, all of torchvision
 # make lint    style, docstrings and types
 # make doctest run the examples in the docstrings
 # make study   the committed experiment: all strategies, two pools, five seeds (an hour, two cores)
@@ -24,7 +25,7 @@ OUT ?= skactive-demo
 # Tests are shared out among processes, of one torch thread each.
 SHARED := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: gpu-tiny demo label quick test lint doctest docs docs-full study study-smoke matrix oldest other wheel release
+.PHONY: gpu-tiny demo label quick test slow lint doctest docs docs-full study study-smoke matrix oldest other wheel release
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -38,7 +39,10 @@ quick: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.quick $(ROOM)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(SHARED)
+	$(BIN)/python -m pytest $(SHARED) -m "not slow"
+
+slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest $(SHARED) -m slow
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -105,6 +105,7 @@ for work in (
 """
 
 
+@pytest.mark.slow
 def test_training_and_scoring_keep_it():
     """Layers hand on some MB, batch by batch; done again, the work needs few new pages."""
     kept, given_back = run("", NETWORKS), run("", NETWORKS, MALLOC_TRIM_THRESHOLD_="131072")

@@ -692,6 +692,7 @@ def test_signatures_are_kept():
     assert ActiveLearner.__init__.__doc__ == inspect.unwrap(ActiveLearner.__init__).__doc__
 
 
+@pytest.mark.slow
 @mended_only
 @pytest.mark.parametrize("name", ["Entropy", "CNNClassifier"])
 def test_loky_worker(name):

@@ -55,6 +55,7 @@ def run():
     worker.stop()
 
 
+@pytest.mark.slow
 def test_steps_share_a_process_until_one_dies(run):
     state, (first, second) = run(two_rows)
     assert (state, first) == ("done", {"what": "first", "value": 3.0})
@@ -68,6 +69,7 @@ def test_steps_share_a_process_until_one_dies(run):
     assert run(two_rows)[1][1] != second
 
 
+@pytest.mark.slow
 def test_a_step_is_stopped_with_all_that_it_started(run):
     run(two_rows)  # the process is there, so that the time is the step's
     state, rows = run(hangs, 1.0)

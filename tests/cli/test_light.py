@@ -44,6 +44,7 @@ def test_no_torch(arguments, code):
     assert HEAVY & loaded == set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as POSIX sends it")
 @pytest.mark.parametrize("command", ["demo", "run study.toml", "report results"])
 def test_ctrl_c_while_torch_is_imported(command, tmp_path):

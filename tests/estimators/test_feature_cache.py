@@ -444,6 +444,7 @@ def test_broken_files_are_found_in_the_pass_that_embeds(embedder, files):
         embedder.transform(files)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the program forks")
 def test_kills_and_several_processes(tmp_path):
     """SIGKILL at every step that reaches a file, and within each write; see kills.py."""

@@ -123,6 +123,7 @@ def test_a_warm_start_after_a_journey(cls, output, travel):
         clf.set_params(module__width=8).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_a_warm_start_in_another_process(tmp_path):
     """Settings were compared by their reprs, which hold addresses."""
     (tmp_path / "clf.pkl").write_bytes(pickle.dumps(warm(CNNClassifier, Picks())))

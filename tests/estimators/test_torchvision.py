@@ -102,6 +102,7 @@ def same_but_the_head(ours, theirs, n_classes=7):
     assert skip.sub("", repr(ours)) == skip.sub("", repr(theirs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_is_what_torchvisions_builder_makes(name, monkeypatch):
     """Weights were loaded around the builders (vision#474, #1709); here by name and as a state."""

@@ -323,6 +323,7 @@ run_experiment(FlatSGD(), {"s": Mine()}, *digits(), n_initial=20, n_instances=5,
 """
 
 
+@pytest.mark.slow
 def test_classes_of_a_script_in_processes_of_their_own(tmp_path):
     """A set of strings is in another order in a process with another seed of hashes."""
 

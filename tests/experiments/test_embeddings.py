@@ -138,6 +138,7 @@ def test_features_as_the_images_themselves():
     assert results.frame["accuracy"].iloc[-1] > 0.5
 
 
+@pytest.mark.slow
 def test_several_processes_and_a_folder(tmp_path):
     here = run([CoreSet()], ROWS, seeds=2)
     there = run([CoreSet()], ROWS, seeds=2, n_jobs=2, out=tmp_path)

@@ -101,6 +101,7 @@ def test_load_says_what_it_looked_for(tmp_path):
             Results.load(path)
 
 
+@pytest.mark.slow
 def test_importing_experiments_imports_no_plotting():
     code = "import sys, skactive.experiments; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -96,6 +96,7 @@ def one_stage_and_chance(problem, n):
     return one, [value(draw.choice(POOL, n, replace=False)) for _ in range(3)], factors, value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize(("block_size", "bound"), [(265, 0.01), (133, 0.02), (67, 0.3)])
 def test_the_loss_in_objective_is_small(problem, block_size, bound):

@@ -61,6 +61,7 @@ def supervisor(session, monkeypatch):
     found.stop()
 
 
+@pytest.mark.slow
 def test_rounds_come_by_themselves_and_a_killed_worker_goes_on(supervisor, session, truth):
     database = session.database
     wait_for(lambda: ended(database) == 1)  # the start
@@ -78,6 +79,7 @@ def test_rounds_come_by_themselves_and_a_killed_worker_goes_on(supervisor, sessi
     assert database.count("SELECT COUNT(*) FROM suspicion") > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.rpartition(".")[2])
 def test_a_worker_killed_within_leaves_what_the_next_one_goes_on_from(place, session, truth):
     database = session.database
@@ -144,6 +146,7 @@ def test_when_a_round_is_due(session, truth):
     assert not due(database)  # a round that failed is not repeated without new labels
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_start_is_given_up(session, monkeypatch):
     monkeypatch.setattr(_supervisor, "_ATTEMPTS", 1)
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])

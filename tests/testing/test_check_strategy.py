@@ -270,6 +270,7 @@ def test_ctrl_c_comes_out():
         check_strategy(Stopped())
 
 
+@pytest.mark.slow
 def test_pytest_is_not_needed():
     code = """
 import sys

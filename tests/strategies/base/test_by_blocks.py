@@ -188,7 +188,7 @@ def small(tmp_path):
 
 def test_what_is_there_is_not_done_again_and_a_kill_is_gone_on_from(small, tmp_path, monkeypatch):
     work, done = tmp_path / "work", []
-    compute = _by_blocks._write
+    compute = _by_blocks.write_whole
 
     def write(path, content):
         if path.suffix == ".npy":
@@ -197,7 +197,7 @@ def test_what_is_there_is_not_done_again_and_a_kill_is_gone_on_from(small, tmp_p
             done.append(path)
         compute(path, content)
 
-    monkeypatch.setattr(_by_blocks, "_write", write)
+    monkeypatch.setattr(_by_blocks, "write_whole", write)
     margin = ska.Margin(random_state=0)
     with pytest.raises(KeyboardInterrupt):
         margin.select(fitted(), small, 5, work=work)
