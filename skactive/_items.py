@@ -27,6 +27,36 @@ def holds_image(item: Any) -> bool:
     return is_pil(item) or isinstance(item, Mapping)
 
 
+def is_image_array(item: Any) -> bool:
+    """Whether an item is an array or tensor of two axes or more."""
+    return isinstance(item, (np.ndarray, Tensor)) and item.ndim >= 2
+
+
+def items_of(X: Any) -> list[Any] | None:
+    """Return the items of a container that holds one object per sample, else None.
+
+    Parameters
+    ----------
+    X : object
+        A list or tuple; an array of objects or a Series; a frame, or a two-dimensional array of
+        objects, that has no other column.
+
+    Returns
+    -------
+    list or None
+        The items, whatever they are.
+    """
+    if isinstance(X, (list, tuple)):
+        return list(X)
+    if hasattr(X, "iloc") and X.ndim == 2 and X.shape[1] == 1:
+        X = X.iloc[:, 0]
+    if str(getattr(X, "dtype", "")) != "object":
+        return None
+    if X.ndim == 2 and X.shape[1] == 1:
+        X = X[:, 0]
+    return list(X) if X.ndim == 1 else None
+
+
 def input_of(item: Any, parameter: str, owner: object) -> Tensor:
     """Return the input of an item as a tensor.
 

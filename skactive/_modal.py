@@ -32,6 +32,7 @@ import scipy.sparse as sp
 import sklearn.utils
 import torch
 
+from skactive._items import holds_image, items_of
 from skactive._modal_labels import name_several_labels
 from skactive._modal_teach import make_whole
 
@@ -90,26 +91,27 @@ def fitted_learner(estimator: Any, strategy: Any, X_training: Any, y_training: A
 
 def check_X_y(X: Any, y: Any, *, force_all_finite: bool | str = True, **checks: Any) -> None:
     """Check as scikit-learn does, under the name modAL uses; modAL ignores what it returns."""
-    if _holds_arrays(X):
+    if _holds_objects(X):
         # Row by row: images of several sizes make no array, and of one size a needless copy.
-        for row in X:
-            sklearn.utils.check_array(
-                _stand_in(row),
-                dtype=None,
-                ensure_2d=False,
-                allow_nd=True,
-                ensure_all_finite=force_all_finite,
-                input_name="X",
-            )
+        for row in items_of(X) or ():
+            if not holds_image(row):  # such as PIL's, whose numbers are finite
+                sklearn.utils.check_array(
+                    _stand_in(row),
+                    dtype=None,
+                    ensure_2d=False,
+                    allow_nd=True,
+                    ensure_all_finite=force_all_finite,
+                    input_name="X",
+                )
         X = np.zeros((len(X), 1))
     sklearn.utils.check_X_y(
         _stand_in(X), _stand_in(y), ensure_all_finite=force_all_finite, **checks
     )
 
 
-def _holds_arrays(X: Any) -> bool:
-    """Tell a list of arrays or tensors, such as images, from one of numbers or lists."""
-    return isinstance(X, list) and any(getattr(row, "shape", ()) for row in X)
+def _holds_objects(X: Any) -> bool:
+    """Tell a list, Series or array of arrays, PIL images or dicts from one of numbers or lists."""
+    return any(getattr(row, "shape", ()) or holds_image(row) for row in items_of(X) or ())
 
 
 def _stand_in(values: Any) -> Any:
@@ -164,8 +166,8 @@ def data_vstack(blocks: Sequence[Any]) -> Any:
         return torch.cat(blocks)
     if isinstance(first, np.ndarray):
         return np.concatenate([_as_array(block) for block in blocks])
-    if isinstance(first, list):
-        if any(map(_holds_arrays, blocks)):
+    if isinstance(first, (list, tuple)):
+        if any(map(_holds_objects, blocks)):
             return [row for block in blocks for row in block]
         return np.concatenate(blocks).tolist()
     raise TypeError(f"{type(first)} datatype is not supported")
@@ -182,7 +184,7 @@ def data_hstack(blocks: Sequence[Any]) -> Any:
         return torch.hstack([_as_tensor(block, first.device) for block in blocks])
     if isinstance(first, (np.ndarray, pd.DataFrame)):
         return np.hstack([_as_array(block) for block in blocks])
-    if isinstance(first, list):
+    if isinstance(first, (list, tuple)):
         return np.hstack(blocks).tolist()
     raise TypeError(f"{type(first)} datatype is not supported")
 
@@ -199,7 +201,7 @@ def retrieve_rows(X: Any, I: Any) -> Any:  # noqa: E741 (modAL's name)
     if torch.is_tensor(X):
         # NumPy resolves the indices first: out of range, they would kill a CUDA context.
         return X[torch.as_tensor(np.arange(len(X))[I], device=X.device)]
-    if isinstance(X, list):
+    if isinstance(X, (list, tuple)):
         rows = np.arange(len(X))[I]
         return [X[row] for row in rows] if rows.ndim else X[rows]
     if hasattr(X, "shape"):
@@ -218,7 +220,7 @@ def add_row(X: Any, row: Any) -> Any:
     """Return `X` with one more row, as `enumerate_data` yields it."""
     if isinstance(X, pd.DataFrame) and isinstance(row, pd.Series):
         row = row.to_frame().T.infer_objects()
-    elif isinstance(X, list):
+    elif isinstance(X, (list, tuple)):
         row = [row]
     elif isinstance(X, np.ndarray) or torch.is_tensor(X):
         row = row.reshape((1, *X.shape[1:]))
@@ -232,7 +234,7 @@ def enumerate_data(X: Any) -> Iterator[tuple[int, Any]]:
     if sp.issparse(X):
         X = X.tocsr()
         return ((number, X[[number]]) for number in range(X.shape[0]))
-    if isinstance(X, list) or hasattr(X, "shape"):
+    if isinstance(X, (list, tuple)) or hasattr(X, "shape"):
         return enumerate(X)
     raise TypeError(f"{type(X)} datatype is not supported")
 
@@ -241,8 +243,8 @@ def data_shape(X: Any) -> tuple[int, ...]:
     """Return the shape of `X`; of a list of arrays, only its length."""
     if hasattr(X, "shape"):
         return X.shape
-    if isinstance(X, list):
-        return (len(X),) if _holds_arrays(X) else np.shape(X)
+    if isinstance(X, (list, tuple)):
+        return (len(X),) if _holds_objects(X) else np.shape(X)
     raise TypeError(f"{type(X)} datatype is not supported")
 
 
@@ -330,7 +332,7 @@ def _accept_lists(stock: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(stock)
     def mended(committee: Any, X: Any, **kwargs: Any) -> Any:
-        return stock(committee, np.asarray(X) if isinstance(X, list) else X, **kwargs)
+        return stock(committee, np.asarray(X) if isinstance(X, (list, tuple)) else X, **kwargs)
 
     return mended
 

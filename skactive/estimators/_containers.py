@@ -11,7 +11,7 @@ from skorch.helper import SliceDataset
 from torch import Tensor
 
 from skactive._batches import take_rows
-from skactive._items import check_alike
+from skactive._items import check_alike, holds_image, is_image_array, items_of, stacked
 from skactive.estimators._sliced import Items
 
 NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
@@ -20,21 +20,20 @@ NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
 def to_array(X: Any, owner: object) -> Any:
     """Return images as an array or tensor; leave rows (2-D, frames, sparse) to scikit-learn.
 
-    Images in a list, in an array of objects or in a Series have to be of one shape.
+    Images that are objects in a list, an array, a Series or a frame's only column have to be of
+    one shape: arrays, tensors, PIL images, or dicts as in data sets.
     """
     if isinstance(X, Tensor):
         return X.detach().cpu().numpy() if X.ndim <= 2 else X.detach()
     if isinstance(X, SliceDataset):  # its shape is that of a list
         return to_array(take_rows(Items(X), slice(None)), owner)
-    in_objects = str(getattr(X, "dtype", "")) == "object" and len(X.shape) == 1
-    if (in_objects or isinstance(X, (list, tuple))) and len(X) and all(map(_is_image, X)):
-        check_alike(X, "X", owner)
-        return np.stack([np.asarray(image) for image in X])
+    items = items_of(X)
+    if items and all(map(is_image_array, items)):
+        check_alike(items, "X", owner)
+        return np.stack([np.asarray(image) for image in items])
+    if items and holds_image(items[0]):
+        return stacked(items, "X", owner).numpy()
     return X if hasattr(X, "shape") else np.asarray(X)
-
-
-def _is_image(item: Any) -> bool:
-    return isinstance(item, (np.ndarray, Tensor)) and item.ndim >= 2
 
 
 def dense(X: Any) -> Any:

@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from modAL.models import ActiveLearner
+from PIL import Image
+from sklearn.base import clone
 
-from skactive import CNNClassifier, Embedder, Margin
+from skactive import CNNClassifier, CoreSet, Embedder, Margin
 from skactive.exceptions import InvalidParameterError
 
 X = np.random.default_rng(0).integers(0, 256, (8, 12, 10, 3), dtype=np.uint8)
@@ -26,6 +29,17 @@ CONTAINERS = {
     "objects, big-endian": lambda images: objects(images.astype(">f4")),
     "objects, tensors": lambda images: objects(list(map(torch.from_numpy, images))),
     "Series": lambda images: pd.Series(list(images), index=range(5, 5 + len(images))),
+    "a frame's column": lambda images: pd.DataFrame({"image": list(images)}),
+    "objects, a column": lambda images: objects(images)[:, None],
+}
+# Of PIL images, and of rows as HuggingFace's data sets give them.
+OTHERS = {
+    f"{name}, {kind}": lambda images, make=CONTAINERS[name], wrap=wrap: make(
+        [wrap(Image.fromarray(image)) for image in images]
+    )
+    for name in ("list", "tuple", "objects", "Series", "a frame's column")
+    for kind, wrap in (("PIL", lambda image: image), ("dicts", lambda i: {"image": i, "label": 1}))
+    if (name, kind) != ("a frame's column", "dicts")  # pandas makes a column of each key
 }
 
 
@@ -33,9 +47,9 @@ def fitted(images):
     return CNNClassifier("small_cnn", max_epochs=1, random_state=0, device="cpu").fit(images, Y)
 
 
-@pytest.mark.parametrize("name", CONTAINERS)
+@pytest.mark.parametrize("name", [*CONTAINERS, *OTHERS])
 def test_images_of_one_shape_are_stacked(name):
-    held = CONTAINERS[name](X)
+    held = (CONTAINERS | OTHERS)[name](X)
     array = X.astype("f4") if name.endswith("endian") else X
     wanted, clf = fitted(array), fitted(held)
     np.testing.assert_array_equal(clf.predict_proba(held), wanted.predict_proba(array))
@@ -43,13 +57,50 @@ def test_images_of_one_shape_are_stacked(name):
         Margin(batch_size=3).select(clf, held, 3).indices,
         Margin(batch_size=3).select(wanted, array, 3).indices,
     )
+    np.testing.assert_array_equal(
+        CoreSet().select(clf, held, 3, X_labelled=held).indices,
+        CoreSet().select(wanted, array, 3, X_labelled=array).indices,
+    )
     clf.partial_fit(held, Y)
+
+
+@pytest.mark.parametrize("name", [*CONTAINERS, *OTHERS])
+def test_a_learner_asks_for_them_and_is_taught(name):
+    """modAL made arrays of PIL images, and asked whether arrays are true (modAL's data_vstack)."""
+    if name == "objects, big-endian":
+        return
+    held = (CONTAINERS | OTHERS)[name](X)
+    learner = ActiveLearner(fitted(X), Margin(), X_training=held, y_training=Y)
+    chosen, rows = learner.query(held, n_instances=2)
+    learner.teach(rows, Y[chosen])
+    together = np.concatenate([X, X[chosen]])
+    np.testing.assert_array_equal(
+        learner.predict_proba(held), fitted_again(learner, together).predict_proba(X)
+    )
+
+
+def fitted_again(learner, images):
+    return clone(learner.estimator).fit(images, learner.y_training)
+
+
+def test_palettes_are_colours_wherever_they_stand():
+    coloured = [Image.fromarray(image).convert("P") for image in X]
+    array = np.stack([np.asarray(image.convert("RGB")) for image in coloured])
+    np.testing.assert_array_equal(
+        fitted(coloured).predict_proba(coloured), fitted(array).predict_proba(array)
+    )
+
+
+def test_what_is_no_image_among_images_is_named():
+    images = [*map(Image.fromarray, X[:7]), "a path"]
+    with pytest.raises(InvalidParameterError, match=r"items are images.*'a path'"):
+        fitted(images)
 
 
 @pytest.mark.parametrize("name", [name for name in CONTAINERS if name != "objects, big-endian"])
 def test_images_of_several_shapes_are_named(name):
     images = [*X[:7], X[7][:8]]
-    make = {"Series": pd.Series, "list": list, "tuple": tuple}.get(name, objects)
+    make = {"objects, tensors": objects}.get(name, CONTAINERS[name])
     if name.endswith("tensors"):
         images = list(map(torch.from_numpy, images))
     held, clf = make(images), fitted(X)
