@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,15 @@ def check_one_label(parameter: str, labels: Any) -> None:
     Raises
     ------
     ValueError
-        If they have several columns, or are lists, tuples, sets or mappings.
+        If they have several columns, or are lists, tuples, sets or mappings; and if all of them are
+        a set, a mapping or a string, of which nobody can say which label is whose.
     """
+    if isinstance(labels, (Mapping, Set, str, bytes)):
+        raise ValueError(
+            f"{parameter} should be a 1d array of one label per sample, in the order of the "
+            f"samples, got a {type(labels).__name__}. Pass a list: of a dict by position, "
+            "[labels[i] for i in range(len(labels))]."
+        )
     shape = getattr(labels, "shape", None)
     got = ""
     if shape is not None and len(shape) > 1:
@@ -35,7 +43,16 @@ def check_one_label(parameter: str, labels: Any) -> None:
         raise ValueError(
             f"{parameter} should be a 1d array of one label per sample, got {got}. Several labels "
             "per image are not supported: train one classifier per label."
+            + (f" One-hot rows become labels by {parameter}.argmax(axis=1)." * _one_hot(labels))
         )
+
+
+def _one_hot(labels: Any) -> bool:
+    """Whether each row has a single 1, and zeros besides."""
+    if getattr(labels, "ndim", 0) != 2:
+        return False
+    rows = np.asarray(labels.cpu() if hasattr(labels, "cpu") else labels)
+    return bool(np.isin(rows, (0, 1)).all() and ((rows == 1).sum(axis=1) == 1).all())
 
 
 def _holds_objects(labels: Any) -> bool:

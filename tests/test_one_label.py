@@ -54,6 +54,33 @@ def test_fit_select_and_teach(what, fitted):
 
 
 @pytest.mark.parametrize(
+    "y", [dict(enumerate(Y)), {*range(12)}, "abc" * 4, b"abc" * 4], ids=lambda y: type(y).__name__
+)
+def test_labels_in_no_order_are_refused(y, fitted):
+    """A dict by position was its keys, a string its letters."""
+    must = f"in the order of the samples, got a {type(y).__name__}"
+    for kind in (CNNClassifier, LPLClassifier):
+        for method in ("fit", "partial_fit"):
+            with pytest.raises(ValueError, match=f"y should be a 1d array.* {must}"):
+                getattr(make(kind), method)(X, y)
+    with pytest.raises(ValueError, match=f"y_labelled should be a 1d array.* {must}"):
+        Margin().select(fitted, X, 2, X_labelled=X, y_labelled=y)
+    learner = ActiveLearner(make(), Margin(), X_training=X, y_training=Y)
+    with pytest.raises(ValueError, match=must):
+        learner.teach(X, y)
+
+
+@pytest.mark.parametrize("y", [HOT, HOT == 1, torch.as_tensor(HOT), pd.DataFrame(HOT)])
+def test_one_hot_rows_have_a_remedy(y):
+    with pytest.raises(ValueError, match=r"One-hot rows become labels by y\.argmax\(axis=1\)\.$"):
+        make().fit(X, y)
+    several = np.asarray(y).copy()
+    several[0] = 1
+    with pytest.raises(ValueError, match=r"one classifier per label\.$"):
+        make().fit(X, several)
+
+
+@pytest.mark.parametrize(
     "y",
     [
         Y,

@@ -84,6 +84,8 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
 
     NumPy turns numbers among strings into strings, and compares numbers with strings as strings.
     """
+    if parameter != "classes":  # these may be a set
+        check_one_label(parameter, labels)
     is_array = hasattr(labels, "__array__")
     array = np.asarray(labels) if is_array else np.fromiter(labels, object)
     _check_none_missing(parameter, array)
