@@ -210,10 +210,12 @@ def with_network(learner: OpenLearner, owner: object) -> OpenLearner:
     if is_logistic(estimator):
         return replace(learner, estimator=LogisticNetwork(estimator))
     why = why_no_network(estimator)
+    name = owner_name(owner)
+    others = f" Or pass embeddings=: a way to compute them to {name}, or an array to select."
     raise UnsupportedEstimatorError(
-        f"{owner_name(owner)} needs a torch network. Got {owner_name(estimator)} instead"
+        f"{name} needs a torch network. Got {owner_name(estimator)} instead"
         f"{why and ', which '}{why}. Use a CNNClassifier, a skorch NeuralNetClassifier or "
-        "scikit-learn's LogisticRegression."
+        "scikit-learn's LogisticRegression." + others * hasattr(owner, "embeddings")
     )
 
 

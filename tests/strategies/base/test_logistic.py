@@ -230,6 +230,15 @@ def test_what_has_no_gradients(match):
         select(ska.BADGE(), model)
 
 
+def test_where_embeddings_would_do_they_are_named():
+    forest = fitted(RandomForestClassifier(3, random_state=0))
+    remedy = r"Or pass embeddings=: a way to compute them to CoreSet, or an array to select\.$"
+    with pytest.raises(UnsupportedEstimatorError, match=remedy):
+        select(ska.CoreSet(), forest)
+    with pytest.raises(UnsupportedEstimatorError, match=r"LogisticRegression\.$"):
+        select(ska.BADGE(), forest)
+
+
 @pytest.mark.parametrize(
     ("n_classes", "settings", "serves"),
     [
