@@ -146,10 +146,23 @@ def _check_one_scale(blocks: Sequence[Any]) -> None:
         )
 
 
+def _check_one_kind(blocks: Sequence[Any]) -> None:
+    """Raise if NumPy is about to turn numbers, such as labels, into strings."""
+    kinds = {"i" for block in blocks if torch.is_tensor(block)}
+    rows = [block for block in blocks if isinstance(block, (list, tuple, np.ndarray, pd.Series))]
+    kinds |= {np.asarray(block).dtype.kind for block in rows if not _holds_objects(block)}
+    if kinds & set("UT") and kinds & set("biuf"):
+        raise TypeError(
+            "New labels must be of the kind of the known ones: numbers and strings cannot be "
+            "mixed. Convert one of the two."
+        )
+
+
 def data_vstack(blocks: Sequence[Any]) -> Any:
     """Stack the rows of the blocks; the result is of the first one's kind."""
     first = blocks[0]
     _check_one_scale(blocks)
+    _check_one_kind(blocks)
     if any(sp.issparse(block) for block in blocks):
         return sp.vstack(blocks)
     if isinstance(first, pd.DataFrame):

@@ -607,6 +607,24 @@ def test_labels_of_two_kinds(first, second):
     np.testing.assert_array_equal(labels, y[[*START, *NEW]])
 
 
+@mended_only
+@pytest.mark.parametrize("first", ["array", "list", "tensor"])
+@pytest.mark.parametrize("numbers_first", [True, False])
+def test_numbers_and_strings_are_not_mixed(first, numbers_first):
+    """NumPy turned the numbers into strings, and every class was learnt twice."""
+    numbers = as_kind(first, START)[1]
+    strings = np.array(list("abc"))[y[NEW]]
+    strings = strings.tolist() if first == "list" else strings
+    blocks = (numbers, strings) if numbers_first else (strings, numbers)
+    with pytest.raises(TypeError, match="numbers and strings cannot be mixed. Convert one"):
+        data.data_vstack(blocks)
+    known, new = blocks
+    learner = ActiveLearner(LogisticRegression(), X_training=X[: len(known)], y_training=known)
+    with pytest.raises(TypeError, match="numbers and strings cannot be mixed"):
+        learner.teach(X[: len(new)], new)
+    assert len(learner.y_training) == len(learner.X_training) == len(known)
+
+
 # skactive's own -----------------------------------------------------------------------------
 
 
