@@ -1,11 +1,14 @@
-"""One label per sample: several are refused by name, wherever labels arrive."""
+"""Labels, wherever they arrive: one per sample, none missing, all of one kind."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from numbers import Number
 from typing import Any
 
 import numpy as np
+
+from skactive._validation import Description, invalid
 
 _SEVERAL = (list, tuple, set, frozenset, dict, np.ndarray)
 
@@ -57,3 +60,72 @@ def _one_hot(labels: Any) -> bool:
 
 def _holds_objects(labels: Any) -> bool:
     return getattr(getattr(labels, "dtype", None), "kind", None) == "O"
+
+
+def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.ndarray, str]:
+    """Return labels as an array, and what they are: numbers, strings, or the name of a type.
+
+    NumPy turns numbers among strings into strings, and compares numbers with strings as strings.
+
+    Parameters
+    ----------
+    parameter : str
+        What the labels are called. Of `"classes"` no order is asked for.
+    labels : array-like
+        The labels.
+    owner : object
+        Whose parameter it is, for the error messages.
+
+    Returns
+    -------
+    labels : ndarray
+        The labels; of one kind, in one array.
+    kind : str
+        "numbers", "strings", "bytes", or the name of a type.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, there are several per sample, or they are of several kinds.
+    """
+    if parameter != "classes":  # these may be a set
+        check_one_label(parameter, labels)
+    is_array = hasattr(labels, "__array__")
+    array = np.asarray(labels) if is_array else np.fromiter(labels, object)
+    _check_none_missing(parameter, array)
+    known = _KINDS.get(array.dtype.kind)
+    kinds = {_kind(label) for label in array.flat} if known is None else {known}
+    check_one_label(parameter, array)
+    if len(kinds) > 1:
+        raise invalid(
+            parameter,
+            owner,
+            "labels of one kind, numbers or strings",
+            Description(" and ".join(sorted(kinds))),
+            "Convert them, to strings by list(map(str, y)), say.",
+        )
+    if not is_array or array.dtype.kind == "T" or (array.dtype == object and kinds == {"numbers"}):
+        array = np.array(array.tolist())
+    return array, "".join(kinds)
+
+
+_KINDS = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("UT", "strings"), "S": "bytes"}
+
+
+def _kind(label: Any) -> str:
+    names = ((Number, "numbers"), (np.bool_, "numbers"), (str, "strings"), (bytes, "bytes"))
+    return next((name for kind, name in names if isinstance(label, kind)), type(label).__name__)
+
+
+def _check_none_missing(parameter: str, labels: np.ndarray) -> None:
+    import pandas as pd
+
+    if labels.dtype.kind not in "fOMT":
+        return
+    missing = np.flatnonzero(pd.isna(labels))
+    if len(missing):
+        others = f", and at {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ValueError(
+            f"{parameter} has no label at position {missing[0]}{others}. Label these samples, or "
+            "leave them out of X and y."
+        )

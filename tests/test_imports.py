@@ -44,7 +44,7 @@ ALLOWED = {
     "_modal_labels": {"_one_label"},
     "_modal_teach": {"_interrupts", "_parts"},
     "_interrupts": set(),
-    "_one_label": set(),
+    "_one_label": {"_validation"},
     "_modal_hook": {"_modal"},
     "_validation": {"_faults", "_phrases", "exceptions"},
     "exceptions": {"_faults", "_phrases"},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Number, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
-from skactive._one_label import check_one_label
+from skactive._one_label import labels_of_one_kind
 from skactive._validation import Description, Phrase, describe, invalid
 from skactive.estimators._encoded import hint_if_encoded
 
@@ -77,54 +77,6 @@ def encode_labels(
             + hint_if_encoded(y, classes),
         )
     return np.searchsorted(classes, y), classes
-
-
-def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.ndarray, str]:
-    """Return labels as an array, and what they are: numbers, strings, or the name of a type.
-
-    NumPy turns numbers among strings into strings, and compares numbers with strings as strings.
-    """
-    if parameter != "classes":  # these may be a set
-        check_one_label(parameter, labels)
-    is_array = hasattr(labels, "__array__")
-    array = np.asarray(labels) if is_array else np.fromiter(labels, object)
-    _check_none_missing(parameter, array)
-    known = _KINDS.get(array.dtype.kind)
-    kinds = {_kind(label) for label in array.flat} if known is None else {known}
-    check_one_label(parameter, array)
-    if len(kinds) > 1:
-        raise invalid(
-            parameter,
-            owner,
-            "labels of one kind, numbers or strings",
-            Description(" and ".join(sorted(kinds))),
-            "Convert them, to strings by list(map(str, y)), say.",
-        )
-    if not is_array or array.dtype.kind == "T" or (array.dtype == object and kinds == {"numbers"}):
-        array = np.array(array.tolist())
-    return array, "".join(kinds)
-
-
-_KINDS = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("UT", "strings"), "S": "bytes"}
-
-
-def _kind(label: Any) -> str:
-    names = ((Number, "numbers"), (np.bool_, "numbers"), (str, "strings"), (bytes, "bytes"))
-    return next((name for kind, name in names if isinstance(label, kind)), type(label).__name__)
-
-
-def _check_none_missing(parameter: str, labels: np.ndarray) -> None:
-    import pandas as pd
-
-    if labels.dtype.kind not in "fOMT":
-        return
-    missing = np.flatnonzero(pd.isna(labels))
-    if len(missing):
-        others = f", and at {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise ValueError(
-            f"{parameter} has no label at position {missing[0]}{others}. Label these samples, or "
-            "leave them out of X and y."
-        )
 
 
 def check_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:

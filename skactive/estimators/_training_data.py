@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_feature_names, validate_data
 from torch.utils.data import Dataset
 
 from skactive._batches import as_tensor, check_finite, n_rows, take_rows
+from skactive._one_label import labels_of_one_kind
 from skactive._validation import Phrase, describe, invalid
 from skactive.estimators._containers import NO_SAMPLE, dense, numpy_dtype, to_array
 from skactive.estimators._inputs import InputFormat, channel_statistics, infer_format
@@ -17,7 +18,6 @@ from skactive.estimators._labels import (
     check_weight,
     class_factors,
     encode_labels,
-    labels_of_one_kind,
 )
 from skactive.estimators._net import ArrayDataset
 from skactive.estimators._same_value import kept, same_value

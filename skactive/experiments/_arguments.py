@@ -14,6 +14,7 @@ import torch
 from sklearn.base import clone
 
 from skactive._batches import check_finite, n_rows
+from skactive._one_label import labels_of_one_kind
 from skactive._parts import parts, unnamed_parts
 from skactive._validation import Description, check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, RoundPlan
@@ -53,7 +54,7 @@ def check_arms(strategies: Any, estimator: Any) -> dict[str, Arm]:
         named = dict(strategies)
     elif isinstance(strategies, (list, tuple)):
         named = {_class_name(s): s for s in strategies}
-        if len(named) < len(strategies) and not any(isinstance(s, type) for s in strategies):
+        if len(named) < len(strategies) and not any(isinstance(s, (str, type)) for s in strategies):
             raise invalid(
                 "strategies",
                 OWNER,
@@ -112,6 +113,7 @@ def warn_of_unknown_classes(arms: Mapping[str, Arm], data: Data) -> None:
 def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
     """Return the images and labels, if they belong together."""
     labels: dict[str, np.ndarray] = {}
+    kinds: dict[str, str] = {}
     for X_name, images, y_name, given in [("X", X, "y", y), ("X_test", X_test, "y_test", y_test)]:
         by_position = hasattr(images, "__len__") and hasattr(images, "__getitem__")
         if not by_position or getattr(images, "shape", None) == () or not n_rows(images):
@@ -131,7 +133,7 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
                 of_all,
                 f"Check that {X_name} and {y_name} belong together.",
             )
-        labels[y_name] = of_all
+        labels[y_name], kinds[y_name] = labels_of_one_kind(y_name, of_all, OWNER)
     shape, test_shape = (getattr(images, "shape", (None,))[1:] for images in (X, X_test))
     if tuple(shape) != tuple(test_shape):
         raise invalid(
@@ -140,6 +142,14 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
             f"images of the same shape as those of X, {tuple(shape)}",
             X_test,
             "Prepare both in the same way.",
+        )
+    if kinds["y_test"] != kinds["y"]:
+        raise invalid(
+            "y_test",
+            OWNER,
+            f"{kinds['y']}, as y is",
+            Description(f"{kinds['y_test']}, {describe(labels['y_test'][:5].tolist())},"),
+            "Convert one of the two.",
         )
     strange = np.setdiff1d(labels["y_test"], labels["y"])
     if len(strange):

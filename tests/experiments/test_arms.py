@@ -85,6 +85,7 @@ def test_the_configuration_holds_the_estimators_that_differ(tmp_path):
         ({"a": (FlatSGD(), Unsure)}, r"Got \{'a': \(FlatSGD\(\), .*pairs \(estimator, strategy\)"),
         ({"a": (Unsure(), FlatSGD())}, r"with select and get_params\. .* or pairs \(estimator, st"),
         ((FlatSGD(), Unsure()), r"with select and get_params\. Got \{'FlatSGD': FlatSGD\(\)\}"),
+        (["Margin", "Entropy"], r"strategies with select and get_params\. .*Pass instances"),
         ([Unsure(), (FlatSGD(), Unsure())], r"a dict where two strategies are of one class"),
     ],
 )

@@ -181,12 +181,24 @@ X, y, X_test, y_test = digits()
         ((X, y[1:], X_test, y_test), r"'y' .* 1-D, a label for each of the 300 rows of X\. .*299"),
         ((X, y[:, None], X_test, y_test), r"'y' .* Got an array of shape \(300, 1\)"),
         ((X, y, X_test, y), r"'y_test' .* each of the 200 rows of X_test\. .*X_test and y_test be"),
+        ((X, y, X_test, y_test.astype(str)), r"'y_test' .* numbers, as y is\. Got strings, \['"),
+        ((X, list(map(str, y)), X_test, y_test), r"'y_test' .* strings, as y is\. Got numbers, \["),
+        ((X, y, X_test, y_test + 1), r"'y_test' .* labels of classes that y has, too\. Got \[10\]"),
         ((X, y, X_test[:, :4], y_test), r"'X_test' .* of the same shape as .*X, \(8, 8\)\. .*4, 8"),
     ],
 )
 def test_wrong_data(data, message):
     with pytest.raises(InvalidParameterError, match=message):
         run_experiment(FlatSGD(), [Unsure()], *data, **BUDGET, seeds=1, progress=False)
+
+
+def test_labels_that_are_missing_are_named():
+    with pytest.raises(ValueError, match=r"^y has no label at position \d+, and at \d+ more\."):
+        run_experiment(
+            FlatSGD(), [Unsure()], X, np.where(y == 0, np.nan, y), X_test, y_test, **BUDGET, seeds=1
+        )
+    with pytest.raises(ValueError, match=r"^y_test has no label at position 0\. Label these"):
+        run_experiment(FlatSGD(), [Unsure()], X, y, X_test, [None, *y_test[1:]], **BUDGET, seeds=1)
 
 
 def test_out_must_not_be_a_file(tmp_path):
