@@ -4,10 +4,13 @@ The networks here are tiny, and threads that wait for a busy core cost tenfold.
 """
 
 import os
+import signal
 
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as shells have it in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import torch
 

@@ -48,11 +48,11 @@ def test_later_members_choose_from_what_is_left():
     seen = []
     pool = np.array([5, 1, 4, 2, 3])
     hybrid = Hybrid([Ranked(), Ranked(seen=seen), Ranked(False)])
-    found = hybrid.select(None, pool, 5, X_labelled="X", y_labelled="y")
+    found = hybrid.select(None, pool, 5, X_labelled="X", y_labelled=["y"])
     assert found.indices.tolist() == [1, 3, 4, 2, 0]  # 1 2 | 3 4 | 5
     assert found.gains.tolist() == [-1, -2, -3, -4, 5]
     assert found.utilities is None
-    assert seen == [([5, 4, 3], 2, "X", "y")]
+    assert seen == [([5, 4, 3], 2, "X", ["y"])]
 
 
 @pytest.mark.parametrize(
