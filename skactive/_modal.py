@@ -35,6 +35,7 @@ import torch
 from skactive._items import holds_image, items_of
 from skactive._modal_labels import name_several_labels
 from skactive._modal_teach import make_whole
+from skactive._one_label import KINDS
 
 __all__ = ["fitted_learner", "mend", "query_result"]
 
@@ -148,10 +149,10 @@ def _check_one_scale(blocks: Sequence[Any]) -> None:
 
 def _check_one_kind(blocks: Sequence[Any]) -> None:
     """Raise if NumPy is about to turn numbers, such as labels, into strings."""
-    kinds = {"i" for block in blocks if torch.is_tensor(block)}
+    kinds = {"numbers" for block in blocks if torch.is_tensor(block)}
     rows = [block for block in blocks if isinstance(block, (list, tuple, np.ndarray, pd.Series))]
-    kinds |= {np.asarray(block).dtype.kind for block in rows if not _holds_objects(block)}
-    if kinds & set("UT") and kinds & set("biuf"):
+    kinds |= {KINDS.get(np.asarray(b).dtype.kind, "") for b in rows if not _holds_objects(b)}
+    if {"numbers", "strings"} <= kinds:
         raise TypeError(
             "New labels must be of the kind of the known ones: numbers and strings cannot be "
             "mixed. Convert one of the two."

@@ -29,12 +29,7 @@ def check_one_label(parameter: str, labels: Any) -> None:
         If they have several columns, or are lists, tuples, sets or mappings; and if all of them are
         a set, a mapping or a string, of which nobody can say which label is whose.
     """
-    if isinstance(labels, (Mapping, Set, str, bytes)):
-        raise ValueError(
-            f"{parameter} should be a 1d array of one label per sample, in the order of the "
-            f"samples, got a {type(labels).__name__}. Pass a list: of a dict by position, "
-            "[labels[i] for i in range(len(labels))]."
-        )
+    _check_order(parameter, labels)
     shape = getattr(labels, "shape", None)
     got = ""
     if shape is not None and len(shape) > 1:
@@ -46,16 +41,28 @@ def check_one_label(parameter: str, labels: Any) -> None:
         raise ValueError(
             f"{parameter} should be a 1d array of one label per sample, got {got}. Several labels "
             "per image are not supported: train one classifier per label."
-            + (f" One-hot rows become labels by {parameter}.argmax(axis=1)." * _one_hot(labels))
+            + _remedy_if_one_hot(parameter, labels)
         )
 
 
-def _one_hot(labels: Any) -> bool:
-    """Whether each row has a single 1, and zeros besides."""
-    if getattr(labels, "ndim", 0) != 2:
-        return False
-    rows = np.asarray(labels.cpu() if hasattr(labels, "cpu") else labels)
-    return bool(np.isin(rows, (0, 1)).all() and ((rows == 1).sum(axis=1) == 1).all())
+def _check_order(parameter: str, labels: Any) -> None:
+    if isinstance(labels, (Mapping, Set, str, bytes)):
+        raise ValueError(
+            f"{parameter} should be a 1d array of one label per sample, in the order of the "
+            f"samples, got a {type(labels).__name__}. Pass a list: of a dict by position, "
+            "[labels[i] for i in range(len(labels))]."
+        )
+
+
+def _remedy_if_one_hot(parameter: str, labels: Any) -> str:
+    """Return what to do where each row has a single 1, and zeros besides."""
+    if getattr(labels, "ndim", 0) != 2 or hasattr(labels, "tocsr"):
+        return ""
+    rows = np.asarray(labels.detach().cpu() if hasattr(labels, "detach") else labels)
+    if not (np.isin(rows, (0, 1)).all() and ((rows == 1).sum(axis=1) == 1).all()):
+        return ""
+    array = f"{parameter}.to_numpy()" if hasattr(labels, "iloc") else parameter
+    return f" One-hot rows become labels by {array}.argmax(axis=1)."
 
 
 def _holds_objects(labels: Any) -> bool:
@@ -89,13 +96,13 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
         If one is missing, there are several per sample, or they are of several kinds.
     """
     if parameter != "classes":  # these may be a set
-        check_one_label(parameter, labels)
+        _check_order(parameter, labels)
     is_array = hasattr(labels, "__array__")
     array = np.asarray(labels) if is_array else np.fromiter(labels, object)
     _check_none_missing(parameter, array)
-    known = _KINDS.get(array.dtype.kind)
+    known = KINDS.get(array.dtype.kind)
     kinds = {_kind(label) for label in array.flat} if known is None else {known}
-    check_one_label(parameter, array)
+    check_one_label(parameter, labels if is_array else array)
     if len(kinds) > 1:
         raise invalid(
             parameter,
@@ -109,7 +116,8 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
     return array, "".join(kinds)
 
 
-_KINDS = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("UT", "strings"), "S": "bytes"}
+# Of labels that are an array, by the kind of its dtype.
+KINDS = {**dict.fromkeys("biuf", "numbers"), **dict.fromkeys("UT", "strings"), "S": "bytes"}
 
 
 def _kind(label: Any) -> str:

@@ -1,8 +1,11 @@
 """Several labels per image are refused by name at fit, select and teach."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 from modAL.models import ActiveLearner, Committee
 
@@ -70,14 +73,31 @@ def test_labels_in_no_order_are_refused(y, fitted):
         learner.teach(X, y)
 
 
-@pytest.mark.parametrize("y", [HOT, HOT == 1, torch.as_tensor(HOT), pd.DataFrame(HOT)])
-def test_one_hot_rows_have_a_remedy(y):
-    with pytest.raises(ValueError, match=r"One-hot rows become labels by y\.argmax\(axis=1\)\.$"):
-        make().fit(X, y)
-    several = np.asarray(y).copy()
+@pytest.mark.parametrize(
+    ("y", "remedy"),
+    [
+        (HOT, "y.argmax(axis=1)"),
+        (HOT == 1, "y.argmax(axis=1)"),
+        (torch.as_tensor(HOT), "y.argmax(axis=1)"),
+        (pd.DataFrame(HOT), "y.to_numpy().argmax(axis=1)"),
+    ],
+)
+def test_one_hot_rows_have_a_remedy_that_works(y, remedy):
+    said = f"One-hot rows become labels by {remedy}."
+    for call in (lambda y: check_one_label("y", y), lambda y: make().fit(X, y)):
+        with pytest.raises(ValueError, match=rf"{re.escape(said)}$"):
+            call(y)
+    np.testing.assert_array_equal(eval(remedy), Y)
+    several = HOT.copy()
     several[0] = 1
     with pytest.raises(ValueError, match=r"one classifier per label\.$"):
         make().fit(X, several)
+
+
+@pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csr_array, sp.coo_matrix])
+def test_sparse_indicators(kind):
+    with pytest.raises(ValueError, match=r"got shape \(12, 3\)\. .* one classifier per label\.$"):
+        check_one_label("y", kind(HOT))
 
 
 @pytest.mark.parametrize(

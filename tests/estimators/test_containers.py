@@ -64,11 +64,9 @@ def test_images_of_one_shape_are_stacked(name):
     clf.partial_fit(held, Y)
 
 
-@pytest.mark.parametrize("name", [*CONTAINERS, *OTHERS])
+@pytest.mark.parametrize("name", [n for n in (*CONTAINERS, *OTHERS) if not n.endswith("endian")])
 def test_a_learner_asks_for_them_and_is_taught(name):
     """modAL made arrays of PIL images, and asked whether arrays are true (modAL's data_vstack)."""
-    if name == "objects, big-endian":
-        return
     held = (CONTAINERS | OTHERS)[name](X)
     learner = ActiveLearner(fitted(X), Margin(), X_training=held, y_training=Y)
     chosen, rows = learner.query(held, n_instances=2)
