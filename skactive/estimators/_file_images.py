@@ -14,7 +14,7 @@ _AT_ONCE = 2**25
 
 
 def images_of(
-    read: Callable[[list[Any]], np.ndarray],
+    read: Callable[[Any], np.ndarray],
     paths: Sequence[Any] | np.ndarray,
     shape: tuple[int, ...],
     dtype: Any = np.uint8,
@@ -25,8 +25,8 @@ def images_of(
     ----------
     read : callable
         Takes a list of paths, returns their images, (n, *shape).
-    paths : sequence of N str
-        The files.
+    paths : sequence of N str, or ndarray of shape (N,)
+        The files, or numbers that `read` takes instead of them, as an array.
     shape : tuple of int
         The shape of one image.
     dtype : numpy.dtype, default=uint8
@@ -39,7 +39,7 @@ def images_of(
     """
     if len(paths) * math.prod(shape) * np.dtype(dtype).itemsize > _AT_ONCE:
         return FileImages(read, paths, shape, dtype)
-    return read(list(paths)) if len(paths) else np.empty((0, *shape), dtype)
+    return read(_listed(paths)) if len(paths) else np.empty((0, *shape), dtype)
 
 
 class FileImages(NDArrayOperatorsMixin):
@@ -53,7 +53,7 @@ class FileImages(NDArrayOperatorsMixin):
     read : callable
         Takes a list of paths, returns their images, (n, *shape).
     paths : sequence of N str, or ndarray of shape (N,)
-        The files, or what `read` takes instead of them.
+        The files, or numbers that `read` takes instead of them, as an array.
     shape : tuple of int
         The shape of one image.
     dtype : numpy.dtype, default=uint8
@@ -62,7 +62,7 @@ class FileImages(NDArrayOperatorsMixin):
 
     def __init__(
         self,
-        read: Callable[[list[Any]], np.ndarray],
+        read: Callable[[Any], np.ndarray],
         paths: Sequence[Any] | np.ndarray,
         shape: tuple[int, ...],
         dtype: Any = np.uint8,
@@ -92,7 +92,7 @@ class FileImages(NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("The images are in files: an array of them is a copy. Pass copy=None.")
-        images = self._read(self._paths.tolist())
+        images = self._read(_listed(self._paths))
         return images if dtype is None else images.astype(dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -108,6 +108,12 @@ class FileImages(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<images of {len(self)} files, of shape {self.shape}, read when they are looked at>"
+
+
+def _listed(paths: Sequence[Any] | np.ndarray) -> Any:
+    if isinstance(paths, np.ndarray):
+        return paths.tolist() if paths.dtype == object else paths
+    return list(paths)
 
 
 def _read_whole(value: Any) -> Any:

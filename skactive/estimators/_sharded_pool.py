@@ -359,6 +359,12 @@ class ShardedPool(FileImages):
     def _by_block(self, positions: Any) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
         """Yield the blocks of some positions, which of these are there, and their rows in it."""
         positions = np.asarray(positions, dtype=np.int64)
+        if len(positions):  # at most batches are of one block
+            ends = [positions.min(), positions.max()]
+            first, last = (np.searchsorted(self.edges, ends, side="right") - 1).tolist()
+            if first == last:
+                yield self.blocks[first], np.arange(len(positions)), positions - self.edges[first]
+                return
         which = np.searchsorted(self.edges, positions, side="right") - 1
         for i in np.unique(which).tolist():
             where = np.flatnonzero(which == i)

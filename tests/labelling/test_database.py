@@ -123,6 +123,9 @@ def test_a_writer_killed_a_hundred_times_loses_and_doubles_nothing(tmp_path):
             while not (said := writers.stdout.readline()).endswith("|\n"):
                 acknowledged.add(int(said))
             first = max(acknowledged) + 1000
+            # the event and what follows from it are both there, or neither is
+            held = dict(database.read("SELECT image, event FROM label"))
+            assert held == dict(database.read("SELECT image, MAX(id) FROM event GROUP BY image"))
     written = [uuid for (uuid,) in database.read("SELECT uuid FROM event")]
     assert len(acknowledged) > 1000
     assert len(written) == len(set(written))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skactive import BAIT, BatchBALD, CoreSet, PowerBALD
@@ -21,9 +21,8 @@ OF_SAMPLES = [
     if issubclass(cls, (ProbabilityStrategy, MonteCarloUtility, SubsetStrategy))
     and cls is not PowerBALD  # its noise goes by position
 ]
+pytestmark = pytest.mark.slow  # each example queries a network; there are many strategies
 each = pytest.mark.parametrize("cls", OF_SAMPLES, ids=lambda cls: cls.__name__)
-# Each example queries a network; there are many strategies.
-few = settings(max_examples=10)
 parts = st.lists(st.integers(0, 23), min_size=1, max_size=24, unique=True)
 
 
@@ -41,14 +40,12 @@ def assert_close(found, expected):  # networks compute in single precision
 
 
 @each
-@few
 @given(size=st.integers(1, 30), n=st.integers(1, 24))
 def test_utilities_do_not_depend_on_the_batch_size(cls, size, n):
     assert_close(utilities(cls, POOL[:n], batch_size=size), utilities(cls, POOL[:n]))
 
 
 @each
-@few
 @given(some=parts)
 def test_utilities_do_not_depend_on_the_rest_of_the_pool_or_on_its_order(cls, some):
     assert_close(utilities(cls, POOL[some]), utilities(cls, POOL)[some])
@@ -63,7 +60,6 @@ GREEDY = [
 
 
 @pytest.mark.parametrize("strategy", GREEDY, ids=lambda strategy: type(strategy).__name__)
-@few
 @given(n=st.integers(1, 11), more=st.integers(1, 12))
 def test_a_larger_batch_extends_a_smaller_one(strategy, n, more):
     small, large = (select(strategy, type(strategy), POOL, k).indices for k in (n, n + more))
@@ -75,7 +71,6 @@ def test_a_larger_batch_extends_a_smaller_one(strategy, n, more):
     [*(make(cls) for cls in OF_SAMPLES), CoreSet(), BAIT()],
     ids=lambda strategy: type(strategy).__name__,
 )
-@few
 @given(order=st.permutations(range(24)))
 def test_a_permuted_pool_gives_permuted_picks(strategy, order):
     """No two of these images are alike; picks of equal utility may change places."""

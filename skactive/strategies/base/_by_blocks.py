@@ -83,7 +83,7 @@ def by_blocks(rows_of: Rows, pool: Pool, batch_size: int, owner: object) -> np.n
         sent = replace(alike, source=source)
         write_whole(job, cloudpickle.dumps((rows_of, sent, batch_size, threads)))
 
-    found: list[tuple[np.ndarray, Path]] = []
+    found: list[tuple[np.ndarray | slice, Path]] = []
     left: list[tuple[Any, ...]] = []
     for index, where, rows in _in_blocks(pool):
         path = folder / f"{told_apart(source.blocks[index], rows)}.npy"
@@ -157,9 +157,13 @@ def _versions() -> tuple[str, ...]:
     return __version__, torch.__version__, np.__version__
 
 
-def _in_blocks(pool: Pool) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+def _in_blocks(pool: Pool) -> Iterator[tuple[int, np.ndarray | slice, np.ndarray | None]]:
     """Yield which block, which of the pool's samples are there, and their rows; None is all."""
     edges = pool.source.edges
+    if pool.is_whole:  # without numbers for each sample
+        ends = edges.tolist()
+        yield from ((i, slice(*ends[i : i + 2]), None) for i in range(len(pool.source.blocks)))
+        return
     which = np.searchsorted(edges, pool.positions, side="right") - 1
     order = np.argsort(which, kind="stable")
     ends = np.searchsorted(which[order], np.arange(len(edges)))
@@ -212,7 +216,7 @@ def _as_npy(rows: np.ndarray) -> memoryview:
     return file.getbuffer()
 
 
-def _assembled(parts: Iterable[tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
+def _assembled(parts: Iterable[tuple[np.ndarray | slice, np.ndarray]], n: int) -> np.ndarray:
     found: np.ndarray | None = None
     for where, rows in parts:
         if found is None:
