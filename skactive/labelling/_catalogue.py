@@ -182,11 +182,11 @@ def fingerprint(database: Database, folder: Path, n: int = PIECE) -> int:
     """Compute the digests of up to n files that have none; return how many there were.
 
     Only with them is a file known again under another name, so this is done early, and in pieces
-    behind the person's back.
+    behind the person's back: first for those that have labels, which would be lost.
     """
-    rows = database.read(
-        "SELECT id, path FROM image WHERE digest IS NULL AND state != 'missing' LIMIT ?", n
-    )
+    without = "FROM image WHERE digest IS NULL AND state != 'missing'"
+    rows = database.read(f"SELECT id, path {without} AND id IN (SELECT image FROM label)")
+    rows = (rows + database.read(f"SELECT id, path {without} LIMIT ?", n))[:n]
     found = [(_digest(folder, path) or "", i) for i, path in rows]
     with database.writing() as connection:
         connection.executemany("UPDATE image SET digest = ? WHERE id = ?", found)

@@ -82,6 +82,19 @@ def test_renamed_and_moved_files_keep_their_labels(labelled, folder):
     assert len(rows(labelled)) == 30
 
 
+def test_files_with_labels_get_their_digests_first(database, folder):
+    """Until it has one, a file that is renamed is a new one, and its label is left behind."""
+    ids = rows(database, "path, id")
+    record(database, 1, [Event(ids["0029.png"], "label", 1)])
+    assert fingerprint(database, folder, 2) == 2
+    os.rename(folder / "0029.png", folder / "fox.png")
+    assert scan(database, folder).renamed == 1
+    assert labels(database) == {"fox.png": 1}
+    while fingerprint(database, folder, 7):
+        pass
+    assert None not in rows(database, "path, digest").values()
+
+
 def test_files_that_changed_places_keep_their_own_labels(labelled, folder):
     os.rename(folder / "0000.png", folder / "other.png")
     os.rename(folder / "0001.png", folder / "0000.png")
