@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from skactive._file_locks import locked
 from skactive._whole_files import write_whole
 from skactive.estimators._file_table import FileTable
-from skactive.estimators._row_file import RowFile, locked
+from skactive.estimators._row_file import RowFile
 
 
 class FeatureCache:

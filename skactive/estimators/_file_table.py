@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from skactive.estimators._row_file import locked
+from skactive._file_locks import locked
 
 # A file that was changed so short a time before it was read may be changed again without a trace:
 # file systems count in steps of up to two seconds.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from skactive._file_locks import locked
 
 _KEY = 32
 _CHECK = 8
@@ -126,27 +127,3 @@ def _write(path: Path, start: int, content: Any) -> None:
         while len(left):
             left = left[file.write(left) :]
         os.fsync(file.fileno())
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait until nobody else has the lock, and hold it; the system takes it from the dead."""
-    with open(path, "ab") as file:
-        _lock(file.fileno(), True)
-        try:
-            yield
-        finally:
-            _lock(file.fileno(), False)
-
-
-def _lock(descriptor: int, take: bool) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        how: Any = msvcrt
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        how.locking(descriptor, how.LK_LOCK if take else how.LK_UNLCK, 1)
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX if take else fcntl.LOCK_UN)

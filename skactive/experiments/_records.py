@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypedDict
 
+from skactive._file_locks import lock_at_once
 from skactive._validation import InvalidParameterError
 from skactive.experiments._metrics import Calibration
 
@@ -109,17 +110,11 @@ def latest(records: list[Record]) -> list[Record]:
 
 def _lock(descriptor: int, path: Path) -> None:
     """Keep the file for this process until it closes it; where the system allows it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock_at_once(descriptor):
         raise InvalidParameterError(
             f"{path} is in use by another run. Wait until it ends, stop it, or write to another "
             "folder."
-        ) from None
+        )
 
 
 class RecordFile:

@@ -27,6 +27,7 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from skactive._batches import n_rows
+from skactive._own_gpu import own_gpu, using_gpus
 from skactive._pool import Pool
 from skactive._progress import no_progress, progress_bar
 from skactive._threads import fixed_threads
@@ -83,13 +84,14 @@ def by_blocks(rows_of: Rows, pool: Pool, batch_size: int, owner: object) -> np.n
         sent = replace(alike, source=source)
         write_whole(job, cloudpickle.dumps((rows_of, sent, batch_size, threads)))
 
+    caller = using_gpus()
     found: list[tuple[np.ndarray | slice, Path]] = []
     left: list[tuple[Any, ...]] = []
     for index, where, rows in _in_blocks(pool):
         path = folder / f"{told_apart(source.blocks[index], rows)}.npy"
         found.append((where, path))
         if not path.exists():
-            left.append((str(job), index, rows, str(path)))
+            left.append((str(job), index, rows, str(path), caller))
     with progress_bar(owner_name(owner), "sample", len(pool), True) as bar:
         bar.n = bar.initial = len(pool) - sum(_size(source, *task[1:3]) for task in left)
         for n in _spread(delayed(_compute)(*task) for task in left):
@@ -189,8 +191,13 @@ def _spread(tasks: Iterable[Any]) -> Iterable[Any]:
     return parallel(tasks)
 
 
-def _compute(job: str, index: int, rows: np.ndarray | None, path: str) -> int:
-    """Have the file of a block, whoever computes it."""
+def _compute(job: str, index: int, rows: np.ndarray | None, path: str, caller: str | None) -> int:
+    """Have the file of a block, whoever computes it; return how many samples it is of."""
+    with own_gpu(caller):
+        return _computed(job, index, rows, path)
+
+
+def _computed(job: str, index: int, rows: np.ndarray | None, path: str) -> int:
     (rows_of, pool, batch_size, threads), libraries = _opened(job)
     if rows is None:
         rows = np.arange(len(pool.source.blocks[index]))

@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import cache
 
 import joblib
@@ -209,6 +210,32 @@ def test_what_is_there_is_not_done_again_and_a_kill_is_gone_on_from(small, tmp_p
     margin.select(fitted(), small, 9, work=work)
     margin.select(fitted(), ShardedPool(small.shards, small.blocks[1:]), 9, work=work)
     assert len(done) == 2  # nor for other batches, and other pools that have the same blocks
+
+
+def test_each_block_is_computed_on_the_gpu_of_its_process(small, tmp_path, monkeypatch):
+    """The network goes there too: it is not opened before. See test_own_gpu."""
+    opened, inside, compute = _by_blocks._opened, [], _by_blocks._computed
+
+    @contextmanager
+    def own_gpu(caller):
+        inside.append(caller)
+        yield
+        inside.append(None)
+
+    def computed(*task):
+        assert inside[-1] == "caller"
+        return compute(*task)
+
+    def opening(job):
+        assert inside[-1] == "caller"
+        return opened(job)
+
+    monkeypatch.setattr(_by_blocks, "using_gpus", lambda: "caller")
+    monkeypatch.setattr(_by_blocks, "own_gpu", own_gpu)
+    monkeypatch.setattr(_by_blocks, "_opened", opening)
+    monkeypatch.setattr(_by_blocks, "_computed", computed)
+    ska.Margin(random_state=0).select(fitted(), small, 5, work=tmp_path / "work")
+    assert inside == 4 * ["caller", None]
 
 
 def test_progress_counts_the_samples_of_finished_blocks(small, tmp_path, monkeypatch):
