@@ -8,9 +8,11 @@ the second against the first, in turns, since nothing else differs between them.
 process allocates, as in `pools`, for two sizes of the pool; that of workers is the largest.
 
 Of strategies in two stages it is measured what they lose, as the share of the objective that
-they reach of what one process reaches, which sees the whole pool: the trace objective of BAIT, the
-radius of CoreSet (one process / two stages), MaxHerding's coverage, and for BADGE the potential of
-k-means++ (one process / two stages). 1 is no loss; sampling makes numbers above it.
+they reach of what one process reaches, which sees the whole pool. Of the trace objectives of BAIT
+and FisherMask (the latter's on every twentieth sample and the mask of one process), of the radius
+of CoreSet and of BADGE's potential of k-means++ it is one process / two stages; of the coverage of
+MaxHerding and, weighted by margins, of UHerding, two stages / one process. 1 is no loss; sampling
+makes numbers above it.
 """
 
 from __future__ import annotations
@@ -111,7 +113,8 @@ def peaks(name: str, folder: Path) -> tuple[float, float]:
 
 def losses(folder: Path, n: int) -> dict[str, float]:
     """Return the shares of their objectives that strategies in two stages reach."""
-    from skactive import BADGE, BAIT, CoreSet, MaxHerding
+    from skactive import BADGE, BAIT, CoreSet, FisherMask, MaxHerding, UHerding
+    from skactive.fisher import fisher_factors
     from skactive.gradients import head_inputs
 
     pool, clf, (X, y) = _opened(folder)
@@ -138,10 +141,26 @@ def losses(folder: Path, n: int) -> dict[str, float]:
         ridge = torch.eye(len(mean), dtype=torch.float64)
         return float(torch.linalg.solve(known + ridge, mean).trace())
 
-    def covered(at: Any) -> float:
+    fisher = FisherMask(fraction=0.2, progress=False, random_state=0)
+    mask = fisher.choose_mask(clf, array)
+
+    def factors(images: np.ndarray) -> Any:
+        return fisher_factors(clf.module_, clf.check_samples(images), mask, batch_size=BATCH)
+
+    def masked_trace(at: Any) -> float:
+        known = (factors(X).gram() + factors(array[at]).gram()).double()
+        known.diagonal().add_(1)
+        some = factors(array[::20])
+        return float(torch.linalg.solve(known, some.gram().double() / len(some)).trace())
+
+    first, second = p.topk(2, 1).values.T
+    by_margin = 1 - (first - second)
+
+    def covered(at: Any, weights: Any = None) -> float:
         e = torch.nn.functional.normalize(h)
         centers = torch.nn.functional.normalize(of_labels.inputs.double())
-        return float((-torch.cdist(e, torch.cat([centers, e[at]])).square()).exp().amax(1).mean())
+        kernel = (-torch.cdist(e, torch.cat([centers, e[at]])).square()).exp().amax(1)
+        return float((kernel if weights is None else weights * kernel).mean())
 
     known = {"X_labelled": X, "y_labelled": y}
     shares = {}
@@ -149,7 +168,13 @@ def losses(folder: Path, n: int) -> dict[str, float]:
         (CoreSet(random_state=0), farthest, -1),
         (BADGE(random_state=0), potential, -1),
         (BAIT(random_state=0), trace, -1),
+        (fisher, masked_trace, -1),
         (MaxHerding(random_state=0), covered, 1),
+        (
+            UHerding(temperature=1.0, sigma=1.0, random_state=0),
+            lambda at: covered(at, by_margin),
+            1,
+        ),
     ):
         one = value(strategy.select(clf, array, n, **known).indices)
         two = value(strategy.select(clf, pool, n, work=folder / "work", **known).indices)
