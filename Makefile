@@ -93,13 +93,13 @@ OLDEST_PYTHON ?= $(call python,3.10)
 OLDEST := torch==2.5.1 torchvision==0.20.1 scikit-learn==1.6.0 skorch==1.2.0 numpy==1.26.4 \
 	pandas==2.2.0 scipy==1.11.4 matplotlib==3.8.0 joblib==1.4.2 pillow==10.4.0 \
 	tqdm==4.66.0 threadpoolctl==3.1.0 tomli==2.0.0 cloudpickle==3.0.0
-CORE := tests/fisher tests/gradients tests/estimators tests/selection tests/strategies \
-	tests/test_batches.py tests/test_common.py tests/test_device.py \
-	tests/test_modal.py tests/test_picks.py tests/test_scoring.py
+CORE := tests/fisher tests/gradients tests/estimators tests/selection tests/test_batches.py \
+	tests/test_common.py tests/test_device.py tests/test_modal.py tests/test_picks.py \
+	tests/test_scoring.py
 oldest: .venv-oldest/.installed
 	.venv-oldest/bin/python -c '$(VERSIONS)'
 	.venv-oldest/bin/python -m pytest $(SHARED) -q -m "not slow" -W ignore::DeprecationWarning \
-		-W "ignore:Passing a non-Collection" -W "ignore:torch.meshgrid" $(CORE)
+		-W "ignore:Passing a non-Collection" -W "ignore:torch.meshgrid" $(CORE) tests/strategies
 
 .venv-oldest/.installed: pyproject.toml
 	$(OLDEST_PYTHON) -m venv .venv-oldest

@@ -8,7 +8,11 @@ import pytest
 
 from skactive._allocator import _SETTINGS, _glibc
 
-pytestmark = pytest.mark.skipif(_glibc() is None, reason="glibc's allocator is meant")
+# Each starts a process of its own.
+pytestmark = [
+    pytest.mark.skipif(_glibc() is None, reason="glibc's allocator is meant"),
+    pytest.mark.slow,
+]
 
 # Ten rounds of two blocks of 40 MB, filled and freed; prints how many blocks of 40 MB the system
 # has handed out in pages, and by how much the process has grown, in such blocks.
@@ -105,7 +109,6 @@ for work in (
 """
 
 
-@pytest.mark.slow
 def test_training_and_scoring_keep_it():
     """Layers hand on some MB, batch by batch; done again, the work needs few new pages."""
     kept, given_back = run("", NETWORKS), run("", NETWORKS, MALLOC_TRIM_THRESHOLD_="131072")

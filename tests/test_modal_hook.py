@@ -140,6 +140,7 @@ def test_order(order, run):
     run(f"{MENDED}\nimport sys\n{ORDERS[order]}\nassert mended()")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", COLD)
 def test_order_without_torch_before(order):
     code = f"{MENDED}\nimport sys\n{ORDERS[order]}\nassert mended()"

@@ -111,6 +111,7 @@ def test_rows_where_the_peer_was_stopped_are_bounds(faked, tmp_path):
     assert rows[f"CoreSet, {name}: memory"]["unit"] == "MB"
 
 
+@pytest.mark.slow
 def test_a_measurement_is_stopped_where_it_takes_too_long_or_too_much(monkeypatch):
     cell = Cell("CoreSet", 64_000, 64, 10)
     monkeypatch.setattr(strategies, "GIGABYTES", 0.02)

@@ -47,6 +47,7 @@ def test_all():
     assert all(callable(getattr(datasets, name)) for name in datasets.__all__)
 
 
+@pytest.mark.slow
 def test_import_is_light():
     """Apart from what the package itself imports, the room imports no torchvision, PIL or SciPy."""
     code = (

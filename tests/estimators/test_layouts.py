@@ -10,6 +10,7 @@ import pytest
 from skactive import CNNClassifier
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instructions", ["DEFAULT", "AVX2"])
 def test_gradients_of_named_networks_in_all_layouts(instructions):
     """oneDNN's backward pass of strided 1×1 convolutions crashed, or was wrong (oneDNN#6035)."""

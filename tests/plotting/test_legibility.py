@@ -146,7 +146,7 @@ def tick_labels(ax):
         yield [text for text in axis.get_ticklabels() if text.get_text() and text.get_visible()]
 
 
-@pytest.mark.parametrize("n", [2, 40])
+@pytest.mark.parametrize("n", [2, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_cut_off(kind, n):
     display, renderer = drawn(kind, n)

@@ -106,6 +106,7 @@ def test_float32_counts_equal_samples():
     assert found.indices.tolist() == list(range(40))
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_samples_only():
     from tests.selection.memory import peak_of
 

@@ -108,6 +108,7 @@ def test_targets_that_cannot_be_used_are_named():
         EPIG(n_targets=None, n_passes=2).select(clf, images, 3, X_target=broken)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_samples_times_targets_times_tables():
     setup = (
         "p = np.log(np.random.default_rng(0).dirichlet(np.ones(20), (600, 4)))\n"

@@ -277,6 +277,7 @@ def test_a_changed_network_shard_or_setting_never_meets_an_old_block(small, tmp_
     check_new(4, ska.GradientNorm(batch_size=50, random_state=0), changed)
 
 
+@pytest.mark.slow
 def test_names_of_networks_are_those_of_their_numbers():
     clf = fitted()
     again = pickle.loads(pickle.dumps(clf))
