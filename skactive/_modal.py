@@ -36,6 +36,7 @@ from skactive._items import holds_image, items_of
 from skactive._modal_labels import name_several_labels
 from skactive._modal_teach import make_whole
 from skactive._one_label import KINDS
+from skactive._validation import describe
 
 __all__ = ["fitted_learner", "mend", "query_result"]
 
@@ -302,6 +303,9 @@ def _store_bootstrap_init(learner: Any) -> None:
                 f"query_strategy must be a callable that chooses samples, such as "
                 f"{strategy.__name__}(). Got the class {strategy.__name__}: add parentheses."
             )
+        if not callable(strategy):
+            must = "query_strategy must be a callable that chooses samples, such as Entropy()"
+            raise TypeError(f"{must}. Got {describe(strategy)}.")
         stock(self, *args, **kwargs)
         self.bootstrap_init = arguments.arguments["bootstrap_init"]
 

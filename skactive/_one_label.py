@@ -97,6 +97,9 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
     """
     if parameter != "classes":  # these may be a set
         _check_order(parameter, labels)
+    if isinstance(labels, np.ma.MaskedArray) and np.ma.is_masked(labels):
+        # None for those that are masked; as an array they would be what lies under the mask.
+        labels = np.array(labels.tolist(), object)
     is_array = hasattr(labels, "__array__")
     array = np.asarray(labels) if is_array else np.fromiter(labels, object)
     _check_none_missing(parameter, array)

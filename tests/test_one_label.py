@@ -11,6 +11,7 @@ from modAL.models import ActiveLearner, Committee
 
 from skactive import BAIT, CNNClassifier, Entropy, LPLClassifier, Margin, Random
 from skactive._one_label import check_one_label
+from skactive.experiments import run_experiment
 
 X = np.random.default_rng(0).random((12, 6, 6), dtype=np.float32)
 Y = np.arange(12) % 3
@@ -131,3 +132,21 @@ def test_learners_of_several_labels_are_left_to_modal():
     )
     learner.teach(rows, HOT)
     assert learner.y_training.shape == (24, 3)
+
+
+def test_masked_labels_are_missing():
+    X, y = np.zeros((4, 8, 8), np.uint8), np.ma.masked_array([0, 1, 0, 1], mask=[0, 0, 1, 1])
+    clf = CNNClassifier(max_epochs=1, classes=[0, 1])
+    with pytest.raises(ValueError, match="y has no label at position 2, and at 1 more"):
+        clf.fit(X, y)
+    with pytest.raises(ValueError, match="y has no label at position 2, and at 1 more"):
+        run_experiment(
+            clf, [Random()], X, y, X, [0, 1] * 2, n_initial=1, n_instances=1, n_rounds=1, seeds=1
+        )
+    clf.fit(X, np.ma.masked_array([0, 1, 0, 1]))
+
+
+@pytest.mark.parametrize("strategy", ["entropy", None, 3])
+def test_what_is_no_strategy(strategy):
+    with pytest.raises(TypeError, match=f"query_strategy must be a callable .* Got {strategy!r}"):
+        ActiveLearner(CNNClassifier("linear"), strategy)

@@ -124,7 +124,7 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
                 images,
                 "Pass an array, a memmap, a tensor, a data frame or a sequence.",
             )
-        of_all = np.asarray(given)
+        of_all = np.asanyarray(given)  # a masked array stays one
         if of_all.shape != (n_rows(images),):
             raise invalid(
                 y_name,
@@ -279,7 +279,12 @@ def check_threads(n_threads: Any) -> int:
 
 def check_folder(out: str | os.PathLike[str]) -> Path:
     """Return the folder of the results, which need not exist."""
+    must = "a folder, or a path to make one at"
+    if not isinstance(out, (str, os.PathLike)) or not os.fspath(out):
+        raise invalid("out", OWNER, must, out, "Leave it out to keep nothing.")
     folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise invalid("out", OWNER, "a folder, or a path to make one at", str(out), "It is a file.")
+    files = [path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()]
+    if files:
+        it = "It" if files[0] == folder else str(files[0])
+        raise invalid("out", OWNER, must, str(out), f"{it} is a file.")
     return folder

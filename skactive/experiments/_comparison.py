@@ -52,7 +52,8 @@ def pick_dataset(frame: pd.DataFrame, dataset: Any, owner: str) -> pd.DataFrame:
     if dataset is None and len(names) == 1:
         return frame
     if dataset not in names:
-        raise invalid("dataset", owner, f"one of {', '.join(names)}", dataset)
+        must = f"one of {', '.join(names)}" if names else "one of those with rounds: there are none"
+        raise invalid("dataset", owner, must, dataset)
     return frame[frame["dataset"] == dataset]
 
 

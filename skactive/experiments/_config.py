@@ -15,7 +15,7 @@ from skactive.exceptions import ResultsMismatchError
 from skactive.experiments._later_metrics import check_later
 from skactive.experiments._loop import Arm, Data, Terms
 from skactive.experiments._plain import described, fingerprint
-from skactive.experiments._records import Record
+from skactive.experiments._records import Record, read_json
 from skactive.experiments._resources import versions
 
 _ABSENT = object()
@@ -85,10 +85,12 @@ def read_config(path: Path) -> dict[str, Any]:
 
     Raises
     ------
+    InvalidParameterError
+        If it is damaged.
     ResultsMismatchError
         If parameters are in it under names that they no longer have.
     """
-    stored: dict[str, Any] = json.loads(path.read_bytes())
+    stored: dict[str, Any] = read_json(path, dict)
     renamed = dict.fromkeys(_renamed(stored, "run_experiment"))
     if renamed:
         raise ResultsMismatchError(

@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from skactive._phrases import one_line
 from skactive._whole_files import write_whole
-from skactive.experiments._records import Record
+from skactive.experiments._records import Record, read_json
 
 FAILURES_FILE = "failures.json"
 
@@ -113,4 +113,4 @@ class FailureFile:
 def read_failures(folder: Path) -> Sequence[Failure]:
     """Return the runs in a folder that failed and have not been finished since."""
     path = folder / FAILURES_FILE
-    return json.loads(path.read_bytes()) if path.is_file() else []
+    return read_json(path, list) if path.is_file() else []

@@ -15,7 +15,7 @@ from skactive._batches import n_rows, take_rows
 from skactive._parts import parts
 from skactive._pool import Pool
 from skactive._threads import fixed_threads
-from skactive._validation import check_positions
+from skactive._validation import check_positions, describe
 from skactive.exceptions import SelectionError
 from skactive.experiments._metrics import measure
 from skactive.experiments._protocol import Protocol
@@ -253,6 +253,11 @@ def _query(
             )
             seconds = time.perf_counter() - start
         select = f"{type(querier).__name__}.select"
+        if not hasattr(selection, "indices"):
+            raise SelectionError(
+                f"{select} must return a Selection, or another object with indices. "
+                f"Got {describe(selection)} instead."
+            )
         picked = check_positions(select, selection.indices, plan.n_instances, len(pool))
     except SelectionError as error:
         where = f"strategy {name!r}, round {round_} of seed {seed}"

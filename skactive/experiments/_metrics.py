@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
 import numpy as np
 
+from skactive._one_label import labels_of_one_kind
+from skactive._predictions import (
+    check_comparable,
+    known_classes,
+    predicted_labels,
+    predicted_probabilities,
+)
 from skactive._validation import invalid
 
+_OWNER = "run_experiment"
 N_BINS = 15  # of the confidence, as in Guo et al.
 
 
@@ -69,8 +78,10 @@ def measure(
     arXiv:1706.04599, 2017: the expected calibration error.
     """
     start = time.perf_counter()
-    predicted = np.asarray(fitted.predict(X_test))
+    found = predicted_labels(fitted, X_test, _OWNER, len(y_test))
     seconds = time.perf_counter() - start
+    check_comparable(found, labels_of_one_kind("y_test", y_test, _OWNER), fitted, _OWNER)
+    predicted = found[0]
     right = predicted == y_test
     classes = np.unique(y_test)
     recall = np.array([right[y_test == c].mean() for c in classes])
@@ -85,21 +96,37 @@ def measure(
         metrics={},
     )
     if hasattr(fitted, "predict_proba"):
-        probabilities = np.asarray(fitted.predict_proba(X_test), dtype=np.float64)
-        metrics["log_loss"] = _log_loss(probabilities, _classes(fitted), y_test)
+        known = known_classes(_classifier(fitted), _OWNER)
+        shape = (len(y_test), len(known))
+        p = predicted_probabilities(fitted, X_test, _OWNER, shape=shape, of="the test data")
+        probabilities = p.astype(np.float64)
+        metrics["log_loss"] = _log_loss(probabilities, known, y_test)
         metrics["calibration"] = bins = calibration(probabilities.max(axis=1), right)
         metrics["ece"] = expected_calibration_error(bins)
     for name, scorer in (more or {}).items():
-        value = float(scorer(fitted, X_test, y_test))
-        metrics["metrics"][name] = value if np.isfinite(value) else None
+        metrics["metrics"][name] = _number(name, scorer(fitted, X_test, y_test))
     return metrics, seconds
 
 
-def _classes(fitted: Any) -> np.ndarray:
-    """Return the classes of the columns of `predict_proba`; a modAL learner leaves them inside."""
+def _classifier(fitted: Any) -> Any:
+    """Return what lists the classes of `predict_proba`; a modAL learner leaves them inside."""
     while not hasattr(fitted, "classes_") and hasattr(fitted, "estimator"):
         fitted = fitted.estimator
-    return np.asarray(fitted.classes_)
+    return fitted
+
+
+def _number(name: str, value: Any) -> float | None:
+    """Return what a scorer has measured; None for what is not finite."""
+    try:
+        number = None if isinstance(value, (str, bytes)) or np.ndim(value) else float(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None:
+        remedy = "Write a scorer for each number, and name each."
+        raise invalid(
+            f"metrics[{name!r}]", _OWNER, "a scorer that returns one number", value, remedy
+        )
+    return number if np.isfinite(number) else None
 
 
 def _f1(predicted: np.ndarray, true: np.ndarray) -> float:
@@ -109,7 +136,8 @@ def _f1(predicted: np.ndarray, true: np.ndarray) -> float:
 
 def _log_loss(probabilities: np.ndarray, classes: np.ndarray, y: np.ndarray) -> float:
     known = np.isin(y, classes)
-    column = np.searchsorted(classes, y[known])
+    order = np.argsort(classes)  # an estimator may list them in any
+    column = order[np.searchsorted(classes, y[known], sorter=order)]
     of_truth = np.zeros(len(y))  # p(y_i | x_i), shape (N,)
     of_truth[known] = probabilities[known, column]
     return float(-np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1.0)).mean())
@@ -141,6 +169,8 @@ def check_metrics(metrics: Any, owner: str) -> dict[str, Callable[..., float]]:
     """Return further measurements by name; names of scikit-learn's scorers are looked up."""
     from sklearn.metrics import get_scorer, get_scorer_names
 
+    from skactive.experiments._records import Record  # which needs what is measured here
+
     if metrics is None:
         return {}
     must = "a dict of name to scorer, or a list of names of scikit-learn's scorers"
@@ -150,7 +180,7 @@ def check_metrics(metrics: Any, owner: str) -> dict[str, Callable[..., float]]:
         raise invalid("metrics", owner, must, metrics, "For example ['roc_auc_ovr'].")
     known = set(get_scorer_names())
     for name, scorer in metrics.items():
-        good = callable(scorer) or (isinstance(scorer, str) and scorer in known)
+        good = scorer in known if isinstance(scorer, str) else _takes_three(scorer)
         if not isinstance(name, str) or not good:
             raise invalid(
                 "metrics",
@@ -158,8 +188,21 @@ def check_metrics(metrics: Any, owner: str) -> dict[str, Callable[..., float]]:
                 must,
                 {name: scorer},
                 "A scorer takes an estimator, X and y; sklearn.metrics.get_scorer_names() lists "
-                "scikit-learn's.",
+                "scikit-learn's, and make_scorer makes one of a function of labels.",
             )
-        if name in Metrics.__annotations__:
-            raise invalid("metrics", owner, "named otherwise than what is always measured", name)
+        if name in Record.__annotations__:  # it would take the place of that column
+            raise invalid("metrics", owner, "named otherwise than what is always recorded", name)
     return {n: get_scorer(s) if isinstance(s, str) else s for n, s in metrics.items()}
+
+
+def _takes_three(scorer: Any) -> bool:
+    """Whether something can be called with an estimator, images and labels, as far as it says."""
+    if not callable(scorer):
+        return False
+    try:
+        inspect.signature(scorer).bind(None, None, None)
+    except ValueError:  # written in C, it need not say
+        return True
+    except TypeError:
+        return False
+    return True

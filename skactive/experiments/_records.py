@@ -89,6 +89,20 @@ def read_records(path: Path) -> tuple[list[Record], int]:
     return records, sum(len(line) + 1 for line in lines)
 
 
+def read_json(path: Path, kind: type) -> Any:
+    """Read another file of the folder, which holds one JSON value of a kind, or raise."""
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        found = None
+    if not isinstance(found, kind):
+        raise InvalidParameterError(
+            f"{path} is damaged: it is not what run_experiment has written. Put back a copy of it, "
+            "or begin anew in another folder."
+        )
+    return found
+
+
 def _parse(line: bytes) -> Any:
     """Return the record in a line, or None if it holds none."""
     try:

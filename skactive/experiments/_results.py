@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from skactive._validation import invalid
 from skactive.experiments import _comparison, _seeds, _tables
 from skactive.experiments._failures import Failure
 from skactive.experiments._load import load_failures, load_records
@@ -81,7 +82,12 @@ class Results(StrategyTests):
 
         self.failures = list(failures)
 
-        rows = [dict(record) for record in records]
+        given = list(records)
+        if not all(isinstance(record, Mapping) for record in given):
+            must = "an iterable of dicts, one per round"
+            remedy = "Results.load reads folders; of a frame pass frame.to_dict('records')."
+            raise invalid("records", "Results", must, records, remedy)
+        rows = [dict(record) for record in given]
         without = {"metrics"} | (set() if any("stopping" in row for row in rows) else {"stopping"})
         names = [name for name in Record.__annotations__ if name not in without]
         for row in rows:
@@ -90,7 +96,8 @@ class Results(StrategyTests):
             row.update(more)
             row.setdefault("dataset", "data")
         frame = pd.DataFrame(rows, columns=names)
-        floats = ["log_loss", "ece", "macro_f1", "query_seconds", "peak_device_memory"]
+        own = [name for name in names if name not in Record.__annotations__]
+        floats = [*own, "log_loss", "ece", "macro_f1", "query_seconds", "peak_device_memory"]
         self.frame = frame.astype(dict.fromkeys(floats, float))
 
     @classmethod
@@ -114,6 +121,8 @@ class Results(StrategyTests):
         ResultsMismatchError
             If two hold results on data of one name that come from different configurations.
         """
+        if isinstance(paths, bytes) or not isinstance(paths, (str, os.PathLike, Iterable)):
+            raise invalid("paths", "Results.load", "a folder, or a list of folders", paths)
         every = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         return cls(load_records(every), load_failures(every))
 

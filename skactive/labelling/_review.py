@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from skactive._predictions import predicted_probabilities
 from skactive.labelling._names import class_id, class_names
 from skactive.labelling._results import answers
 from skactive.labelling._rounds import Learner, new_estimator
@@ -53,7 +54,8 @@ def out_of_fold(
         if not len(out) or len(np.unique(y[rest])) < 2:
             continue
         estimator = new().fit(X[rest], y[rest])
-        p = np.asarray(estimator.predict_proba(X[out]))
+        shape = (len(out), len(estimator.classes_))
+        p = predicted_probabilities(estimator, X[out], "LabelSession", shape=shape)
         column = {name: c for c, name in enumerate(estimator.classes_.tolist())}
         own = [column.get(name, -1) for name in y[out].tolist()]
         known = np.array(own) >= 0

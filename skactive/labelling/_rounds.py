@@ -17,6 +17,7 @@ from sklearn.base import clone
 from skactive._kappa import kappa
 from skactive._phrases import one_line
 from skactive._pool import Pool
+from skactive._predictions import predicted_probabilities
 from skactive.labelling._cache import StoredImages
 from skactive.labelling._catalogue import pieces
 from skactive.labelling._database import Database
@@ -134,7 +135,8 @@ def probabilities(learner: Learner, estimator: Any, ids: np.ndarray) -> np.ndarr
     found = [np.zeros((0, len(estimator.classes_)))]
     for start in range(0, len(ids), 256):
         rows = learner.cache.rows(ids[start : start + 256])
-        found.append(np.asarray(estimator.predict_proba(rows)))
+        shape = (len(rows), len(estimator.classes_))
+        found.append(predicted_probabilities(estimator, rows, "LabelSession", shape=shape))
     return np.concatenate(found)
 
 

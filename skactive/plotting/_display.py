@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from skactive._validation import invalid
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
@@ -49,6 +51,11 @@ class Display:
         """
         if ax is None:
             return self._plot_on_new_figure(**kwargs)
+        from matplotlib.axes import Axes
+
+        if not isinstance(ax, Axes):
+            remedy = "plt.subplots(1, 2) returns an array of them: pass one."
+            raise invalid("ax", self, "matplotlib Axes or None", ax, remedy)
         self.ax_, self.figure_ = ax, ax.figure
         self._draw(ax, **kwargs)
         return self

@@ -64,7 +64,7 @@ class Agreement(StoppingRule):
 
     def observe(self, estimator: Any, X_stop: Any, y_stop: Any = None) -> np.ndarray:
         """Return the predicted classes of the samples, (n,); labels are not looked at."""
-        return predicted_classes(self, estimator, X_stop)
+        return predicted_classes(self, estimator, X_stop)[0]
 
     def measure(self, seen: tuple[np.ndarray, ...]) -> float:
         """Return the mean kappa of the last pairs of rounds."""

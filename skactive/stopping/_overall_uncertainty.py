@@ -9,7 +9,9 @@ import numpy as np
 from scipy.special import entr
 from sklearn.utils._param_validation import Interval
 
-from skactive._validation import Description, invalid, owner_name
+from skactive._batches import n_rows
+from skactive._predictions import predicted_probabilities
+from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.stopping._rule import StoppingRule
 
@@ -63,13 +65,13 @@ class OverallUncertainty(StoppingRule):
                 f"{owner_name(self)} needs a classifier with predict_proba. Got "
                 f"{owner_name(estimator)} instead. Use Agreement, which reads predicted classes."
             )
-        p = np.asarray(estimator.predict_proba(X_stop), dtype=np.float64)
-        if p.ndim != 2 or not len(p):
-            got = Description(f"probabilities of shape {p.shape}")
-            raise invalid("X_stop", self, "at least one sample", got)
+        n = n_rows(X_stop)
+        if not n:
+            raise invalid("X_stop", self, "at least one sample", X_stop)
+        p = predicted_probabilities(estimator, X_stop, self, shape=(n, None), of="X_stop")
         if p.shape[1] == 1:
             return np.array([np.nan])
-        return np.array([entr(p).sum(1).mean() / np.log(p.shape[1])])
+        return np.array([entr(p.astype(np.float64)).sum(1).mean() / np.log(p.shape[1])])
 
     def measure(self, seen: tuple[np.ndarray, ...]) -> float:
         """Return the mean entropy of the last round."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skactive.stopping._rule import StoppingRule, predicted_classes, true_classes
+from skactive.stopping._rule import StoppingRule, rightly_predicted
 
 
 class PairedChange(StoppingRule):
@@ -68,8 +68,7 @@ class PairedChange(StoppingRule):
 
     def observe(self, estimator: Any, X_stop: Any, y_stop: Any = None) -> np.ndarray:
         """Return which samples are predicted right, (n,) of bool."""
-        predicted = predicted_classes(self, estimator, X_stop)
-        return predicted == true_classes(self, y_stop, len(predicted))
+        return rightly_predicted(self, estimator, X_stop, y_stop)
 
     def measure(self, seen: tuple[np.ndarray, ...]) -> float:
         """Return the upper bound of the growth; NaN in the first `window` rounds."""

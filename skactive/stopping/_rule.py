@@ -11,6 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skactive._batches import n_rows
+from skactive._one_label import KINDS, labels_of_one_kind
+from skactive._predictions import check_comparable, predicted_labels
 from skactive._validation import DeclaredParameters, Description, describe, invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 
@@ -138,13 +141,26 @@ class StoppingRule(DeclaredParameters, BaseEstimator, ABC):
 
     def _after(self, state: State | None, found: np.ndarray) -> State:
         before = State(False, (), ()) if state is None else state
+        if not isinstance(before, State):
+            raise invalid("state", self, "what a call returned in the round before, or None", state)
         if before.seen and before.seen[-1].shape != found.shape:
             must = f"the {before.seen[-1].size} samples of the rounds before"
             got = Description(f"{found.size} samples")
             raise invalid("X_stop", self, must, got, "Draw them once, before the first round.")
+        if before.seen:
+            _check_kind(self, before.seen[-1], found)
         seen = (*before.seen, found)
         value = float(self.measure(seen))
         return State(bool(self.is_reached(value)), (*before.values, value), seen)
+
+
+def _check_kind(rule: StoppingRule, before: np.ndarray, found: np.ndarray) -> None:
+    """Raise for numbers after strings, which NumPy takes for different, or the reverse."""
+    first, now = (KINDS.get(each.dtype.kind) for each in (before, found))
+    if first and now and first != now:
+        must = f"one that predicts {first}, as in the rounds before"
+        got = Description(f"one that predicts {now}, such as {found.flat[0].item()!r},")
+        raise invalid("estimator", rule, must, got, "Train all rounds on labels of one kind.")
 
 
 def last_pairs(
@@ -157,24 +173,25 @@ def last_pairs(
     return list(pairwise(last))
 
 
-def predicted_classes(rule: StoppingRule, estimator: Any, X_stop: Any) -> np.ndarray:
-    """Return the predicted classes of the samples, (n,)."""
+def predicted_classes(rule: StoppingRule, estimator: Any, X_stop: Any) -> tuple[np.ndarray, str]:
+    """Return the predicted classes of the samples, (n,), and of what kind they are."""
     if not hasattr(estimator, "predict"):
         raise UnsupportedEstimatorError(
             f"{owner_name(rule)} needs a fitted classifier. Got {owner_name(estimator)} instead."
         )
-    found = np.asarray(estimator.predict(X_stop))
-    if found.ndim != 1 or not len(found):
-        must = "at least one sample, of which each has one predicted class"
-        got = Description(f"predictions of shape {found.shape}")
-        raise invalid("X_stop", rule, must, got)
-    return found
+    n = n_rows(X_stop)
+    if not n:
+        raise invalid("X_stop", rule, "at least one sample", X_stop)
+    return predicted_labels(estimator, X_stop, rule, n)
 
 
-def true_classes(rule: StoppingRule, y_stop: Any, n: int) -> np.ndarray:
-    """Return the labels of the samples, (n,), or raise."""
-    labels = None if y_stop is None else np.asarray(y_stop)
-    if labels is None or labels.shape != (n,):
+def rightly_predicted(rule: StoppingRule, estimator: Any, X_stop: Any, y_stop: Any) -> np.ndarray:
+    """Return which samples are predicted as they are labelled, (n,) of bool, or raise."""
+    predicted = predicted_classes(rule, estimator, X_stop)
+    n = len(predicted[0])
+    if y_stop is None or np.shape(y_stop) != (n,):
         got = Description(describe(y_stop))
         raise invalid("y_stop", rule, f"the labels of the {n} samples of X_stop", got)
-    return labels
+    true = labels_of_one_kind("y_stop", y_stop, rule)
+    check_comparable(predicted, true, estimator, rule)
+    return predicted[0] == true[0]

@@ -243,3 +243,41 @@ def test_a_strategy_may_be_called_class(tmp_path):
     message = r"strategies\.unsure\.params\.power was 1 and is now 2\. Pass"
     with pytest.raises(ResultsMismatchError, match=message):
         run(tmp_path, strategies={"class": Shuffled(), "unsure": Unsure(power=2)}, n_rounds=0)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
+@pytest.mark.parametrize("name", ["config.json", "failures.json"])
+def test_a_damaged_file_is_named(name, content, tmp_path):
+    X, y, X_test, y_test = digits()
+
+    def run():
+        run_experiment(
+            *(FlatSGD(), {"shuffled": Shuffled()}, X, y, X_test, y_test),
+            **{**BUDGET, "n_rounds": 0, "seeds": 1, "out": tmp_path, "progress": False},
+        )
+
+    run()
+    content = "{}" if (name, content) == ("failures.json", "[]") else content
+    (tmp_path / name).write_text(content)
+    match = f"{name} is damaged: it is not what run_experiment has written. Put back a copy"
+    for read in (run, lambda: Results.load(tmp_path)):
+        with pytest.raises(InvalidParameterError, match=match):
+            read()
+
+
+def test_where_no_folder_can_be(tmp_path):
+    X, y, X_test, y_test = digits()
+    (tmp_path / "file").touch()
+    for out, match in [
+        (3, "Got 3 instead. Leave it out to keep nothing"),
+        ("", "Got '' instead. Leave it out"),
+        (b"folder", "Got b'folder' instead"),
+        (tmp_path / "file" / "a" / "b", "file is a file"),
+    ]:
+        with pytest.raises(
+            ValueError, match=f"'out' .* a folder, or a path to make one at. .*{match}"
+        ):
+            run_experiment(
+                *(FlatSGD(), {"shuffled": Shuffled()}, X, y, X_test, y_test),
+                **{**BUDGET, "seeds": 1, "out": out, "progress": False},
+            )

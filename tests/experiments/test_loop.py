@@ -285,6 +285,19 @@ def test_a_strategy_that_breaks_the_contract_is_caught(indices):
         run({"bad": Chosen(indices)}, seeds=[1])
 
 
+class Bare(Fixed):
+    """Returns positions alone, as `choose` may, and `select` may not."""
+
+    def select(self, estimator, X_pool, n_instances, **labelled):
+        return self.indices
+
+
+def test_positions_without_a_selection_are_caught():
+    message = r"run_experiment .* Bare\.select must return a Selection, or another .* Got \[0, 1,"
+    with pytest.raises(SelectionError, match=message):
+        run({"bad": Bare(list(range(10)))}, seeds=[1])
+
+
 class Chosen(QueryStrategy):
     """As Fixed, by `choose`."""
 

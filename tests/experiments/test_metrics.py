@@ -104,10 +104,71 @@ def test_further_measurements():
         ("f1", r"'metrics' parameter of f must be a dict of name to scorer, or a list .* Got 'f1'"),
         (["best"], r"Got \{'best': 'best'\} instead\. A scorer takes .*get_scorer_names\(\) lists"),
         ({"a": 3}, r"Got \{'a': 3\} instead"),
-        ({1: max}, r"Got \{1: <built-in function max>\}"),
-        (["accuracy"], r"named otherwise than what is always measured\. Got 'accuracy'"),
+        ({1: max}, r"Got \{1: <built-in function max>\}"),  # which does not say what it takes
+        ({"a": accuracy_score}, r"takes an estimator, X and y.*make_scorer makes one"),
+        (["accuracy"], r"named otherwise than what is always recorded\. Got 'accuracy'"),
+        ({"n_labelled": lambda e, X, y: 1.0}, r"always recorded\. Got 'n_labelled'"),
     ],
 )
 def test_wrong_further_measurements(metrics, message):
     with pytest.raises(ValueError, match=message):
         check_metrics(metrics, "f")
+
+
+@pytest.mark.parametrize(
+    "value", [np.ones(3), np.ones(1), [1.0], {"a": 1}, None, "0.5", 1j], ids=repr
+)
+def test_a_measurement_is_one_number(value):
+    X, y, X_test, y_test = digits()
+    fitted = FlatSGD(random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"metrics\['m'\].* a scorer that returns one number. Got"):
+        measure(fitted, X_test, y_test, {"m": lambda e, X, y: value})
+
+
+def predicting(labels, p=None, classes=(0, 1)):
+    """Return a classifier of two test images that says this."""
+    fitted = SimpleNamespace(predict=lambda X: np.array(labels), classes_=np.array(classes))
+    if p is not None:
+        fitted.predict_proba = lambda X: np.array(p)
+    return fitted
+
+
+@pytest.mark.parametrize(
+    ("labels", "match"),
+    [
+        ([[0], [1]], r"must return an array of shape \(2,\), one label .* Got .*\(2, 1\)"),
+        (1, r"of shape \(2,\)"),
+        ([0], r"of shape \(2,\)"),
+        (["0", "1"], "labels like the true ones, numbers such as 0. Got '0' among them"),
+        ([0.0, 0.7], "numbers such as 0. Got 0.7 among them"),
+    ],
+)
+def test_predictions_that_are_no_labels(labels, match):
+    with pytest.raises(ValueError, match=rf"predict of the .* queried by run_experiment .*{match}"):
+        measure(predicting(labels), np.zeros(2), np.array([0, 1]))
+
+
+@pytest.mark.parametrize("labels", [[0.0, 1.0], [False, True], np.array([0, 1], object)])
+def test_predictions_of_another_dtype(labels):
+    assert measure(predicting(labels), np.zeros(2), np.array([0, 1]))[0]["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("p", "match"),
+    [
+        (np.log([[0.5, 0.5], [0.9, 0.1]]), "must return probabilities"),
+        (np.full((2, 2), np.nan), "predicts NaN or infinity, first for sample 0 of the test data"),
+        (np.ones((2, 1)), r"of shape \(2, 2\), a row for each sample"),
+    ],
+)
+def test_what_is_no_probability(p, match):
+    with pytest.raises(ValueError, match=match):
+        measure(predicting([0, 1], p), np.zeros(2), np.array([0, 1]))
+
+
+def test_classes_in_any_order():
+    y = np.array(["a", "b", "c"])
+    p = np.array([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1]])
+    expected = -np.log([0.5, 0.7, 0.6]).mean()  # of the columns c, b, a
+    metrics, _ = measure(predicting(y, p, classes=["c", "b", "a"]), np.zeros(3), y)
+    assert metrics["log_loss"] == pytest.approx(expected)

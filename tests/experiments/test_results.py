@@ -105,3 +105,26 @@ def test_load_says_what_it_looked_for(tmp_path):
 def test_importing_experiments_imports_no_plotting():
     code = "import sys, skactive.experiments; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_are_no_records():
+    frame = Results([{"strategy": "a"}]).frame
+    for wrong in (frame, "a folder", [1]):
+        with pytest.raises(
+            ValueError, match="'records' .* an iterable of dicts.*Results.load reads"
+        ):
+            Results(wrong)
+    for wrong in (3, None, b"a folder"):
+        with pytest.raises(ValueError, match="'paths' .* a folder, or a list of folders. Got"):
+            Results.load(wrong)
+
+
+def test_a_measurement_that_is_never_finite_is_nan():
+    record = {"dataset": "data", "strategy": "a", "seed": 0, "metrics": {"m": None}}
+    results = Results([{**record, "round": i, "n_labelled": 10 * i} for i in (1, 2)])
+    assert np.isnan(results.aubc("m")["aubc"]).all()
+
+
+def test_no_rounds_on_no_data_set():
+    with pytest.raises(ValueError, match="one of those with rounds: there are none"):
+        Results([]).on()

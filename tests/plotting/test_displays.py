@@ -304,3 +304,14 @@ def test_numbers_on_dark_and_light_shades():
     for cmap, expected in [("Blues", ["white", "black"]), ("Blues_r", ["black", "white"])]:
         display = DISPLAYS["shares"].plot(Figure().subplots(), cmap=cmap)
         assert [text.get_color() for text in display.ax_.texts][:2] == expected
+
+
+def test_what_are_no_axes():
+    record = {"dataset": "data", "strategy": "a", "seed": 0, "round": 0, "n_labelled": 10}
+    results = Results([{**record, "accuracy": 0.5}])
+    figure, several = plt.subplots(1, 2)
+    for ax in (figure, several, "ax"):
+        match = "'ax' parameter of LearningCurvesDisplay must be matplotlib Axes or None.* pass one"
+        with pytest.raises(InvalidParameterError, match=match):
+            LearningCurvesDisplay.from_results(results, ax=ax)
+    assert LearningCurvesDisplay.from_results(results, ax=several[1]).figure_ is figure

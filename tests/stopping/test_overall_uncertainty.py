@@ -54,3 +54,18 @@ def test_an_estimator_without_probabilities():
     match = "OverallUncertainty needs .* predict_proba. Got RidgeClassifier .* Use Agreement"
     with pytest.raises(UnsupportedEstimatorError, match=match):
         OverallUncertainty()(ridge, [[0.0]])
+
+
+@pytest.mark.parametrize(
+    ("p", "match"),
+    [
+        (np.log(np.full((3, 2), 0.5)), "predict_proba of the Says .* sums to -1.386.*not logits"),
+        (np.full((3, 2), 50.0), "sums to 100"),
+        (np.full((3, 2), np.nan), "predicts NaN or infinity, first for sample 0 of X_stop"),
+        (np.full((2, 2), 0.5), r"of shape \(3, C\), a row for each sample .* Got .*\(2, 2\)"),
+        (np.full(3, 0.5), r"Got an array of shape \(3,\)"),
+    ],
+)
+def test_what_is_no_probability(p, match):
+    with pytest.raises(ValueError, match=match):
+        OverallUncertainty()(Says(p), np.zeros((3, 1)))

@@ -65,3 +65,18 @@ def test_labels_are_needed():
     for wrong in (None, ["a"], [["a"], ["b"], ["a"]]):
         with pytest.raises(ValueError, match="'y_stop' .* the labels of the 3 samples of X_stop"):
             PairedChange()(Fixed(), [0, 1, 2], wrong)
+
+
+@pytest.mark.parametrize(
+    ("labels", "match"),
+    [
+        (
+            [0, 1, 1],
+            "predict of the Fixed .* labels like the true ones, numbers such as 0. Got 'a'",
+        ),
+        (["a", None, "b"], "y_stop has no label at position 1"),
+    ],
+)
+def test_labels_that_no_prediction_equals(labels, match):
+    with pytest.raises(ValueError, match=match):
+        PairedChange()(Fixed(), [0, 1, 2], labels)

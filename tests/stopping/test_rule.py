@@ -96,8 +96,34 @@ def test_what_is_no_classifier():
         def predict(self, X):
             return np.zeros((len(X), 2))
 
-    with pytest.raises(ValueError, match=r"'X_stop' .* Got predictions of shape \(3, 2\)"):
+    with pytest.raises(ValueError, match=r"predict of the Several .*\(3,\), one label.*\(3, 2\)"):
         Agreement()(Several(), X[:3])
+
+
+class Predicts:
+    """Predicts what it is told to."""
+
+    def __init__(self, labels):
+        self.labels = np.asarray(labels)
+
+    def predict(self, X):
+        return self.labels
+
+
+@pytest.mark.parametrize("rule", [Agreement(window=1), ClassChange()], ids=repr)
+def test_rounds_that_predict_labels_of_several_kinds(rule):
+    state = rule(Predicts(["0", "1", "1"]), X[:3])
+    match = "'estimator' .* predicts strings, as in the rounds before. Got .* numbers, such as 0"
+    with pytest.raises(ValueError, match=match):
+        rule(Predicts([0, 1, 1]), X[:3], state=state)
+    assert not np.isnan(rule(Predicts(np.array(["0", "1", "0"], object)), X[:3], state=state).value)
+
+
+def test_what_is_no_state():
+    with pytest.raises(
+        ValueError, match=r"'state' .* a call returned in the round before.*Got \[\]"
+    ):
+        Agreement()(Predicts([0, 1, 1]), X[:3], state=[])
 
 
 def test_every_public_rule_is_here():

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from skactive._batches import as_tensor, check_finite, map_batches, n_rows, one_behind
 from skactive._device import module_device, resolve_device, same_device, to_device, unwrap
 from skactive._pool import Pool
+from skactive._predictions import check_probabilities
 from skactive._scoring import scoring
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
-from skactive.strategies.base._distributions import check_probabilities
 from skactive.strategies.base._inputs import Inputs
 from skactive.strategies.base._learner import OpenLearner, check_two_classes, open_learner
 from skactive.strategies.base._logistic import LogisticNetwork, is_logistic, why_no_network

@@ -11,11 +11,11 @@ import numpy as np
 
 from skactive._device import resolve_device
 from skactive._pool import Pool
+from skactive._predictions import known_classes, predicted_probabilities
 from skactive._rng import generator
 from skactive._validation import invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 from skactive.strategies.base._by_blocks import by_blocks
-from skactive.strategies.base._distributions import are_probabilities, check_probabilities
 from skactive.strategies.base._learner import (
     check_same_classes,
     check_two_classes,
@@ -207,32 +207,21 @@ def _log_probabilities(
             f"{owner_name(estimator)} instead. Pass one that has it: a search with refit=True, a "
             "VotingClassifier with voting='soft', an SVC with probability=True."
         )
-    classes = np.asarray(estimator.classes_)
+    classes = known_classes(estimator, owner)
     log_p = np.empty((len(pool), len(classes)))
     for start in range(0, len(log_p), batch_size):
         block = slice(start, min(start + batch_size, len(log_p)))
-        p = np.asarray(estimator.predict_proba(opened.transform(pool[block])))
-        if not are_probabilities(p):
-            _refuse(p, pool.positions[block], estimator, owner)
+        positions = pool.positions[block]
+        p = predicted_probabilities(
+            estimator,
+            opened.transform(pool[block]),
+            owner,
+            shape=(len(positions), len(classes)),
+            positions=positions,
+        )
         with np.errstate(divide="ignore"):
             np.log(p, out=log_p[block], dtype=np.float64)
     return log_p, classes
-
-
-def _refuse(p: np.ndarray, positions: np.ndarray, estimator: Any, owner: object) -> None:
-    """Raise for rows that are not all probabilities."""
-    finite = np.isfinite(p).all(1)
-    if not finite.all():
-        raise ValueError(
-            f"The {owner_name(estimator)} queried by {owner_name(owner)} predicts NaN or infinity, "
-            f"first for sample {positions[np.flatnonzero(~finite)[0]]} of the pool. Check its "
-            "training."
-        )
-    check_probabilities(
-        p,
-        f"predict_proba of the {owner_name(estimator)} queried by {owner_name(owner)}",
-        "Pass a classifier whose predict_proba returns probabilities, not logits or logarithms",
-    )
 
 
 def by_rows(function: Callable[[np.ndarray], np.ndarray], log_p: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A strategy of a user's own that reads probabilities: three lines, on all that a pool may be."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from modAL.models import ActiveLearner, Committee
@@ -25,7 +26,7 @@ from skactive import (
     ProbabilityStrategy,
     Subsample,
 )
-from skactive.exceptions import UnreadableFileWarning
+from skactive.exceptions import UnreadableFileWarning, UnsupportedEstimatorError
 
 X, y = load_digits(return_X_y=True)
 IMAGES = (X * 15).astype(np.uint8).reshape(-1, 8, 8)
@@ -157,6 +158,57 @@ def test_any_predict_proba_has_to_return_probabilities(change, sums_to, wrap):
     message = rf"predict_proba of the Predicts queried by Entropy .* sums to {sums_to}.*not logits"
     with pytest.raises(ValueError, match=message):
         Entropy().select(estimator, ROWS, 4)
+
+
+class Returns(Predicts):
+    """A classifier whose predict_proba returns all of it changed."""
+
+    def predict_proba(self, X):
+        return self.change(np.tile([0.2, 0.3, 0.5], (len(X), 1)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p[:1],  # NumPy would repeat it for each sample
+        lambda p: p[:-1],
+        lambda p: p[:, :2],
+        lambda p: p[:, :1],
+        lambda p: p[:, 0],
+        lambda p: [p, p],
+        lambda p: [p, p[:, :2]],
+        lambda p: p.astype(object),
+        lambda p: p.astype(complex),
+        lambda p: None,
+    ],
+)
+def test_probabilities_have_a_row_for_each_sample_and_a_column_for_each_class(change):
+    message = r"predict_proba of the Returns queried by Entropy .* shape \(\d+, 3\), a row for each"
+    with pytest.raises(ValueError, match=message):
+        Entropy().select(Returns(change), ROWS, 4)
+
+
+@pytest.mark.parametrize(
+    "change", [np.ndarray.tolist, pd.DataFrame, lambda p: torch.tensor(p, requires_grad=True)]
+)
+def test_containers_of_probabilities(change):
+    found = Entropy(random_state=0).select(Returns(change), ROWS, 4)
+    expected = Entropy(random_state=0).select(Returns(np.asarray), ROWS, 4)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.utilities, expected.utilities)
+
+
+def test_a_classifier_that_does_not_say_its_classes():
+    class Silent(BaseEstimator):
+        def fit(self, X, y):
+            self.fitted_ = True
+            return self
+
+        def predict_proba(self, X):
+            return np.full((len(X), 2), 0.5)
+
+    with pytest.raises(UnsupportedEstimatorError, match="lists in classes_ .* Silent has none"):
+        Entropy().select(Silent().fit(None, None), ROWS, 4)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
