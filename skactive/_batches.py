@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
 from skactive._items import holds_image, stacked
-from skactive._validation import invalid, owner_name
+from skactive._validation import Description, invalid, owner_name
 from skactive.exceptions import BatchSizeWarning
 
 _Result = TypeVar("_Result")
@@ -74,6 +74,17 @@ def check_not_iterable_dataset(parameter: str, owner: object, X: Any) -> None:
             X,
             "Use a map-style Dataset (with __len__ and __getitem__), or an array.",
         )
+
+
+def check_plain(parameter: str, X: Any, owner: object) -> None:
+    """Raise where numbers that are masked, or that a sparse tensor leaves out, would be lost."""
+    if isinstance(X, Tensor) and X.layout != torch.strided:
+        remedy = "Convert it with X.to_dense()."
+        raise invalid(parameter, owner, "a dense tensor", Description(f"layout {X.layout}"), remedy)
+    if np.ma.is_masked(X):
+        got = Description(f"{np.ma.count_masked(X)} masked values")
+        remedy = "Fill them in, by X.filled(0), say, or leave such samples out."
+        raise invalid(parameter, owner, "an array without masked values", got, remedy)
 
 
 def map_batches(

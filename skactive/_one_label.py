@@ -35,7 +35,7 @@ def check_one_label(parameter: str, labels: Any) -> None:
     if shape is not None and len(shape) > 1:
         got = f"shape {tuple(shape)}" if shape[1] != 1 else ""
     elif isinstance(labels, (list, tuple)) or _holds_objects(labels):
-        got = " and ".join(sorted({type(y).__name__ for y in labels if isinstance(y, _SEVERAL)}))
+        got = " and ".join(sorted({type(y).__name__ for y in labels if _is_several(y)}))
         got = f"{got} items" if got else ""
     if got:
         raise ValueError(
@@ -43,6 +43,10 @@ def check_one_label(parameter: str, labels: Any) -> None:
             "per image are not supported: train one classifier per label."
             + _remedy_if_one_hot(parameter, labels)
         )
+
+
+def _is_several(label: Any) -> bool:
+    return isinstance(label, _SEVERAL) and getattr(label, "shape", None) != ()
 
 
 def _check_order(parameter: str, labels: Any) -> None:
@@ -97,11 +101,10 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
     """
     if parameter != "classes":  # these may be a set
         _check_order(parameter, labels)
-    if isinstance(labels, np.ma.MaskedArray) and np.ma.is_masked(labels):
-        # None for those that are masked; as an array they would be what lies under the mask.
-        labels = np.array(labels.tolist(), object)
     is_array = hasattr(labels, "__array__")
-    array = np.asarray(labels) if is_array else np.fromiter(labels, object)
+    array = plain_array(labels) if is_array else np.fromiter(labels, object)
+    if array.dtype == object:
+        array = np.fromiter(map(_plain, array.flat), object).reshape(array.shape)
     _check_none_missing(parameter, array)
     known = KINDS.get(array.dtype.kind)
     kinds = {_kind(label) for label in array.flat} if known is None else {known}
@@ -117,6 +120,45 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
     if not is_array or array.dtype.kind == "T" or (array.dtype == object and kinds == {"numbers"}):
         array = np.array(array.tolist())
     return array, "".join(kinds)
+
+
+def plain_array(values: Any) -> np.ndarray:
+    """Return labels or weights as an array of NumPy, with None for what is masked.
+
+    Parameters
+    ----------
+    values : array-like
+        An array, masked or not, a Series, a tensor on any device, with or without a gradient.
+
+    Returns
+    -------
+    ndarray
+        Its values; of objects where some are masked. bfloat16, which NumPy lacks, becomes float32.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+    if not np.ma.is_masked(values):
+        return np.asarray(values)
+    array = np.asarray(values).astype(object)
+    array[np.ma.getmaskarray(values)] = None
+    return array
+
+
+def _plain(label: Any) -> Any:
+    """Return what NumPy would not see in an object: the text of a str that is also an Enum, say.
+
+    NumPy cuts the name of such a member to the length of its text. Tensors and arrays without axes,
+    and pyarrow's scalars, are the value that they hold.
+    """
+    if isinstance(label, str):
+        return str.__str__(label)
+    if label is np.ma.masked:
+        return None
+    if hasattr(label, "as_py"):
+        return label.as_py()
+    alone = not isinstance(label, np.generic) and getattr(label, "shape", None) == ()
+    return label.item() if alone and hasattr(label, "item") else label
 
 
 # Of labels that are an array, by the kind of its dtype.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from skactive._batches import check_not_iterable_dataset, n_rows, take_rows
+from skactive._batches import check_not_iterable_dataset, check_plain, n_rows, take_rows
 from skactive._validation import invalid, owner_name
 
 
@@ -65,6 +65,7 @@ class Pool:
             raise invalid(name, owner, must, X, "Pass a list of the files themselves.")
         if isinstance(X, dict):
             raise invalid(name, owner, must, X, "Pass the array that has the images.")
+        check_plain(name, X, owner)
         try:
             pool = cls(X, np.arange(n_rows(X)), name, owner_name(owner))
         except TypeError:

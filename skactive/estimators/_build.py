@@ -7,6 +7,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -218,16 +219,47 @@ def build_network(
                 dict(params),
                 "Pass the class of the module instead of an instance of it.",
             )
-        network = copy.deepcopy(module)
-        named = False
+        if isinstance(module, ClassifierNetwork):
+            must = "a network without the input layer of another classifier"
+            got = Description("the module_ of one")
+            raise invalid("module", owner, must, got, "Pass module_.network.")
+        network, named = copied(module, owner), False
     elif callable(module):
-        network = _construct(module, form, n_classes, params, owner)
-        named = False
+        network, named = _construct(module, form, n_classes, params, owner), False
+        if not isinstance(module, type):  # a function may return the same network each time
+            with suppress(RuntimeError):  # torch cannot copy all that it can train
+                network = copy.deepcopy(network)
     else:
         network, named = _named(module, form, n_classes, params, weights, owner), True
     if weights is not None and not (named and module.startswith(TORCHVISION)):
         load_weights(network, weights, owner)
     return network
+
+
+def copied(module: nn.Module, owner: object) -> nn.Module:
+    """Return a copy of a network, or raise where torch can make none that is trained by itself."""
+    remedy = "Pass the module that it was made from."
+    if isinstance(module, torch.jit.ScriptModule):
+        got = Description(f"a {type(module).__name__} of torch.jit")
+        raise invalid("module", owner, "a network in Python", got, remedy)
+    try:
+        return copy.deepcopy(module)
+    except RuntimeError as error:  # torch copies no tensor that is computed from others
+        remedy = (
+            "What was pruned, or has the old weight_norm, can be copied after "
+            "torch.nn.utils.prune.remove or remove_weight_norm."
+        )
+        must = "a network that can be copied"
+        got = Description(f"a {type(module).__name__} that torch cannot copy")
+        raise invalid("module", owner, must, got, remedy) from error
+
+
+def in_precision(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Convert a network as `network.to(dtype)` does, but complex numbers to complex ones."""
+    like = {True: dtype.to_complex(), False: dtype}
+    return network._apply(
+        lambda t: t.to(like[t.is_complex()]) if t.is_floating_point() or t.is_complex() else t
+    )
 
 
 def load_weights(network: nn.Module, weights: Any, owner: object) -> None:
@@ -332,7 +364,9 @@ def _name(make: Callable[..., Any]) -> str:
     return getattr(make, "__name__", type(make).__name__)
 
 
-def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: object) -> None:
+def check_logits(
+    network: ClassifierNetwork, form: InputFormat, n_classes: int, owner: object
+) -> None:
     """Run two blank samples through a network, and raise unless logits (2, n_classes) come out.
 
     Lazy layers find their sizes in this run.
@@ -342,21 +376,22 @@ def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: o
     network.eval()
     try:
         with torch.no_grad():
-            out = network(blank)
+            raw = network.network(network.input(blank))
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
         raise invalid(
             "module",
             owner,
             f"a network for samples of shape {form.shape}",
-            Description(type(getattr(network, "network", network)).__name__),
+            Description(type(network.network).__name__),
             f"It cannot take them: {error}. Choose another network, or samples of another size.",
         ) from error
+    out = _picked(network, raw, owner)
     if not isinstance(out, Tensor):
         raise invalid(
             "output",
             owner,
             f"the position or name of the logits, since the module returns a {type(out).__name__}",
-            getattr(network, "output", None),
+            network.output,
             "Pass output=0 for the first element, output='logits' for a named one.",
         )
     p = out.double()
@@ -380,3 +415,18 @@ def check_logits(network: nn.Module, form: InputFormat, n_classes: int, owner: o
             else "Build its last layer with that many outputs; a class that takes num_classes= "
             "is given the number.",
         )
+
+
+def _picked(network: ClassifierNetwork, raw: Any, owner: object) -> Any:
+    """Return what `output` picks out of what a network returned."""
+    if callable(network.output):
+        return network.output(raw)
+    try:
+        return network.logits(raw)
+    except (LookupError, AttributeError, TypeError) as error:
+        held = f"a {type(raw).__name__}"
+        if isinstance(raw, (Mapping, tuple, list)):
+            held += f" of {list(raw)}" if isinstance(raw, Mapping) else f" of {len(raw)}"
+        must = f"the name or position of the logits in what the module returns, {held}"
+        remedy = "" if not isinstance(raw, Tensor) else "Leave output=None: these are the logits."
+        raise invalid("output", owner, must, network.output, remedy) from error

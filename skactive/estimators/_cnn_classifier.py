@@ -17,6 +17,7 @@ import torch
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
+from skorch.exceptions import SkorchException
 from torch import nn
 
 from skactive._plain_torch import plain_torch
@@ -31,6 +32,7 @@ from skactive.estimators._net import ArrayDataset, Net
 from skactive.estimators._predicting import Predicting
 from skactive.estimators._signatures import showing_names
 from skactive.estimators._training_data import TrainingData
+from skactive.estimators._training_errors import explained
 
 
 class CNNClassifier(ClassifierMixin, TrainingData, Predicting, NestedParams):
@@ -425,13 +427,11 @@ class CNNClassifier(ClassifierMixin, TrainingData, Predicting, NestedParams):
     def _train(self, net: Net, data: ArrayDataset, epochs: int | None = None) -> Net:
         try:
             net.train_epochs(data, epochs)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
+        except (KeyError, ValueError, SkorchException) as error:
+            said = explained(error, self)
+            if said is None:
                 raise
-            raise ValueError(
-                "BatchNorm cannot train on a batch that holds one value a channel. Train on more "
-                "than one sample, with a larger batch_size, or with larger images."
-            ) from error
+            raise said from error
         if not np.isfinite(net.history[-1, "train_loss"]):
             warnings.warn(
                 f"The training loss of {type(self).__name__} is not finite; the network is of no "

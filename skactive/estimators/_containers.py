@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from sklearn.utils.validation import check_array
 from skorch.helper import SliceDataset
 from torch import Tensor
 
-from skactive._batches import take_rows
+from skactive._batches import check_plain, take_rows
 from skactive._items import check_alike, holds_image, is_image_array, items_of, stacked
+from skactive._validation import Description, invalid
 from skactive.estimators._sliced import Items
 
 NO_SAMPLE = "X must have at least one sample; found an array with 0 sample(s)."
@@ -23,8 +25,10 @@ def to_array(X: Any, owner: object) -> Any:
     Images that are objects in a list, an array, a Series or a frame's only column have to be of
     one shape: arrays, tensors, PIL images, or dicts as in data sets.
     """
+    check_plain("X", X, owner)
     if isinstance(X, Tensor):
-        return X.detach().cpu().numpy() if X.ndim <= 2 else X.detach()
+        rows = X.float() if X.dtype == torch.bfloat16 else X  # NumPy lacks it
+        return rows.detach().cpu().numpy() if X.ndim <= 2 else X.detach()
     if isinstance(X, SliceDataset):  # its shape is that of a list
         return to_array(take_rows(Items(X), slice(None)), owner)
     items = items_of(X)
@@ -33,7 +37,19 @@ def to_array(X: Any, owner: object) -> Any:
         return np.stack([np.asarray(image) for image in items])
     if items and holds_image(items[0]):
         return stacked(items, "X", owner).numpy()
-    return X if hasattr(X, "shape") else np.asarray(X)
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    _check_no_paths(X, owner)
+    return X
+
+
+def _check_no_paths(X: Any, owner: object) -> None:
+    if len(X.shape) != 1 or not X.shape[0] or str(X.dtype).startswith(("int", "float", "uint")):
+        return
+    first = X.iloc[0] if hasattr(X, "iloc") else X[0]
+    if isinstance(first, (str, bytes, os.PathLike)):
+        remedy = "Paths are read by an ImageReader before it, make_pipeline(ImageReader(...), ...)."
+        must = "images, or rows of numbers"
+        raise invalid("X", owner, must, Description(f"{first!r} at position 0"), remedy)
 
 
 def dense(X: Any) -> Any:

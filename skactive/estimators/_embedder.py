@@ -28,6 +28,7 @@ from skactive.estimators._at_once import gathered
 from skactive.estimators._feature_cache import FeatureCache
 from skactive.estimators._frozen_network import (
     FrozenNetwork,
+    check_has_weights,
     check_layer,
     find_network,
 )
@@ -287,6 +288,7 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         held: list[Any] = list(self.get_params(deep=False).values())
         states = [repr(v) if isinstance(v, (str, int, tuple, list)) else None for v in held]
         if isinstance(self.module, nn.Module):
+            check_has_weights(self.module, self)
             tensors, traces = traces_of(self.module)
             held, states = held + tensors, [*states, *traces]
         states += states_of_weights(self.weights)

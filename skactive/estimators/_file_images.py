@@ -86,7 +86,8 @@ class FileImages(NDArrayOperatorsMixin):
             return self._read([self._paths[index]])[0]
         if index is None or index is Ellipsis:
             return np.asarray(self)[index]
-        index = index if isinstance(index, slice) else np.asarray(index)
+        if not isinstance(index, slice):  # as NumPy's, an empty list takes no row
+            index = np.asarray(index) if np.size(index) else np.empty(0, np.intp)
         return images_of(self._read, self._paths[index], self.shape[1:], self.dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import hashlib
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from skactive._device import to_device, unwrap
 from skactive._draws import drawn_from
@@ -18,7 +18,7 @@ from skactive._generators import isolated_rng, put_back
 from skactive._phrases import one_line
 from skactive._scoring import scoring
 from skactive._validation import Description, describe, invalid
-from skactive.estimators._build import ClassifierNetwork, load_weights
+from skactive.estimators._build import ClassifierNetwork, copied, load_weights
 from skactive.estimators._network_identity import digest_of
 from skactive.estimators._preprocessing import Preprocessing, of_module, of_torchvision
 from skactive.estimators._torchvision import TORCHVISION, torchvision_as_published
@@ -216,7 +216,7 @@ def find_network(
         The input of its last layer, where the name says which that is.
     """
     if isinstance(module, nn.Module):
-        network, tap = copy.deepcopy(unwrap(module)), None
+        network, tap = copied(unwrap(module), owner), None
         known = of_module(network)
         network = network.network if isinstance(network, ClassifierNetwork) else network
         if weights is not None:
@@ -237,6 +237,16 @@ def find_network(
         network, head, preset = torchvision_as_published(module, weights, owner)
     known = of_torchvision(preset, network)
     return network.eval().requires_grad_(False), known, Tap(head, reads=True)
+
+
+def check_has_weights(network: nn.Module, owner: object) -> None:
+    """Raise if a layer is lazy and has not run yet, or lies on torch's meta device."""
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if is_lazy(tensor) or tensor.is_meta:
+            why = "a lazy layer that" if is_lazy(tensor) else "on torch's meta device and"
+            got = Description(f"{name!r}, which is {why} has no numbers yet")
+            remedy = "Run a batch through it, or load weights, before."
+            raise invalid("module", owner, "a network that has its weights", got, remedy)
 
 
 def check_layer(network: nn.Module, layer: str, owner: object) -> Tap:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
-from skactive._one_label import labels_of_one_kind
+from skactive._one_label import labels_of_one_kind, plain_array
 from skactive._validation import Description, Phrase, describe, invalid
 from skactive.estimators._encoded import hint_if_encoded
 
@@ -52,6 +52,11 @@ def encode_labels(
             f"Found input variables with inconsistent numbers of samples: X has {n_samples}, y has "
             f"{len(y)}. Give one label per sample."
         )
+    if y.dtype == object and kind != "strings":
+        got = f"{type(y[0]).__name__} objects such as {describe(y[0])}"
+        remedy = "Convert them, by list(map(str, y)) or, members of an Enum, [m.name for m in y]."
+        must = "labels that are numbers of at most 64 bits, or strings"
+        raise invalid("y", owner, must, Description(got), remedy)
     check_classification_targets(y)
     classes, known_kind = (
         (y, kind) if classes is None else labels_of_one_kind("classes", classes, owner)
@@ -83,6 +88,8 @@ def check_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
     """Return the sample weights as float64, none negative and not all zero; None if not given."""
     if sample_weight is None:
         return None
+    if hasattr(sample_weight, "__array__"):
+        sample_weight = plain_array(sample_weight)
     weight = _check_sample_weight(
         sample_weight, np.empty(n_samples), dtype=np.float64, ensure_non_negative=True
     )
@@ -107,7 +114,8 @@ def class_factors(
         mass = np.bincount(codes, weights=weight, minlength=len(classes))
         present = mass > 0
         return np.where(present, mass.sum() / (present.sum() * np.where(present, mass, 1.0)), 0.0)
-    unknown = [key for key in class_weight if key not in classes]
+    known = set(classes)  # NumPy's `in` compares a tuple with each class
+    unknown = [key for key in class_weight if key not in known]
     if unknown:
         raise invalid(
             "class_weight",

@@ -19,7 +19,7 @@ from skactive._device import resolve_device
 from skactive._generators import isolated_rng
 from skactive._validation import Phrase, invalid
 from skactive.estimators._augment import AUGMENTATIONS
-from skactive.estimators._build import ClassifierNetwork, build_network, check_logits
+from skactive.estimators._build import ClassifierNetwork, build_network, check_logits, in_precision
 from skactive.estimators._callbacks import SCHEDULES, RecordAccuracy, Schedule
 from skactive.estimators._inputs import InputFormat, InputLayer
 from skactive.estimators._net import ArrayDataset, Net
@@ -104,7 +104,7 @@ class Architecture:
                 weights=self.weights,
                 owner=owner,
             )
-            network.to(self.dtype)
+            in_precision(network, self.dtype)
             whole = ClassifierNetwork(self.input_layer(network), network, None, self.output)
             check_logits(whole, self.form, self.n_classes, owner)
         if not any(p.requires_grad for p in network.parameters()):

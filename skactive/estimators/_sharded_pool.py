@@ -29,6 +29,7 @@ from skactive.estimators._shards import (
     TarShards,
     blocks_of,
     blocks_of_files,
+    map_rows,
 )
 from skactive.exceptions import DatasetError
 
@@ -118,7 +119,7 @@ class ShardedPool(FileImages):
             The pool.
         """
         files = _files(paths, "from_npy")
-        first = np.load(files[0], mmap_mode="r")
+        first = map_rows(files[0])
         shards = NpyShards(first.shape[1:], first.dtype.str)
         return cls(shards, _counted(files, shards.count, block_size))
 
@@ -381,8 +382,12 @@ class ShardedPool(FileImages):
 def _files(paths: Any, owner: str) -> list[str]:
     """Return the absolute paths of files, which are the same for processes elsewhere."""
     owner = f"ShardedPool.{owner}"
-    many = sorted(glob.glob(paths, recursive=True)) if isinstance(paths, str) else paths
-    many = [many] if isinstance(many, os.PathLike) else list(many)
+    if isinstance(paths, os.PathLike) and os.path.exists(paths):
+        many: list[Any] = [paths]
+    elif isinstance(paths, (str, os.PathLike)):
+        many = sorted(glob.glob(os.fspath(paths), recursive=True))
+    else:
+        many = list(paths)
     if not many or not all(isinstance(path, (str, os.PathLike)) for path in many):
         raise invalid("paths", owner, "files, or a pattern that some files match", paths)
     return [os.path.abspath(path) for path in many]

@@ -300,7 +300,21 @@ def _check(block: Block) -> None:
 @lru_cache(8)
 def _mapped(uri: str, etag: str) -> np.ndarray:
     _check_etag(uri, etag, uri)
-    return np.load(uri, mmap_mode="r").view(np.ndarray)  # whose slices are made faster
+    return map_rows(uri)
+
+
+def map_rows(uri: str) -> np.ndarray:
+    """Return the rows of a .npy file, which stay there, or raise if it has none."""
+    remedy = "Pass .npy files of numbers, a row for each sample, as numpy.save writes them."
+    try:
+        rows = np.load(uri, mmap_mode="r")
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, EOFError) as error:  # no numbers, cut short, a folder
+        raise DatasetError(f"{uri!r} cannot be read: {str(error).rstrip('.')}.", remedy) from error
+    if not isinstance(rows, np.ndarray) or not rows.ndim:  # an archive, a single number
+        raise DatasetError(f"{uri!r} has no rows.", remedy)
+    return rows.view(np.ndarray)  # whose slices are made faster
 
 
 @lru_cache(8)

@@ -157,8 +157,15 @@ class TrainingData:
 def _drop_weightless(
     X: Any, codes: np.ndarray, weight: np.ndarray | None
 ) -> tuple[Any, np.ndarray, np.ndarray | None]:
-    """Leave out the samples of weight zero: a batch of nothing else has no mean loss."""
-    if weight is None or weight.all():
+    """Leave out the samples of weight zero: a batch of nothing else has no mean loss.
+
+    Weights come back with the largest from 0.5 to below 1. The loss is Σwℓ / Σw: a power of two
+    changes no digit of it, and weights of any size fit into float32, or are nothing beside others.
+    """
+    if weight is None:
         return X, codes, weight
-    keep = np.flatnonzero(weight)
+    weight = np.ldexp(weight, -int(np.frexp(weight.max())[1]))
+    keep = np.flatnonzero(weight >= np.finfo(np.float32).tiny)
+    if len(keep) == len(weight):
+        return X, codes, weight
     return take_rows(X, keep), codes[keep], weight[keep]

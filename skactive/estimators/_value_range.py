@@ -65,7 +65,7 @@ def as_bytes(
         high = max(int(band[1]) for band in (bands if isinstance(bands[0], tuple) else [bands]))
         return image, 256 * high + 255
     values = np.asarray(image)
-    if image.format == "PPM":
+    if image.format == "PPM" and image.mode != "F":  # not PFM, whose floats have any range
         value_range = _FULL
     if value_range is not None:
         return Image.fromarray(_scaled(values, *value_range)), None

@@ -14,7 +14,7 @@ import torch
 from sklearn.base import clone
 
 from skactive._batches import check_finite, n_rows
-from skactive._one_label import labels_of_one_kind
+from skactive._one_label import labels_of_one_kind, plain_array
 from skactive._parts import parts, unnamed_parts
 from skactive._validation import Description, check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, RoundPlan
@@ -124,7 +124,7 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
                 images,
                 "Pass an array, a memmap, a tensor, a data frame or a sequence.",
             )
-        of_all = np.asanyarray(given)  # a masked array stays one
+        of_all = plain_array(given)
         if of_all.shape != (n_rows(images),):
             raise invalid(
                 y_name,

@@ -291,6 +291,8 @@ def test_class_weight(data):
     assert torch.equal(weights(absent), weights(without))
     with pytest.raises(ValueError, match="'class_weight' parameter .* keys out of"):
         make(class_weight={"a": 1}, **params).fit(X, y)
+    with pytest.raises(ValueError, match="'class_weight' parameter .* keys out of"):
+        make(class_weight={(0, 1, 2, 3): 2}, **params).fit(X, y)
     for wrong in ({0: -1}, {0: np.nan}, {0: "a"}, {0: 0, 1: 0, 2: 0}):
         with pytest.raises(ValueError, match="finite numbers of at least 0, above 0 for some"):
             make(class_weight=wrong, **params).fit(X, y)
@@ -317,6 +319,31 @@ def test_weights_as_a_series(data):
     w = np.random.default_rng(0).random(90)
     series = make(max_epochs=1).fit(*data, sample_weight=pd.Series(w))
     assert torch.equal(weights(series), weights(make(max_epochs=1).fit(*data, sample_weight=w)))
+
+
+def test_weights_as_a_tensor_with_a_gradient(data):
+    w = np.random.default_rng(0).random(90)
+    tensor = make(max_epochs=1).fit(*data, sample_weight=torch.tensor(w, requires_grad=True))
+    assert torch.equal(weights(tensor), weights(make(max_epochs=1).fit(*data, sample_weight=w)))
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        make().fit(*data, sample_weight=np.ma.array(w, mask=w > 0.5))
+
+
+@pytest.mark.parametrize("factor", [2.0**-900, 2.0**900])
+def test_the_size_of_weights_does_not_matter(data, factor):
+    """Weights of 1e-300 became 0 in float32, and the loss NaN."""
+    w = np.random.default_rng(0).random(90)
+    scaled = make(max_epochs=1).fit(*data, sample_weight=factor * w)
+    assert torch.equal(weights(scaled), weights(make(max_epochs=1).fit(*data, sample_weight=w)))
+
+
+def test_weights_that_are_nothing_beside_others(data):
+    w, kept = np.full(90, 1e-60), np.arange(0, 90, 9)
+    w[kept] = 1
+    params = {"batch_size": 2, "max_epochs": 1, "classes": [0, 1, 2], "normalize": None}
+    tiny = make(**params).fit(*data, sample_weight=w)
+    some = make(**params).fit(data[0][kept], data[1][kept])
+    assert torch.equal(weights(tiny), weights(some))
 
 
 # -- seeds ----------------------------------------------------------------------

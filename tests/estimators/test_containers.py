@@ -112,3 +112,38 @@ def test_an_embedder_takes_objects_too():
     conv = torch.nn.Conv2d(3, 4, 3)
     embedder = Embedder(conv, device="cpu")
     np.testing.assert_array_equal(embedder.transform(objects(X)), embedder.transform(X))
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_masked_values_and_sparse_tensors_are_named(rows):
+    """What is masked was read as if it were not."""
+    given = X.reshape(8, -1).astype(np.float32) if rows else X
+    clf = CNNClassifier(max_epochs=1, device="cpu").fit(given, Y)
+    masked = np.ma.array(given, mask=given > 250)
+    features = Embedder(torch.nn.Sequential(torch.nn.Flatten()), layer="", device="cpu")
+    calls = [lambda x: CNNClassifier(device="cpu").fit(x, Y), clf.predict]
+    calls += [lambda x: Margin().select(clf, x, 2)] + ([] if rows else [features.transform])
+    for call in calls:
+        with pytest.raises(InvalidParameterError, match=r"without masked values.* X.filled\(0\)"):
+            call(masked)
+        with pytest.raises(InvalidParameterError, match=r"a dense tensor.* X.to_dense\(\)"):
+            call(torch.as_tensor(given).to_sparse())
+    np.testing.assert_array_equal(clf.predict(np.ma.array(given)), clf.predict(given))
+
+
+@pytest.mark.parametrize("make", [list, np.array, pd.Series, objects])
+def test_paths_are_no_images(make, tmp_path):
+    clf = CNNClassifier(max_epochs=1, device="cpu")
+    fitted = clone(clf).fit(X, Y)
+    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
+        paths = make([path] * 8)
+        for call in (lambda paths: clf.fit(paths, Y), fitted.predict):
+            with pytest.raises(InvalidParameterError, match="'X' .*a.png.* read by an ImageReader"):
+                call(paths)
+
+
+def test_rows_in_bfloat16():
+    rows = torch.as_tensor(X.reshape(8, -1)).bfloat16()
+    clf = CNNClassifier(max_epochs=1, random_state=0, device="cpu")
+    expected = clone(clf).fit(rows.float(), Y).predict_proba(rows.float())
+    np.testing.assert_array_equal(clf.fit(rows, Y).predict_proba(rows), expected)

@@ -406,6 +406,15 @@ def test_layers_that_are_not_there(net, images):
         Embedder(net, layer="spare", device="cpu").transform(images)
 
 
+def test_networks_without_weights(images):
+    with torch.device("meta"):
+        empty = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    lazy = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
+    for network, why in ((empty, "meta device"), (lazy, "a lazy layer")):
+        with pytest.raises(InvalidParameterError, match=f"that has its weights. Got .*{why}"):
+            Embedder(network, device="cpu").transform(images)
+
+
 class Scalar(nn.Module):
     def forward(self, x):
         return x.mean()

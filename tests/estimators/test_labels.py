@@ -1,9 +1,14 @@
 """Labels of every kind that people bring: the right codes, or an error that says what to do."""
 
 import csv
+import datetime
+import decimal
+import enum
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from modAL.models import ActiveLearner
@@ -172,3 +177,65 @@ def test_labels_that_cannot_be_positions_have_no_such_hint():
         with pytest.raises(ValueError, match="'y' parameter") as caught:
             encode_labels(np.array(y), [10, 20], 2, "a test")
         assert "encoded" not in str(caught.value)
+
+
+class Pet(str, enum.Enum):
+    CAT = "cat"
+    DOGS = "dogs"
+
+
+@pytest.mark.parametrize("make", [list, pd.Series, lambda y: np.array(y, dtype=object)])
+def test_strings_that_are_members_of_an_enum(make):
+    """NumPy cuts 'Pet.CAT' and 'Pet.DOGS' to 'Pet.', one class for both."""
+    y = make([Pet.DOGS, Pet.CAT])
+    assert encode(y) == ([1, 0], ["cat", "dogs"])
+    assert encode(y, ["cat", "dogs"]) == encode(y, list(Pet)) == ([1, 0], ["cat", "dogs"])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [torch.tensor(2), torch.tensor(1)],
+        [np.array(2), np.array(1)],
+        pd.Series([torch.tensor(2), torch.tensor(1)]),
+        list(pa.array([2, 1])),
+        torch.tensor([2, 1], dtype=torch.bfloat16),
+        torch.tensor([2.0, 1.0], requires_grad=True),
+        np.ma.array([2, 1], mask=False),
+    ],
+    ids=repr,
+)
+def test_numbers_in_tensors_and_scalars(y):
+    assert encode(y, [0, 1, 2]) == ([2, 1], [0, 1, 2])
+    assert encode(y) == ([1, 0], [1, 2])
+
+
+@pytest.mark.parametrize("values", [[0, 1, 1], ["a", "b", "a"], [0.0, 1.0, 1.0]])
+@pytest.mark.parametrize("make", [lambda y: y, list, lambda y: pd.Series(y.astype(object))])
+def test_masked_labels_are_missing(values, make):
+    y = make(np.ma.array(values, mask=[False, True, False]))
+    with pytest.raises(ValueError, match="y has no label at position 1"):
+        encode(y)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (Path, "PosixPath|WindowsPath"),
+        (lambda name: Color[name.upper()], "Color"),
+        (lambda name: datetime.date(2020, 1, 1 + len(name)), "date"),
+        (lambda name: pd.Interval(0, len(name)), "Interval"),
+        (lambda name: decimal.Decimal(len(name)), "Decimal"),
+        (lambda name: 2**70 + len(name), "int"),
+    ],
+)
+def test_labels_of_other_types_are_named(make, kind):
+    y = list(map(make, ["red", "blue", "red"]))
+    for labels in (y, pd.Series(y, dtype=object)):
+        with pytest.raises(ValueError, match=rf"'y' .* Got ({kind}) objects such as .*map\(str, y"):
+            encode(labels)
+
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2

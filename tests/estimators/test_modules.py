@@ -1,15 +1,18 @@
 """Networks: the named ones, torchvision's, and a user's own, frozen or lazy or with two outputs."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
-from skactive import CNNClassifier
+from skactive import CNNClassifier, Embedder
 from skactive.estimators._build import build_network
 from skactive.estimators._inputs import InputFormat
+from skactive.exceptions import InvalidParameterError
 
 RGB = InputFormat((3, 32, 32), "CHW", (3, 32, 32), integer=True)
 GREY = InputFormat((28, 28), "HW", (28, 28), integer=True)
@@ -308,3 +311,91 @@ def test_torchvision_weights_by_name(monkeypatch):
     network = build("torchvision/resnet18", RGB, weights="DEFAULT")
     assert asked == ["IMAGENET1K_V1"]
     assert torch.equal(network.conv1.weight, state["conv1.weight"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "held"),
+    [
+        ("dict", "logit", r"a dict of \['logits'\]"),
+        ("dict", 0, r"a dict of \['logits'\]"),
+        ("tuple", 2, "a tuple of 2"),
+        ("tuple", "logits", "a tuple of 2"),
+        ("tensor", "logits", "a Tensor.* Leave output=None"),
+    ],
+)
+def test_an_output_that_is_not_there(data, kind, output, held):
+    class Several(Net):
+        def forward(self, x):
+            logits = super().forward(x)
+            return {"dict": {"logits": logits}, "tuple": (x, logits), "tensor": logits}[kind]
+
+    with pytest.raises(InvalidParameterError, match=f"'output' .* the module returns, {held}"):
+        make(Several, output=output).fit(*data)
+
+
+def test_a_function_that_returns_the_same_network_each_time(data):
+    """Each fit trained the network of the one before, and began with its weights."""
+    X, y = data
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Net()
+        network(torch.zeros(1, 1, *X.shape[1:]))
+    before = copy.deepcopy(network.state_dict())
+    first = make(lambda: network).fit(X, y)
+    p = first.predict_proba(X)
+    second = make(lambda: network).fit(X, y)
+    np.testing.assert_array_equal(second.predict_proba(X), p)
+    np.testing.assert_array_equal(first.predict_proba(X), p)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_complex_buffers_stay_complex(data):
+    """The conversion to float32 took their imaginary part away."""
+
+    class Turned(Net):
+        def __init__(self, n_classes=3):
+            super().__init__(n_classes)
+            turn = torch.polar(torch.ones(2), torch.tensor([0.0, 1.0])).to(torch.complex128)
+            self.register_buffer("turn", turn)
+
+        def forward(self, x):
+            return super().forward((x * self.turn[1]).imag)
+
+    clf = make(Turned).fit(*data)
+    turn = clf.module_.network.turn
+    assert turn.dtype == torch.complex64
+    np.testing.assert_allclose(turn, np.exp([0, 1j]), rtol=1e-6)
+    rows = data[0].reshape(len(data[0]), -1).astype(np.float64)
+
+    class TurnedRows(nn.Linear):
+        def __init__(self, in_features, num_classes):
+            super().__init__(in_features, num_classes)
+            self.register_buffer("turn", torch.ones(1, dtype=torch.complex64) * 1j)
+
+    assert make(TurnedRows).fit(rows, data[1]).module_.network.turn.dtype == torch.complex128
+
+
+def test_networks_that_cannot_be_copied(data):
+    pruned = Net()
+    pruned(torch.zeros(1, 1, *data[0].shape[1:]))
+    prune.l1_unstructured(pruned[0], "weight", 0.5)
+    embedder = Embedder(pruned, device="cpu")
+    for call in (lambda: make(pruned).fit(*data), lambda: embedder.transform(data[0])):
+        with pytest.raises(InvalidParameterError, match=r"can be copied.*utils\.prune\.remove"):
+            call()
+    prune.remove(pruned[0], "weight")
+    make(pruned).fit(*data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = torch.jit.trace(pruned, torch.zeros(2, 1, *data[0].shape[1:]))
+    embedder = Embedder(scripted, device="cpu")
+    for call in (lambda: make(scripted).fit(*data), lambda: embedder.transform(data[0])):
+        with pytest.raises(InvalidParameterError, match=r"a network in Python.* of torch\.jit"):
+            call()
+
+
+def test_the_input_layer_of_another_classifier(data):
+    fitted = make(Net).fit(*data)
+    with pytest.raises(InvalidParameterError, match=r"input layer.* Pass module_\.network\."):
+        make(fitted.module_).fit(*data)
+    make(fitted.module_.network).fit(*data)

@@ -14,7 +14,15 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, Freezer, PrintLog
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    Freezer,
+    LRScheduler,
+    PrintLog,
+)
 from torch import nn
 
 from skactive import CNNClassifier, Entropy, LPLClassifier
@@ -241,3 +249,24 @@ def test_parameters_of_callbacks_that_are_not_there():
         make().set_params(callbacks__PrintLog=None)
     with pytest.raises(ValueError, match="Invalid parameter 'snk'"):
         make(callbacks=[PrintLog()]).set_params(callbacks__PrintLog__snk=len)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("callback", "watched", "remedy"),
+    [
+        (EarlyStopping(), "valid_loss", "Pass train_split=0.2"),
+        (EarlyStopping("val_loss"), "val_loss", "Recorded are train_loss"),
+        (LRScheduler("ReduceLROnPlateau", monitor="valid_loss"), "valid_loss", "Pass train_split"),
+        (Checkpoint(), "valid_loss_best", "Pass train_split=0.2"),
+    ],
+    ids=["EarlyStopping", "a typing error", "LRScheduler", "Checkpoint"],
+)
+def test_callbacks_that_watch_what_is_not_recorded(kind, callback, watched, remedy, tmp_path):
+    if isinstance(callback, Checkpoint):
+        callback = Checkpoint(dirname=tmp_path)
+    clf = make(kind, callbacks=[callback], lr_schedule=None)
+    message = f"'callbacks' .* watches '{watched}' instead. {remedy}"
+    for fit in (clf.fit, clf.partial_fit):
+        with pytest.raises(InvalidParameterError, match=message):
+            fit(X, Y)

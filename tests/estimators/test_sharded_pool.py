@@ -186,3 +186,34 @@ def test_what_it_is_made_of_is_checked(tmp_path):
     ):
         with pytest.raises(InvalidParameterError, match=message):
             wrong()
+
+
+def test_files_that_are_no_rows(tmp_path):
+    np.save(tmp_path / "objects.npy", np.array([{}, 1], dtype=object))
+    np.save(tmp_path / "number.npy", np.float32(3))
+    np.savez(tmp_path / "archive.npz", IMAGES)
+    np.save(tmp_path / "short.npy", IMAGES)
+    (tmp_path / "short.npy").write_bytes((tmp_path / "short.npy").read_bytes()[:-1])
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "folder.npy").mkdir()
+    np.save(tmp_path / "0.npy", IMAGES)
+    for name in ("objects", "number", "archive", "short", "empty", "folder"):
+        path = next(tmp_path.glob(f"{name}.*"))
+        for files in ([path], [tmp_path / "0.npy", path]):
+            with pytest.raises(DatasetError, match=rf"{name}\.np.*Pass \.npy files of numbers"):
+                ShardedPool.from_npy(files)
+
+
+def test_patterns_may_be_paths(tmp_path):
+    np.save(tmp_path / "a1.npy", IMAGES)
+    np.save(tmp_path / "a[1].npy", IMAGES[:3])
+    assert len(ShardedPool.from_npy(tmp_path / "a*.npy")) == len(IMAGES) + 3
+    assert len(ShardedPool.from_npy(tmp_path / "a[1].npy")) == 3  # the file, no pattern
+    with pytest.raises(InvalidParameterError, match="a pattern that some files match"):
+        ShardedPool.from_npy(tmp_path / "b.npy")
+
+
+def test_an_empty_list_takes_no_sample(tmp_path):
+    np.save(tmp_path / "0.npy", IMAGES)
+    pool = ShardedPool.from_npy(tmp_path / "0.npy")
+    assert pool[[]].shape == pool[()][[]].shape == (0, *IMAGES.shape[1:])

@@ -226,3 +226,13 @@ def test_arrays_of_other_integers_are_refused_by_the_classifier(dtype):
     X = np.zeros((4, 8, 8), dtype)
     with pytest.raises(ValueError, match=r"uint8 \(0 to 255\) or float.* else X.astype\('float32'"):
         CNNClassifier(max_epochs=1).fit(X, [0, 1, 0, 1])
+
+
+def test_floats_of_a_portable_float_map(tmp_path):
+    """They were taken for 16 bits, and floats from 0 to 1 for black."""
+    values = np.linspace(0, 1, 48 * 64, dtype=np.float32).reshape(48, 64)
+    Image.fromarray(values).save(tmp_path / "a.pfm")
+    with pytest.raises(UnreadableFileError, match="range is not known"):
+        ImageReader(mode="L").transform([tmp_path / "a.pfm"])
+    read = ImageReader(mode="L", value_range=(0, 1)).transform([tmp_path / "a.pfm"])
+    np.testing.assert_allclose(read[0], 255 * values, atol=0.5)
