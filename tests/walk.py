@@ -89,7 +89,9 @@ def fisher_mask_walk() -> Walk:
     X, y = rng.random((1100, 1, 12, 12), dtype=np.float32), np.arange(1100) % 10
     clf = CNNClassifier("small_cnn", max_epochs=1, random_state=0).fit(X[:100], y[:100])
     labelled = {"X_labelled": X[:100], "y_labelled": y[:100]}
-    return walk(FisherMask(random_state=0), clf, X[100:], **labelled)
+    query = FisherMask(random_state=0)
+    query.select(clf, X[100:], 2, **labelled)  # imports modules, which goes through a hook of ours
+    return walk(query, clf, X[100:], **labelled)
 
 
 if __name__ == "__main__":
