@@ -31,6 +31,7 @@ def demo(tmp_path_factory):
     return folder / "skactive-demo", run
 
 
+@pytest.mark.slow
 def test_the_demo_writes_its_files(demo):
     out, _ = demo
     files = {"config.json", "learning_curves.png", "queried_images.png", "results.jsonl"}
@@ -45,6 +46,7 @@ def test_the_demo_writes_its_files(demo):
     assert first["log_loss"].nunique() == 1
 
 
+@pytest.mark.slow
 def test_the_demo_prints_a_table_and_where_the_files_are(demo):
     _, run = demo
     lines = run.stdout.splitlines()
@@ -63,6 +65,7 @@ def test_the_demo_prints_a_table_and_where_the_files_are(demo):
     assert "accuracy=0." in run.stderr
 
 
+@pytest.mark.slow
 def test_the_same_command_continues(demo, capsys, monkeypatch):
     out, _ = demo
     before = (out / "results.jsonl").read_bytes()
@@ -83,6 +86,7 @@ def numbers(path):
     ]
 
 
+@pytest.mark.slow
 def test_a_torn_record_is_computed_again_with_the_same_numbers(demo, tmp_path):
     before = (demo[0] / "results.jsonl").read_bytes()
     shutil.copy(demo[0] / "config.json", tmp_path)
@@ -93,6 +97,7 @@ def test_a_torn_record_is_computed_again_with_the_same_numbers(demo, tmp_path):
     assert numbers(tmp_path / "results.jsonl") == numbers(demo[0] / "results.jsonl")
 
 
+@pytest.mark.slow
 def test_strategies_of_predicted_losses_train_a_network_that_has_them(tmp_path, capsys):
     arguments = [*TINY, "--strategies", "learning-loss,random", "--out", str(tmp_path)]
     assert cli.main(arguments) == 0
@@ -106,6 +111,7 @@ def test_strategies_of_predicted_losses_train_a_network_that_has_them(tmp_path, 
     assert first["accuracy"].nunique() == 2  # same initial weights, but another loss
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused_in_one_line(demo, capsys):
     out, _ = demo
     before = (out / "results.jsonl").read_bytes()
@@ -292,6 +298,7 @@ def test_a_command_is_needed(capsys):
     assert "the following arguments are required: COMMAND" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_configuration_is_that_of_the_command(demo):
     config = json.loads((demo[0] / "config.json").read_text())
     assert config["initial"] == "balanced"

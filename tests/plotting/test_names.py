@@ -166,6 +166,7 @@ class Page(HTMLParser):
             self.cells[-1] += data
 
 
+@pytest.mark.slow
 def test_names_in_the_report(tmp_path):
     dataset = '<script>&"pool"_1$'
     write_report(results(dataset), tmp_path / "page.html", baseline="<b>bold</b>")
@@ -235,6 +236,7 @@ def test_names_in_plain_text_are_left_alone():
         assert name in text
 
 
+@pytest.mark.slow
 def test_runs_that_failed_are_in_the_report(tmp_path):
     failure = {
         "dataset": "d",

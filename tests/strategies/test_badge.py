@@ -43,6 +43,7 @@ def test_distances_are_those_of_the_gradients(clf):
         assert found.gains[i] == pytest.approx(nearest[found.indices[i]], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_second_pick_has_the_probabilities_of_the_squared_distances(clf):
     pool = X[50:58]
     g = gradients(clf, pool)

@@ -11,6 +11,7 @@ P = distributions(5, 4, scale=1.0)
 MEMBERS = [Fixed(t) for t in range(4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [1.0, 2.5])
 def test_first_and_second_pick_follow_the_power(beta):
     weights = BALD().select(MEMBERS, P, 1).utilities ** beta
