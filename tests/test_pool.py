@@ -122,6 +122,7 @@ def test_frames_and_sparse_rows():
     ids=["DataLoader", "set", "generator", "dict", "str", "number", "None", "no arrays", "stream"],
 )
 def test_what_is_no_pool(pool, match):
+    """They were named late, after all was scored, in words of NumPy (modAL#145, baal#159)."""
     with pytest.raises(ValueError, match=match):
         Pool.checked(pool, "X_pool", "Margin")
 

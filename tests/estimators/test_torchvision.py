@@ -105,7 +105,7 @@ def same_but_the_head(ours, theirs, n_classes=7):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_is_what_torchvisions_builder_makes(name, monkeypatch):
-    """Weights were loaded around the builders (vision#474, #1709); here by name and as a state."""
+    """Weights went around the builders (vision#474, vision#1709); here by name and as a state."""
     with OnMeta():
         size = {"image_size": models.get_model_weights(name)["DEFAULT"].meta["min_size"][0]}
         state = published(name, **(size if name.startswith("vit") else {}))

@@ -29,7 +29,10 @@ def test_hard_votes():
 
 
 def test_a_pool_sorted_by_class_gives_all_classes():
-    """Of 200 samples 160 have one vote of three against the rest; the pool is in class order."""
+    """Of 200 samples 160 have one vote of three against the rest; the pool is in class order.
+
+    Ties went by position, so that the first classes alone were asked for (modAL#130).
+    """
     y = np.repeat(np.arange(10), 20)
     votes = np.tile(y[:, None], 3)
     against = np.arange(200) % 5 != 0

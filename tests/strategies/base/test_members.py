@@ -50,6 +50,7 @@ DIFFERENT = {
 @readers
 @pytest.mark.parametrize(("members", "got"), DIFFERENT.values(), ids=DIFFERENT)
 def test_different_classes_are_refused(strategy, members, got):
+    """Of a network on numbers and one on names, all samples seemed alike (modAL#88)."""
     found = members()
     must = r"'estimator' parameter of \w+ must be members that know the same classes\. Got "
     with pytest.raises(ValueError, match=must + f".*{got}.* list it in classes="):

@@ -116,7 +116,7 @@ ROWS = X[:40].astype(np.float32)
 )
 @pytest.mark.parametrize("end", [nn.LogSoftmax(1), nn.Identity(), nn.Sigmoid()], ids=str)
 def test_nets_under_nll_loss_have_to_return_probabilities(end, strategy):
-    """Their outputs were taken for probabilities, and all utilities were equal (skorch#637)."""
+    """They were taken for probabilities, and all utilities were equal (skorch#637, modAL#191)."""
     message = r"net under NLLLoss, .* Got a row that sums to .* End its module in Softmax, or train"
     with pytest.raises(ValueError, match=message):
         strategy.select(net_that_ends_in(end), ROWS, 4)
