@@ -271,6 +271,7 @@ def test_the_same_network_is_used_by_one_thread_at_a_time():
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_fit_leaves_the_generators(kind, fails):
     """A library that seeds those of the process makes its users' draws repeat (bootstrapped#7)."""
+
     class Fails(Callback):
         def on_batch_end(self, net, **kwargs):
             raise KeyError
