@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.exceptions import SkorchException
@@ -35,7 +34,7 @@ from skactive.estimators._training_data import TrainingData
 from skactive.estimators._training_errors import explained
 
 
-class CNNClassifier(ClassifierMixin, TrainingData, Predicting, NestedParams):
+class CNNClassifier(TrainingData, Predicting, NestedParams):
     """A convolutional network, trained with skorch, as a scikit-learn classifier.
 
     Takes images as they come, uint8 or float, with the channels first, last or absent, or rows of

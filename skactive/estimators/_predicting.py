@@ -8,7 +8,13 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from sklearn.utils.validation import _check_feature_names, check_is_fitted, validate_data
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import (
+    _check_feature_names,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 from skorch.helper import SliceDataset
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -21,6 +27,7 @@ from skactive._batches import (
     n_rows,
 )
 from skactive._device import module_device, unwrap
+from skactive._one_label import labels_of_one_kind
 from skactive._scoring import scoring
 from skactive.estimators._at_once import gathered, samples_at_once
 from skactive.estimators._build import ClassifierNetwork
@@ -31,7 +38,7 @@ from skactive.estimators._net import Net, hooks_guarded
 from skactive.estimators._sliced import Items
 
 
-class Predicting:
+class Predicting(ClassifierMixin):
     """The part of a classifier that reads its fitted network, `net_`."""
 
     net_: Net
@@ -89,6 +96,32 @@ class Predicting:
         """
         best = self._logits(X).argmax(1).numpy()
         return self.classes_[best]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy on labelled samples.
+
+        Parameters
+        ----------
+        X : array-like, Tensor or Dataset of N samples in the format given to `fit`
+            The samples.
+        y : array-like of shape (N,)
+            Their labels, read as `fit` reads them: members of a `class Pet(str, Enum)`, say, as
+            their texts.
+        sample_weight : array-like of shape (N,) or None, default=None
+            Their weights.
+
+        Returns
+        -------
+        float
+            The share of the samples, or of the weight, whose label is predicted: 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If labels are missing, of several kinds, or several for a sample.
+        """
+        labels, _ = labels_of_one_kind("y", y, self)
+        return float(super().score(X, column_or_1d(labels), sample_weight))
 
     def check_samples(self, X: Any) -> Any:
         """Check samples against the format given to `fit`, without reading images.

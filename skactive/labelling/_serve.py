@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import secrets
@@ -102,7 +103,7 @@ class Server:
             lifespan="off",
             timeout_graceful_shutdown=3,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _hanging_up(uvicorn)(config)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -154,6 +155,19 @@ class Server:
             thread.join()
         self._socket.close()
         self.database.close()
+
+
+def _hanging_up(uvicorn: Any) -> Any:
+    """Return uvicorn's server, but one that at its end leaves no connection open."""
+
+    class HangingUp(uvicorn.Server):
+        async def shutdown(self, sockets: Any = None) -> None:
+            await super().shutdown(sockets)
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()  # whoever has not read all of an answer by now
+            await asyncio.sleep(0)  # in which the loop closes them
+
+    return HangingUp
 
 
 def serve(

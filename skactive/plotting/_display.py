@@ -80,6 +80,13 @@ class Display:
         raise NotImplementedError
 
 
+def check_results(results: Any, owner: str) -> None:
+    """Raise for what is no Results."""
+    if not hasattr(results, "critical_differences"):
+        remedy = "Results.load(folder) reads what was kept; Results.frame is a part of it."
+        raise invalid("results", f"{owner}.from_results", "a Results", results, remedy)
+
+
 def fit_figure(display: Display, figure: Figure) -> None:
     """Give a figure the size at which the axes of its only display have theirs."""
     parameters, (width, height) = figure.subplotpars, display._axes_size()

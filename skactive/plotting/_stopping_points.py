@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skactive._validation import invalid
-from skactive.plotting._display import Display, label_axes, legend, line_options, tidy
+from skactive.plotting._display import (
+    Display,
+    check_results,
+    label_axes,
+    legend,
+    line_options,
+    tidy,
+)
 from skactive.plotting._style import check_metric, metric_title, style
 
 if TYPE_CHECKING:
@@ -94,6 +101,7 @@ class StoppingPointsDisplay(Display):
         InvalidParameterError
             If there were no rules, or the measurement or the strategy is missing.
         """
+        check_results(results, cls.__name__)
         owner = "StoppingPointsDisplay.from_results"
         metric = check_metric(metric, results, owner)
         points = results.on(dataset).stopping_points(metric)

@@ -222,7 +222,7 @@ def test_a_mistake_of_ours_is_not_hidden(tmp_path, monkeypatch):
             "Pass --data-path with the folder of the",
         ),
         (["--out", "{file}"], "error: --out must be a folder, or a path to make one at. Got '"),
-        (["--out", "{file}/inside"], "Not a directory"),
+        (["--out", "{file}/inside"], "/file is a file."),
     ],
 )
 def test_mistakes_are_one_line(arguments, message, capsys, tmp_path):

@@ -192,6 +192,18 @@ def test_strings_that_are_members_of_an_enum(make):
     assert encode(y, ["cat", "dogs"]) == encode(y, list(Pet)) == ([1, 0], ["cat", "dogs"])
 
 
+@pytest.mark.parametrize("make", [list, pd.Series, lambda y: np.array(y, dtype=object)])
+def test_the_score_reads_labels_as_fit_does(make):
+    X = np.repeat([[0.0], [1.0]], 10, axis=0)
+    y = [Pet.DOGS] * 10 + [Pet.CAT] * 10
+    clf = CNNClassifier("mlp", max_epochs=30, lr=0.1, random_state=0).fit(X, make(y))
+    assert clf.score(X, make(y)) == clf.score(X, ["dogs"] * 10 + ["cat"] * 10) == 1.0
+    weight = np.repeat([3.0, 1.0], 10)
+    assert clf.score(X, make([Pet.DOGS] * 20), weight) == 0.75
+    with pytest.raises(ValueError, match="y has no label at position 1"):
+        clf.score(X, [*y[:1], None, *y[2:]])
+
+
 @pytest.mark.parametrize(
     "y",
     [

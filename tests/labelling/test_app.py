@@ -4,6 +4,7 @@ import http.client
 import json
 import shutil
 import socket
+import threading
 import uuid
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from skactive.labelling import serve
 from skactive.labelling._guard import HEADERS, MOST_BYTES
-from skactive.labelling._serve import Server
+from skactive.labelling._serve import Server, _hanging_up
 from tests.labelling.folders import make_folder
 
 READS = [
@@ -328,3 +329,27 @@ def test_sockets_are_closed_and_the_folder_is_free(server, tmp_path):
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
     shutil.rmtree(tmp_path / "photos")
+
+
+def test_who_has_not_read_an_answer_keeps_nothing_open():
+    """Uvicorn waits for a while, and then leaves the connection as it is."""
+    import uvicorn
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(50_000_000)})
+
+    config = uvicorn.Config(
+        app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
+    )
+    server = _hanging_up(uvicorn)(config)
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
+    with socket.create_connection(listening.getsockname()) as reader:
+        thread.start()
+        reader.sendall(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+        assert reader.recv(10)
+        (connection,) = server.server_state.connections
+        server.should_exit = True
+        thread.join()
+        assert connection.transport.get_extra_info("socket").fileno() == -1

@@ -48,6 +48,17 @@ def test_by_keyboard_alone_from_the_first_image_to_the_export(page, tmp_path, se
     assert page.errors == []
 
 
+def test_a_folder_without_images_says_so(context, tmp_path):
+    (tmp_path / "empty").mkdir()
+    server = serving(tmp_path / "empty")
+    try:
+        tab = context.new_page()
+        tab.goto(server.addresses[0].url)
+        tab.get_by_text("No image was found in empty. Put some there").wait_for()
+    finally:
+        server.stop()
+
+
 def test_a_press_counts_only_for_an_image_that_has_been_painted(page, tmp_path):
     """A rejected decode() is no answer, and no press counts before the image can be seen."""
     page.evaluate(

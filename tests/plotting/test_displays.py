@@ -23,6 +23,7 @@ from skactive.plotting import (
     QueriedImagesDisplay,
     TimeAccuracyDisplay,
 )
+from skactive.plotting._display import Display
 from skactive.plotting._style import style
 
 
@@ -315,3 +316,15 @@ def test_what_are_no_axes():
         with pytest.raises(InvalidParameterError, match=match):
             LearningCurvesDisplay.from_results(results, ax=ax)
     assert LearningCurvesDisplay.from_results(results, ax=several[1]).figure_ is figure
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in Display.__subclasses__() if hasattr(kind, "from_results")]
+)
+@pytest.mark.parametrize("given", [RESULTS.frame, "folder", None], ids=["frame", "str", "None"])
+def test_what_are_no_results(kind, given):
+    match = (
+        rf"'results' parameter of {kind.__name__}\.from_results must be a Results.* Results\.load"
+    )
+    with pytest.raises(InvalidParameterError, match=match):
+        kind.from_results(given, **({"X": X} if kind is QueriedImagesDisplay else {}))

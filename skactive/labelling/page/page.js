@@ -108,6 +108,11 @@ function current() {
   return looking === null ? queue[0] ?? null : past[looking].asked;
 }
 
+function nothing() {
+  const some = Object.values(state.images).some((n) => n);
+  return some ? "Nothing is left to label. X exports." : `No image was found in ${state.folder}. Put some there, in folders too, and start again.`;
+}
+
 let turn = 0;
 async function paint() {
   const mine = ++turn, one = current();
@@ -116,7 +121,7 @@ async function paint() {
   show.caption(one);
   if (!one) {
     if (review) show.message(review.done ? "No label looks wrong. Esc goes back." : "Networks are looking for labels that may be wrong …");
-    else show.message(ended ? (state.doing?.[0] === "looking for images" ? "Looking for images …" : "Nothing is left to label. X exports.") : "Loading …");
+    else show.message(ended ? (state.doing?.[0] === "looking for images" ? "Looking for images …" : nothing()) : "Loading …");
     return;
   }
   const found = await picture(one.image);
