@@ -298,14 +298,12 @@ def _store_bootstrap_init(learner: Any) -> None:
         arguments = signature.bind(self, *args, **kwargs)
         arguments.apply_defaults()
         strategy = arguments.arguments["query_strategy"]
-        if inspect.isclass(strategy):  # it is callable, and fails only when queried
-            raise TypeError(
-                f"query_strategy must be a callable that chooses samples, such as "
-                f"{strategy.__name__}(). Got the class {strategy.__name__}: add parentheses."
-            )
-        if not callable(strategy):
-            must = "query_strategy must be a callable that chooses samples, such as Entropy()"
-            raise TypeError(f"{must}. Got {describe(strategy)}.")
+        # a class is callable, and fails only when queried
+        name = strategy.__name__ if inspect.isclass(strategy) else None
+        if name or not callable(strategy):
+            must = "query_strategy must be a callable that chooses samples, such as"
+            got = f"the class {name}: add parentheses" if name else describe(strategy)
+            raise TypeError(f"{must} {name or 'Entropy'}(). Got {got}.")
         stock(self, *args, **kwargs)
         self.bootstrap_init = arguments.arguments["bootstrap_init"]
 

@@ -123,7 +123,7 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
 
 
 def plain_array(values: Any) -> np.ndarray:
-    """Return labels or weights as an array of NumPy, with None for what is masked.
+    """Return labels, weights or rows as an array of NumPy, with None for what is masked.
 
     Parameters
     ----------

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
 from typing import IO
 
@@ -70,14 +69,15 @@ def claim(names: Sequence[str], folder: Path) -> int:
         Its position. It is claimed until this process ends.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
-    for turn in count():
+    turn = 0
+    while True:
         for position, name in enumerate(names):
             file = open(folder / f"{name}-{turn}", "ab")  # noqa: SIM115 - it stays open
             if lock_at_once(file.fileno()):
                 _HELD.append(file)
                 return position
             file.close()
-    raise AssertionError("count() has no end")
+        turn += 1
 
 
 def _process() -> str:

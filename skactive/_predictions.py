@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skactive._one_label import labels_of_one_kind
+from skactive._one_label import labels_of_one_kind, plain_array
 from skactive._validation import as_numbers, describe, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 
@@ -157,7 +157,7 @@ def predicted_labels(estimator: Any, X: Any, owner: object, n: int) -> tuple[np.
         If it is not one label per sample.
     """
     given = estimator.predict(X)
-    found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
+    found = plain_array(given)
     asked = _asked("predict", estimator, owner)
     if found.shape != (n,):
         raise ValueError(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from skactive._batches import check_plain, take_rows
 from skactive._items import check_alike, holds_image, is_image_array, items_of, stacked
+from skactive._one_label import plain_array
 from skactive._validation import Description, invalid
 from skactive.estimators._sliced import Items
 
@@ -27,8 +28,7 @@ def to_array(X: Any, owner: object) -> Any:
     """
     check_plain("X", X, owner)
     if isinstance(X, Tensor):
-        rows = X.float() if X.dtype == torch.bfloat16 else X  # NumPy lacks it
-        return rows.detach().cpu().numpy() if X.ndim <= 2 else X.detach()
+        return plain_array(X) if X.ndim <= 2 else X.detach()
     if isinstance(X, SliceDataset):  # its shape is that of a list
         return to_array(take_rows(Items(X), slice(None)), owner)
     items = items_of(X)

@@ -18,10 +18,9 @@ from skactive._one_label import labels_of_one_kind, plain_array
 from skactive._parts import parts, unnamed_parts
 from skactive._validation import Description, check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, RoundPlan
+from skactive.experiments._metrics import OWNER
 from skactive.experiments._protocol import Protocol
 from skactive.stopping import StoppingRule
-
-OWNER = "run_experiment"
 
 
 def check_estimator(parameter: str, estimator: Any) -> None:

@@ -18,7 +18,7 @@ from skactive._predictions import (
 )
 from skactive._validation import invalid
 
-_OWNER = "run_experiment"
+OWNER = "run_experiment"
 N_BINS = 15  # of the confidence, as in Guo et al.
 
 
@@ -78,9 +78,9 @@ def measure(
     arXiv:1706.04599, 2017: the expected calibration error.
     """
     start = time.perf_counter()
-    found = predicted_labels(fitted, X_test, _OWNER, len(y_test))
+    found = predicted_labels(fitted, X_test, OWNER, len(y_test))
     seconds = time.perf_counter() - start
-    check_comparable(found, labels_of_one_kind("y_test", y_test, _OWNER), fitted, _OWNER)
+    check_comparable(found, labels_of_one_kind("y_test", y_test, OWNER), fitted, OWNER)
     predicted = found[0]
     right = predicted == y_test
     classes = np.unique(y_test)
@@ -96,9 +96,9 @@ def measure(
         metrics={},
     )
     if hasattr(fitted, "predict_proba"):
-        known = known_classes(_classifier(fitted), _OWNER)
+        known = known_classes(_classifier(fitted), OWNER)
         shape = (len(y_test), len(known))
-        p = predicted_probabilities(fitted, X_test, _OWNER, shape=shape, of="the test data")
+        p = predicted_probabilities(fitted, X_test, OWNER, shape=shape, of="the test data")
         probabilities = p.astype(np.float64)
         metrics["log_loss"] = _log_loss(probabilities, known, y_test)
         metrics["calibration"] = bins = calibration(probabilities.max(axis=1), right)
@@ -124,7 +124,7 @@ def _number(name: str, value: Any) -> float | None:
     if number is None:
         remedy = "Write a scorer for each number, and name each."
         raise invalid(
-            f"metrics[{name!r}]", _OWNER, "a scorer that returns one number", value, remedy
+            f"metrics[{name!r}]", OWNER, "a scorer that returns one number", value, remedy
         )
     return number if np.isfinite(number) else None
 

@@ -184,9 +184,13 @@ def fingerprint(database: Database, folder: Path, n: int = PIECE) -> int:
     Only with them is a file known again under another name, so this is done early, and in pieces
     behind the person's back: first for those that have labels, which would be lost.
     """
-    without = "FROM image WHERE digest IS NULL AND state != 'missing'"
-    rows = database.read(f"SELECT id, path {without} AND id IN (SELECT image FROM label)")
-    rows = (rows + database.read(f"SELECT id, path {without} LIMIT ?", n))[:n]
+    rows: list[tuple] = []
+    for are in ("IN", "NOT IN"):
+        rows += database.read(
+            "SELECT id, path FROM image WHERE digest IS NULL AND state != 'missing'"
+            f" AND id {are} (SELECT image FROM label) LIMIT ?",
+            n - len(rows),
+        )
     found = [(_digest(folder, path) or "", i) for i, path in rows]
     with database.writing() as connection:
         connection.executemany("UPDATE image SET digest = ? WHERE id = ?", found)

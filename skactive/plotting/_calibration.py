@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skactive._validation import invalid
-from skactive.plotting._display import (
-    Display,
-    check_results,
-    label_axes,
-    legend,
-    line_options,
-    tidy,
-)
+from skactive.plotting._display import Display, label_axes, legend, line_options, tidy
 from skactive.plotting._style import comparable_on, noted, strategy_names, style
 
 if TYPE_CHECKING:
@@ -94,7 +87,7 @@ class CalibrationCurvesDisplay(Display):
         InvalidParameterError
             If nothing was measured there, or the estimator has no probabilities.
         """
-        check_results(results, cls.__name__)
+        cls._check_results(results)
         owner = "CalibrationCurvesDisplay"
         results, notes = comparable_on(results, dataset)
         budgets = sorted(set(results.frame["n_labelled"].tolist()))

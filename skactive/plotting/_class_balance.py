@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skactive.plotting._display import Display, check_results, label_axes
+from skactive.plotting._display import Display, label_axes
 from skactive.plotting._heat_map import heat_map, heat_map_size
 from skactive.plotting._style import check_queried, class_name, comparable_on, noted, strategy_names
 
@@ -87,7 +87,7 @@ class ClassBalanceDisplay(Display):
         InvalidParameterError
             If nothing was asked for.
         """
-        check_results(results, cls.__name__)
+        cls._check_results(results)
         results, notes = comparable_on(results, dataset)
         check_queried(results, "ClassBalanceDisplay")
         names = strategy_names(results)

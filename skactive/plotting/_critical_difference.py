@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skactive._optional import import_optional
-from skactive.plotting._display import LITERAL, Display, check_results, label_axes
+from skactive.plotting._display import LITERAL, Display, label_axes
 from skactive.plotting._style import style
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class CriticalDifferenceDisplay(Display):
         ImportError
             If scikit-posthocs is not installed.
         """
-        check_results(results, cls.__name__)
+        cls._check_results(results)
         found = results.critical_differences(metric, over=over, alpha=alpha)
         return cls(
             ranks=found.ranks,

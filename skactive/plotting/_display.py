@@ -60,6 +60,13 @@ class Display:
         self._draw(ax, **kwargs)
         return self
 
+    @classmethod
+    def _check_results(cls, results: Any) -> None:
+        """Raise for what `from_results` cannot take."""
+        if not hasattr(results, "critical_differences"):
+            remedy = "Results.load(folder) reads what was kept; Results.frame is a part of it."
+            raise invalid("results", f"{cls.__name__}.from_results", "a Results", results, remedy)
+
     def _plot_on_new_figure(self, **kwargs: Any) -> Self:
         import matplotlib.pyplot as plt
 
@@ -78,13 +85,6 @@ class Display:
 
     def _draw(self, ax: Axes, **kwargs: Any) -> None:
         raise NotImplementedError
-
-
-def check_results(results: Any, owner: str) -> None:
-    """Raise for what is no Results."""
-    if not hasattr(results, "critical_differences"):
-        remedy = "Results.load(folder) reads what was kept; Results.frame is a part of it."
-        raise invalid("results", f"{owner}.from_results", "a Results", results, remedy)
 
 
 def fit_figure(display: Display, figure: Figure) -> None:

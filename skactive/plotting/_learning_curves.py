@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skactive._validation import invalid
-from skactive.plotting._display import (
-    Display,
-    check_results,
-    label_axes,
-    legend,
-    line_options,
-    tidy,
-)
+from skactive.plotting._display import Display, label_axes, legend, line_options, tidy
 from skactive.plotting._style import check_metric, comparable_on, metric_title, noted, style
 
 if TYPE_CHECKING:
@@ -109,7 +102,7 @@ class LearningCurvesDisplay(Display):
         LearningCurvesDisplay
             The display, drawn.
         """
-        check_results(results, cls.__name__)
+        cls._check_results(results)
         owner = "LearningCurvesDisplay.from_results"
         metric = check_metric(metric, results, owner)
         if interval not in {"sd", "bootstrap"}:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skactive.plotting._display import Display, check_results, label_axes
+from skactive.plotting._display import Display, label_axes
 from skactive.plotting._heat_map import heat_map, heat_map_size
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class PenaltyMatrixDisplay(Display):
         PenaltyMatrixDisplay
             The display, drawn.
         """
-        check_results(results, cls.__name__)
+        cls._check_results(results)
         matrix = results.penalty_matrix(metric, alpha=alpha, budgets=budgets)
         display = cls(matrix=matrix, n_datasets=len(set(results.frame["dataset"])))
         return display.plot(ax, **kwargs)

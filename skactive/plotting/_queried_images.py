@@ -10,7 +10,7 @@ import numpy as np
 
 from skactive._batches import take_rows
 from skactive._validation import check_count, invalid
-from skactive.plotting._display import LITERAL, Display, check_results, label_axes
+from skactive.plotting._display import LITERAL, Display, label_axes
 from skactive.plotting._style import check_queried, class_name
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class QueriedImagesDisplay(Display):
         InvalidParameterError
             If X does not have the shape of images, or the results lack the strategy or the seed.
         """
-        check_results(results, cls.__name__)
+        cls._check_results(results)
         n_images = check_count("n_images", _OWNER, n_images)
         frame, strategy, seed = _one_run(results.on(dataset), strategy, seed)
         if n_rounds is not None:

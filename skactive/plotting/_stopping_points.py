@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skactive._validation import invalid
-from skactive.plotting._display import (
-    Display,
-    check_results,
-    label_axes,
-    legend,
-    line_options,
-    tidy,
-)
+from skactive.plotting._display import Display, label_axes, legend, line_options, tidy
 from skactive.plotting._style import check_metric, metric_title, style
 
 if TYPE_CHECKING:
@@ -101,7 +94,7 @@ class StoppingPointsDisplay(Display):
         InvalidParameterError
             If there were no rules, or the measurement or the strategy is missing.
         """
-        check_results(results, cls.__name__)
+        cls._check_results(results)
         owner = "StoppingPointsDisplay.from_results"
         metric = check_metric(metric, results, owner)
         points = results.on(dataset).stopping_points(metric)

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skactive._validation import invalid
-from skactive.plotting._display import (
-    Display,
-    check_results,
-    label_axes,
-    legend,
-    line_options,
-    tidy,
-)
+from skactive.plotting._display import Display, label_axes, legend, line_options, tidy
 from skactive.plotting._style import (
     check_metric,
     check_queried,
@@ -108,7 +101,7 @@ class TimeAccuracyDisplay(Display):
         InvalidParameterError
             If nothing was asked for, or the measurement is missing.
         """
-        check_results(results, cls.__name__)
+        cls._check_results(results)
         owner = "TimeAccuracyDisplay"
         metric = check_metric(metric, results, f"{owner}.from_results")
         results, notes = comparable_on(results, dataset)
