@@ -141,7 +141,7 @@ def losses(folder: Path, n: int) -> dict[str, float]:
         ridge = torch.eye(len(mean), dtype=torch.float64)
         return float(torch.linalg.solve(known + ridge, mean).trace())
 
-    fisher = FisherMask(fraction=0.2, progress=False, random_state=0)
+    fisher = FisherMask(fraction=0.12, progress=False, random_state=0)
     mask = fisher.choose_mask(clf, array)
 
     def factors(images: np.ndarray) -> Any:
