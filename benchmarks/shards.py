@@ -3,7 +3,8 @@
 The pool is uint8 images of 32×32×3 in 100 .npy files, 1,000,000 of them or, with --quick, 6,000
 in 6 files; the network is that of the benchmark `pools`. Three ways find the same picks: the array
 in memory in one process; the shards there, block by block, results written; and two workers
-of joblib's loky, of one thread each, the time of starting them left out. The overhead is that of
+of joblib's loky, the time of starting them left out. All on one thread, as two workers of two
+threads each would wait for each other on two cores. The overhead is that of
 the second against the first, in turns, since nothing else differs between them. Memory is what a
 process allocates, as in `pools`, for two sizes of the pool; that of workers is the largest.
 
@@ -61,7 +62,9 @@ def overhead(name: str, folder: Path, repeats: int) -> list[tuple[float, float, 
     """Seconds of the array, of the blocks in this process, and of two workers; the same picks."""
     import skactive
 
+    torch.set_num_threads(1)
     pool, clf, _ = _opened(folder)
+    few = skactive.ShardedPool.from_npy(str(folder / "00[01].npy"))
     array = np.asarray(pool)
     strategy = getattr(skactive, name)(batch_size=BATCH, random_state=0)
     strategy.select(clf, array[:1_000], PICKS)
@@ -74,8 +77,8 @@ def overhead(name: str, folder: Path, repeats: int) -> list[tuple[float, float, 
     for _ in range(repeats):
         one, blocks = timed(array), timed(pool, work=folder / "work")
         with joblib.parallel_config("loky", n_jobs=2):
-            if not found:
-                timed(pool, work=folder / "work")  # starts them
+            if not found:  # starts them
+                strategy.select(clf, few, PICKS, work=folder / "work")
             found.append((one, blocks, timed(pool, work=folder / "work")))
     get_reusable_executor().shutdown()  # or the process would wait for them, five minutes
     assert all(np.array_equal(some, picks[0]) for some in picks)
