@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,10 @@ class Pool:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, index: slice | np.ndarray) -> Any:
+    def __getitem__(self, index: int | slice | np.ndarray) -> Any:
+        if isinstance(index, Integral):  # one sample, and so one after the other
+            one = self[range(len(self))[index] + np.arange(1)]
+            return one.iloc[0] if hasattr(one, "iloc") else one[0]
         found = take_rows(self.source, self._at(index), self.name, self.owner)
         if self.read is not None and isinstance(index, slice):  # not the few samples of a check
             self.read(range(*index.indices(len(self))).stop)
@@ -125,6 +129,7 @@ class Pool:
 def pools_of(X_pool: Any, X_labelled: Any) -> list[Pool]:
     """Return the pool, and the labelled samples as another one if there are any."""
     pools = [Pool.of(X_pool)]
-    if X_labelled is not None and n_rows(X_labelled):
-        pools.append(Pool.of(X_labelled, "X_labelled"))
+    if X_labelled is not None:
+        labelled = Pool.checked(X_labelled, "X_labelled", "skactive")
+        pools += [labelled] if len(labelled) else []
     return pools
