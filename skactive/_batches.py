@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 def n_rows(X: Any) -> int:
     """Return the number of samples of an array, tensor, data frame, sequence or Dataset."""
     if isinstance(X, Dataset):  # a shape of its own may be that of an image
-        return len(X)
+        return len(X)  # type: ignore[arg-type]
     shape = getattr(X, "shape", None)
     return int(shape[0]) if shape is not None and len(shape) else len(X)
 

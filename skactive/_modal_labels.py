@@ -33,7 +33,7 @@ def _reading(teach: Any) -> Any:
     @functools.wraps(teach)
     def reading(self: Any, X: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
         learners = [self, *getattr(self, "learner_list", ())]
-        taught = [each for each in learners if np.ndim(getattr(each, "y_training", None)) == 1]
+        taught = [each for each in learners if _one_each(getattr(each, "y_training", None))]
         if taught:
             y = _plain("y", y, self)
         for learner in taught:
@@ -41,6 +41,10 @@ def _reading(teach: Any) -> Any:
         return teach(self, X, y, *args, **kwargs)
 
     return reading
+
+
+def _one_each(labels: Any) -> bool:
+    return labels is not None and np.ndim(labels) == 1
 
 
 def _plain(parameter: str, labels: Any, owner: object) -> Any:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +97,7 @@ class Pool:
         return len(self.positions)
 
     def __getitem__(self, index: int | slice | np.ndarray) -> Any:
-        if isinstance(index, Integral):  # one sample, and so one after the other
+        if isinstance(index, (int, np.integer)):  # one sample, and so one after the other
             one = self[range(len(self))[index] + np.arange(1)]
             return one.iloc[0] if hasattr(one, "iloc") else one[0]
         found = take_rows(self.source, self._at(index), self.name, self.owner)
@@ -130,6 +129,9 @@ def pools_of(X_pool: Any, X_labelled: Any) -> list[Pool]:
     """Return the pool, and the labelled samples as another one if there are any."""
     pools = [Pool.of(X_pool)]
     if X_labelled is not None:
-        labelled = Pool.checked(X_labelled, "X_labelled", "skactive")
-        pools += [labelled] if len(labelled) else []
+        name, is_array = "X_labelled", hasattr(X_labelled, "dtype")  # of which rows can be taken
+        known = (
+            Pool.of(X_labelled, name) if is_array else Pool.checked(X_labelled, name, "skactive")
+        )
+        pools += [known] if len(known) else []
     return pools
