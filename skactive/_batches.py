@@ -21,6 +21,8 @@ _Result = TypeVar("_Result")
 
 def n_rows(X: Any) -> int:
     """Return the number of samples of an array, tensor, data frame, sequence or Dataset."""
+    if isinstance(X, Dataset):  # a shape of its own may be that of an image
+        return len(X)  # type: ignore[arg-type]
     shape = getattr(X, "shape", None)
     return int(shape[0]) if shape is not None and len(shape) else len(X)
 
@@ -57,7 +59,11 @@ def take_rows(
     # HuggingFace's data sets have a shape, and give columns where slices are asked for.
     of_inputs = isinstance(X, Dataset) or hasattr(X, "column_names")
     if not of_inputs and not isinstance(X, Sequence):
-        return X[index]
+        if isinstance(X, np.ndarray) or isinstance(index, slice):
+            return X[index]
+        # Files that are like arrays, such as h5py's, give rows once each, in increasing order.
+        rows, at = np.unique(np.asarray(index, np.intp), return_inverse=True)
+        return X[rows] if np.array_equal(rows, index) else X[rows][at]
     positions = range(*index.indices(len(X))) if isinstance(index, slice) else index
     items = [X[int(i)] for i in positions]
     of_inputs = of_inputs or (bool(items) and holds_image(items[0]))

@@ -84,8 +84,8 @@ def input_of(item: Any, parameter: str, owner: object) -> Tensor:
         item = _of_dict(item, parameter, owner)
     if is_pil(item):
         item = np.array(_in_colours(item))
-    try:
-        return torch.as_tensor(item)
+    try:  # on the CPU, whatever the default device is
+        return item if isinstance(item, Tensor) else torch.as_tensor(item, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         raise invalid(
             parameter,
@@ -99,14 +99,15 @@ def input_of(item: Any, parameter: str, owner: object) -> Tensor:
 
 
 def stacked(items: list[Any], parameter: str, owner: object) -> Tensor:
-    """Return the inputs of some items as one tensor, or raise if their shapes differ."""
+    """Return the inputs of some items as one tensor, or raise if shapes or scales differ."""
     inputs = [input_of(item, parameter, owner) for item in items]
     check_alike(inputs, parameter, owner)
-    return torch.stack(inputs) if inputs else torch.empty(0)
+    return torch.stack(inputs) if inputs else torch.empty(0, device="cpu")
 
 
 def check_alike(images: Iterable[Any], parameter: str, owner: object) -> None:
-    """Raise if images, which have a `shape`, differ in it."""
+    """Raise if images, which have a `shape` and a `dtype`, differ in size or in scale."""
+    images = list(images)
     shapes = sorted({tuple(one.shape) for one in images})
     if len(shapes) > 1:
         raise invalid(
@@ -116,6 +117,15 @@ def check_alike(images: Iterable[Any], parameter: str, owner: object) -> None:
             Description(f"images of shapes {shapes[0]} and {shapes[1]}"),
             "Resize and convert them, a Dataset's by its transform, or pass paths and begin the "
             "Pipeline with an ImageReader(size=..., mode='RGB').",
+        )
+    dtypes = sorted({str(one.dtype).removeprefix("torch.") for one in images})
+    if len({"float" in dtype for dtype in dtypes}) > 1:
+        raise invalid(
+            parameter,
+            owner,
+            "images of one scale, uint8 (0 to 255) or float",
+            Description(f"images of the dtypes {' and '.join(dtypes)}"),
+            "Convert them to one of the two; float images are often 0 to 1.",
         )
 
 

@@ -10,6 +10,7 @@ and pandas stay as they are. `_modal_hook` calls it when modAL is imported. What
 - `bootstrap_init`, which learners never stored, so that `repr` and `clone` raised;
 - committees, which did not accept lists;
 - `score`, for labels that are a tensor;
+- `teach`, which took labels that are missing, or members of an Enum, for other ones;
 - `teach`, `fit` and `rebag`, which left a learner with half of what they do where they failed;
 - `np.bool` in `modAL.batch`, a name that NumPy 1.24 to 1.26 lack.
 
@@ -32,8 +33,9 @@ import scipy.sparse as sp
 import sklearn.utils
 import torch
 
-from skactive._items import holds_image, items_of
-from skactive._modal_labels import name_several_labels
+from skactive._batches import take_rows
+from skactive._items import holds_image, input_of, items_of
+from skactive._modal_labels import read_labels
 from skactive._modal_teach import make_whole
 from skactive._one_label import KINDS
 from skactive._validation import describe
@@ -135,17 +137,22 @@ def _stand_in(values: Any) -> Any:
 
 def _check_one_scale(blocks: Sequence[Any]) -> None:
     """Raise if uint8 images (0 to 255) are about to be mixed with float ones, often 0 to 1."""
-    kinds = {
-        str(block.dtype).endswith("uint8")
-        for block in blocks
-        if len(getattr(block, "shape", ())) >= 3
-    }
-    if len(kinds) > 1:
+    if len(set(filter(None, map(_scale, blocks)))) > 1:
         # Not a ValueError: modAL would say that the dimensions differ.
         raise TypeError(
             "New images must have the dtype and the scale of the labelled ones: uint8 (0 to 255) "
             "and float images cannot be mixed. Convert one of the two."
         )
+
+
+def _scale(block: Any) -> str:
+    """Return whether images are uint8 or floats, those in a list by the first; else nothing."""
+    items = items_of(block)
+    image = items[0] if items else block
+    image = input_of(image, "X", "teach") if holds_image(image) else image
+    if len(getattr(image, "shape", ())) < (2 if items else 3):
+        return ""
+    return "uint8" if str(image.dtype).endswith("uint8") else "float"
 
 
 def _check_one_kind(blocks: Sequence[Any]) -> None:
@@ -220,7 +227,8 @@ def retrieve_rows(X: Any, I: Any) -> Any:  # noqa: E741 (modAL's name)
         rows = np.arange(len(X))[I]
         return [X[row] for row in rows] if rows.ndim else X[rows]
     if hasattr(X, "shape"):
-        return X[I]
+        one = isinstance(X, np.ndarray) or isinstance(I, (int, np.integer, slice))
+        return X[I] if one else take_rows(X, np.arange(len(X))[I])
     raise TypeError(f"{type(X)} datatype is not supported")
 
 
@@ -428,7 +436,7 @@ def mend() -> None:
     Committee.vote_proba = _accept_lists(Committee.vote_proba)
     own = [kind for kind in vars(learners).values() if inspect.isclass(kind)]
     teachers = {kind for kind in own if issubclass(kind, (BaseLearner, BaseCommittee))}
-    name_several_labels(teachers)
+    read_labels(teachers)
     make_whole(teachers)
     for name in ("vote_entropy", "consensus_entropy", "KL_max_disagreement"):
         stock = getattr(disagreement, name)

@@ -16,6 +16,7 @@ from skactive._parts import parts
 
 __all__ = ["make_whole"]
 
+# Those that train, and so have to be whole; `__init__` has nothing to go back to.
 _METHODS = ("teach", "fit", "rebag")
 
 
@@ -28,12 +29,15 @@ def make_whole(classes: Iterable[type]) -> None:
     Parameters
     ----------
     classes : iterable of type
-        The classes of modAL whose own `teach`, `fit` and `rebag` are replaced.
+        The classes of modAL whose own `teach`, `fit` and `rebag` are replaced. Of a Ctrl-C while
+        `__init__` trains, no learner is left.
     """
     for kind in classes:
         for name in _METHODS:
             if name in vars(kind):
                 setattr(kind, name, _whole(vars(kind)[name]))
+        if "__init__" in vars(kind):
+            kind.__init__ = _interruptible(vars(kind)["__init__"])  # type: ignore[misc]
 
 
 def _whole(stock: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,6 +61,15 @@ def _whole(stock: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return method
+
+
+def _interruptible(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock)  # keeps the signature, from which scikit-learn reads the parameters
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        with interrupts_come_out():
+            stock(self, *args, **kwargs)
+
+    return __init__
 
 
 def _states(learner: Any, goes_on: bool) -> list[tuple[Any, dict[str, Any], list[Any]]]:

@@ -46,7 +46,9 @@ def check_one_label(parameter: str, labels: Any) -> None:
 
 
 def _is_several(label: Any) -> bool:
-    return isinstance(label, _SEVERAL) and getattr(label, "shape", None) != ()
+    shape = tuple(getattr(label, "shape", ()))
+    is_container = isinstance(label, _SEVERAL) and not hasattr(label, "shape")
+    return is_container or shape not in ((), (1,))
 
 
 def _check_order(parameter: str, labels: Any) -> None:
@@ -102,6 +104,8 @@ def labels_of_one_kind(parameter: str, labels: Any, owner: object) -> tuple[np.n
     if parameter != "classes":  # these may be a set
         _check_order(parameter, labels)
     is_array = hasattr(labels, "__array__")
+    if not is_array and not np.iterable(labels):
+        raise invalid(parameter, owner, "an array or a list of labels", labels)
     array = plain_array(labels) if is_array else np.fromiter(labels, object)
     if array.dtype == object:
         array = np.fromiter(map(_plain, array.flat), object).reshape(array.shape)
@@ -148,7 +152,7 @@ def plain_array(values: Any) -> np.ndarray:
 def _plain(label: Any) -> Any:
     """Return what NumPy would not see in an object: the text of a str that is also an Enum, say.
 
-    NumPy cuts the name of such a member to the length of its text. Tensors and arrays without axes,
+    NumPy cuts the name of such a member to the length of its text. Tensors and arrays of one item,
     and pyarrow's scalars, are the value that they hold.
     """
     if isinstance(label, str):
@@ -157,8 +161,9 @@ def _plain(label: Any) -> Any:
         return None
     if hasattr(label, "as_py"):
         return label.as_py()
-    alone = not isinstance(label, np.generic) and getattr(label, "shape", None) == ()
-    return label.item() if alone and hasattr(label, "item") else label
+    if isinstance(label, np.generic) or not hasattr(label, "item"):
+        return label
+    return label.item() if tuple(getattr(label, "shape", (0,))) in ((), (1,)) else label
 
 
 # Of labels that are an array, by the kind of its dtype.

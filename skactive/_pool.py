@@ -96,7 +96,10 @@ class Pool:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, index: slice | np.ndarray) -> Any:
+    def __getitem__(self, index: int | slice | np.ndarray) -> Any:
+        if isinstance(index, (int, np.integer)):  # one sample, and so one after the other
+            one = self[range(len(self))[index] + np.arange(1)]
+            return one.iloc[0] if hasattr(one, "iloc") else one[0]
         found = take_rows(self.source, self._at(index), self.name, self.owner)
         if self.read is not None and isinstance(index, slice):  # not the few samples of a check
             self.read(range(*index.indices(len(self))).stop)
@@ -125,6 +128,10 @@ class Pool:
 def pools_of(X_pool: Any, X_labelled: Any) -> list[Pool]:
     """Return the pool, and the labelled samples as another one if there are any."""
     pools = [Pool.of(X_pool)]
-    if X_labelled is not None and n_rows(X_labelled):
-        pools.append(Pool.of(X_labelled, "X_labelled"))
+    if X_labelled is not None:
+        name, is_array = "X_labelled", hasattr(X_labelled, "dtype")  # of which rows can be taken
+        known = (
+            Pool.of(X_labelled, name) if is_array else Pool.checked(X_labelled, name, "skactive")
+        )
+        pools += [known] if len(known) else []
     return pools

@@ -192,6 +192,6 @@ def check_comparable(
     if len(wrong):
         raise ValueError(
             f"{_asked('predict', estimator, owner)} must return labels like the true ones, "
-            f"{true_kind} such as {labels[0].item()!r}. Got {wrong[0].item()!r} among them. Pass a "
-            "classifier that predicts the labels that it is fitted on."
+            f"{true_kind} such as {labels[:1].tolist()[0]!r}. Got {wrong[:1].tolist()[0]!r} among "
+            "them. Pass a classifier that predicts the labels that it is fitted on."
         )

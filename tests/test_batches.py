@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from modAL.models import ActiveLearner
+from sklearn.linear_model import LogisticRegression
+from torch.utils.data import TensorDataset
 
+from skactive import Entropy
 from skactive._batches import as_tensor, map_batches, n_rows, one_behind, take_rows
 from skactive.exceptions import BatchSizeWarning
 
@@ -56,7 +60,6 @@ def test_out_of_memory_for_a_single_sample_is_raised():
 def test_take_rows_of_every_kind():
     import pandas as pd
     import scipy.sparse as sp
-    from torch.utils.data import TensorDataset
 
     X = np.arange(12).reshape(4, 3)
     kinds = [X, torch.as_tensor(X), pd.DataFrame(X), sp.coo_array(X), X.tolist(), tuple(X)]
@@ -69,6 +72,38 @@ def test_take_rows_of_every_kind():
     pool = TensorDataset(torch.as_tensor(X), torch.arange(4))
     assert torch.equal(take_rows(pool, slice(1, 3)), torch.as_tensor(X[1:3]))
     assert torch.equal(take_rows(pool, np.array([2, 0])), torch.as_tensor(X[[2, 0]]))
+
+
+class Increasing:
+    """As a data set of h5py: rows once each, in increasing order."""
+
+    def __init__(self, rows):
+        self.rows, self.shape, self.dtype = rows, rows.shape, rows.dtype
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        if isinstance(index, np.ndarray) and (np.diff(index) <= 0).any():
+            raise TypeError("Indexing elements must be in increasing order")
+        return self.rows[index]
+
+
+@pytest.mark.parametrize("index", [[2, 0], [1, 1, 3], [0, 3], []])
+def test_rows_of_files_that_want_them_in_order(index):
+    X = np.arange(12).reshape(4, 3)
+    where = np.array(index, np.int64)
+    np.testing.assert_array_equal(take_rows(Increasing(X), where), X[where])
+    learner = ActiveLearner(LogisticRegression(), Entropy(), X, [0, 1, 0, 1])
+    taken = learner.query(Increasing(X), n_instances=3)[1]
+    assert taken.shape == (3, 3)
+
+
+def test_datasets_have_a_length_whatever_their_shape_is():
+    class OfShape(TensorDataset):
+        shape = (3, 32, 32)
+
+    assert n_rows(OfShape(torch.zeros(24, 3, 32, 32))) == 24
 
 
 def test_as_tensor_shares_memory_where_it_can():

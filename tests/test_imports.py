@@ -43,7 +43,7 @@ SHARED = {
 }
 # What each room may import, besides itself and what serves all.
 ALLOWED = {
-    "_modal": {"_items", "_modal_labels", "_modal_teach", "_one_label", "_validation"},
+    "_modal": {"_batches", "_items", "_modal_labels", "_modal_teach", "_one_label", "_validation"},
     "_modal_labels": {"_one_label"},
     "_modal_teach": {"_interrupts", "_parts"},
     "_interrupts": set(),

@@ -306,6 +306,14 @@ def test_what_is_replaced_looks_as_before():
     assert issubclass(ActiveLearner, BaseLearner)
 
 
+# 0.4.1 has no other that trains networks.
+KINDS_OF_LEARNERS = [
+    getattr(learners, name)
+    for name in ("ActiveLearner", "DeepActiveLearner")
+    if hasattr(learners, name)
+]
+
+
 class Presses(Callback):
     """Ctrl-C in the second epoch of the fit that it is told to."""
 
@@ -342,3 +350,11 @@ def test_a_ctrl_c_that_skorch_swallows_teaches_nothing(owner, wrap, monkeypatch)
     monkeypatch.setitem(FAILS, "calls", 2)
     taught.teach(X[NEW], y[NEW])
     assert [len(member.X_training) for member in members(taught)] == [14] * len(members(taught))
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_LEARNERS)
+@pytest.mark.usefixtures("listening")
+def test_nor_does_one_in_the_first_training(kind, monkeypatch):
+    monkeypatch.setitem(FAILS, "calls", 1)
+    with pytest.raises(KeyboardInterrupt):
+        kind(net(callbacks=[Presses(fit=1)]), X_training=X[START], y_training=y[START])

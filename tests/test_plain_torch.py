@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 from modAL.models import ActiveLearner
+from PIL import Image
 
 from skactive import (
     BADGE,
     BAIT,
     CNNClassifier,
     CoreSet,
+    Embedder,
     Entropy,
     ExpectedGradientLength,
     FisherMask,
@@ -195,6 +197,16 @@ STRATEGIES = {
     "LPLGrad": LPLGrad,
 }
 _selected = {}
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, Image.fromarray])
+@around
+def test_an_embedder_and_objects(context, wrap):
+    torch.manual_seed(0)
+    embedder = Embedder(torch.nn.Conv2d(1, 4, 3), device="cpu")
+    expected = embedder.transform(X)
+    with context():
+        np.testing.assert_array_equal(embedder.transform([wrap(x) for x in X]), expected)
 
 
 @around

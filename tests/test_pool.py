@@ -17,6 +17,7 @@ from torch.utils.data import (
     TensorDataset,
 )
 
+from skactive import ImageReader
 from skactive._pool import Pool, pools_of
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (9, 4, 5, 3), dtype=np.uint8)
@@ -125,6 +126,29 @@ def test_what_is_no_pool(pool, match):
     """They were named late, after all was scored, in words of NumPy (modAL#145, baal#159)."""
     with pytest.raises(ValueError, match=match):
         Pool.checked(pool, "X_pool", "Margin")
+
+
+@pytest.mark.parametrize("kind", POOLS)
+def test_one_sample_after_the_other(kind, tmp_path):
+    """As strategies of users read arrays; of a list, NumPy's ints "are not iterable"."""
+    pool = Pool.of(POOLS[kind](tmp_path)).part(SOME)
+    for index in (0, np.int64(2), -1):
+        np.testing.assert_array_equal(np.asarray(pool[index]), IMAGES[SOME[index]])
+    np.testing.assert_array_equal(np.stack([np.asarray(one) for one in pool]), IMAGES[SOME])
+    with pytest.raises(IndexError):
+        pool[3]
+
+
+def test_paths_of_a_pool_are_read_in_a_pipeline(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(9)]
+    for path, image in zip(paths, IMAGES, strict=True):
+        Image.fromarray(image).save(path)
+    np.testing.assert_array_equal(ImageReader().transform(Pool.of(paths).part(SOME)), IMAGES[SOME])
+
+
+def test_labelled_samples_are_looked_at_too():
+    with pytest.raises(ValueError, match=r"'X_labelled' .*such as the dataset of a DataLoader"):
+        pools_of(IMAGES, DataLoader(OfImages()))
 
 
 def test_nothing_is_read_before_it_is_asked_for():

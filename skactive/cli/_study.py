@@ -82,7 +82,7 @@ def read_study(path: str | Path) -> Study:
     if not file.is_file():
         raise InvalidParameterError(f"There is no file {str(path)!r}.")
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # a BOM is no TOML
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidParameterError(f"{file} is not valid TOML: {error}") from None
     for name in content:

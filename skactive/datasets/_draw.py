@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from skactive._one_label import labels_of_one_kind
 from skactive._validation import invalid
 
 
 def check_labels(y: Any, owner: str) -> np.ndarray:
-    """Return labels as a 1-D array that is not empty."""
-    labels = np.asarray(y)
-    if labels.ndim != 1 or len(labels) == 0:
-        raise invalid("y", owner, "1-D and not empty", labels)
-    return labels
+    """Return labels as a 1-D array that is not empty, none missing, all of one kind."""
+    if getattr(y, "ndim", 1) == 1:
+        labels, _ = labels_of_one_kind("y", y, owner)
+        if labels.ndim == 1 and len(labels):
+            return labels
+    raise invalid("y", owner, "1-D and not empty", y)
 
 
 def draw(labels: np.ndarray, counts: Mapping[Any, int], rng: np.random.Generator) -> np.ndarray:

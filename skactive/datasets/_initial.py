@@ -62,7 +62,7 @@ def initial_positions(
         return generator(random_state, _OWNER).permutation(len(labels))[:n]
     classes, n_available = np.unique(labels, return_counts=True)
     fewest = int(n_available.argmin())
-    c = classes[fewest].item()
+    c = classes.tolist()[fewest]  # of an object array, too
     n = check_count(
         "n",
         _OWNER,

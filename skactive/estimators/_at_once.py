@@ -69,6 +69,6 @@ def gathered(parts: Iterable[tuple[slice, Tensor]], n: int) -> Tensor | None:
     out: Tensor | None = None
     for block, part in parts:
         if out is None:
-            out = torch.empty((n, *part.shape[1:]), dtype=part.dtype)
+            out = torch.empty((n, *part.shape[1:]), dtype=part.dtype, device="cpu")
         out[block] = part
     return out

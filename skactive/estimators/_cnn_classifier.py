@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.exceptions import SkorchException
 from torch import nn
 
+from skactive._one_label import labels_of_one_kind
 from skactive._plain_torch import plain_torch
 from skactive._rng import seed_sequence
 from skactive._validation import invalid
@@ -369,12 +370,9 @@ class CNNClassifier(TrainingData, Predicting, NestedParams):
         """
         with plain_torch(), self._unchanged_on_error():
             first = not hasattr(self, "net_")
-            changed = (
-                not first
-                and classes is not None
-                and not np.array_equal(np.unique(np.asarray(classes)), self.classes_)
-            )
-            if changed:
+            if classes is not None:
+                classes, _ = labels_of_one_kind("classes", classes, self)
+            if not (first or classes is None or np.array_equal(np.unique(classes), self.classes_)):
                 raise invalid(
                     "classes",
                     self,

@@ -34,9 +34,11 @@ def to_array(X: Any, owner: object) -> Any:
     items = items_of(X)
     if items and all(map(is_image_array, items)):
         check_alike(items, "X", owner)
-        return np.stack([np.asarray(image) for image in items])
+        return np.stack([plain_array(image) for image in items])
     if items and holds_image(items[0]):
-        return stacked(items, "X", owner).numpy()
+        return plain_array(stacked(items, "X", owner))
+    if items and all(isinstance(row, Tensor) for row in items):
+        X = [plain_array(row) for row in items]
     X = X if hasattr(X, "shape") else np.asarray(X)
     _check_no_paths(X, owner)
     return X

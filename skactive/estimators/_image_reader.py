@@ -14,6 +14,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils._param_validation import StrOptions
 
+from skactive._pool import Pool
 from skactive._validation import DeclaredParameters, Description, Phrase, invalid
 from skactive.estimators._file_images import images_of
 from skactive.estimators._read_image import Pixels, read_image
@@ -228,14 +229,14 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         if self.value_range is not None and not _is_range(self.value_range):
             pair = Phrase("two finite numbers, the lower one first, or {None}")
             raise invalid("value_range", self, pair, self.value_range)
-        must, a_list = "a sequence of paths of image files", isinstance(X, (list, tuple))
+        must, a_list = "a sequence of paths of image files", isinstance(X, (list, tuple, Pool))
         if isinstance(X, (str, bytes, os.PathLike)):
             remedy = "For the files of a folder pass skactive.datasets.image_files(folder)."
             raise invalid("X", self, must, X, remedy)
         if not a_list and len(getattr(X, "shape", ())) != 1:
             remedy = "Pass a list or a one-dimensional array of paths; of a DataFrame, the column."
             raise invalid("X", self, must, X, remedy)
-        paths = list(X)
+        paths = list(X[:] if isinstance(X, Pool) else X)
         for i, path in enumerate(paths):
             if not isinstance(path, (str, bytes, os.PathLike)):
                 raise invalid("X", self, must, Description(f"{path!r} at position {i}"))

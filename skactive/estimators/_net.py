@@ -19,6 +19,7 @@ from skactive._allocator import memory_kept
 from skactive._device import to_device, unwrap
 from skactive._draws import drawn_from
 from skactive._generators import ALL, Stream
+from skactive._interrupts import interrupts_come_out
 from skactive._scoring import lock_of
 from skactive.estimators._augment import AUGMENTATIONS
 from skactive.estimators._build import ClassifierNetwork
@@ -90,8 +91,10 @@ class ArrayBatches:
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
             if data.X.nbytes <= RESIDENT_SHARE * free:
-                weight = None if data.weight is None else data.weight.to(device)
-                data = ArrayDataset(data.X.to(device), data.y.to(device), weight)
+                data = ArrayDataset(data.X.to(device), data.y, data.weight)
+        home = data.X.device  # where labels and weights have to be for its indices
+        weight = None if data.weight is None else data.weight.to(home)
+        data = ArrayDataset(data.X, data.y.to(home), weight)
         self.data, self.seed, self.device = data, seed, device
         self.edges = [*range(0, len(data), batch_size), len(data)]
         if len(self.edges) > 2 and self.edges[-1] - self.edges[-2] == 1:
@@ -229,7 +232,8 @@ class Net(NeuralNetClassifier):
         whole = lock_of(unwrap(self.module_))
         with whole, _deterministic(self.deterministic), memory_kept():
             try:
-                self.partial_fit(data, epochs=epochs)
+                with interrupts_come_out():  # at the end of an epoch, see `notify`
+                    self.partial_fit(data, epochs=epochs)
             finally:
                 self._stream.give_back()
                 self._set_training(False)
@@ -342,8 +346,8 @@ class Net(NeuralNetClassifier):
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks, which see labels without weights.
 
-        skorch's own callbacks stop training by a KeyboardInterrupt at the end of an epoch; a Ctrl-C
-        in the few microseconds that callbacks take there cannot be told from it.
+        skorch's own callbacks stop training by a KeyboardInterrupt at the end of an epoch. A Ctrl-C
+        there ends training in the same way, and comes out of `train_epochs`.
         """
         batch = kwargs.get("batch")
         if batch is not None and isinstance(batch[1], tuple):

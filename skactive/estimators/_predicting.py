@@ -34,6 +34,7 @@ from skactive.estimators._build import ClassifierNetwork
 from skactive.estimators._containers import NO_SAMPLE, dense, numpy_dtype, to_array
 from skactive.estimators._file_images import FileImages
 from skactive.estimators._inputs import InputFormat
+from skactive.estimators._labels import check_weight
 from skactive.estimators._net import Net, hooks_guarded
 from skactive.estimators._sliced import Items
 
@@ -108,7 +109,7 @@ class Predicting(ClassifierMixin):
             Their labels, read as `fit` reads them: members of a `class Pet(str, Enum)`, say, as
             their texts.
         sample_weight : array-like of shape (N,) or None, default=None
-            Their weights.
+            Their weights, read as `fit` reads them.
 
         Returns
         -------
@@ -121,7 +122,8 @@ class Predicting(ClassifierMixin):
             If labels are missing, of several kinds, or several for a sample.
         """
         labels, _ = labels_of_one_kind("y", y, self)
-        return float(super().score(X, column_or_1d(labels), sample_weight))
+        weight = check_weight(sample_weight, len(labels))
+        return float(super().score(X, column_or_1d(labels), weight))
 
     def check_samples(self, X: Any) -> Any:
         """Check samples against the format given to `fit`, without reading images.

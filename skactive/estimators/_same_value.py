@@ -18,6 +18,8 @@ def kept(value: Any) -> Any:
         return [kept(item) for item in value]
     if isinstance(value, Mapping):
         return {key: kept(item) for key, item in value.items()}
+    if hasattr(value, "to_numpy"):
+        return kept(value.to_numpy())
     # Other objects stay the same ones, also where an estimator is pickled or copied with them.
     return copy.copy(value) if isinstance(value, (set, np.ndarray, Tensor)) else value
 
@@ -25,9 +27,9 @@ def kept(value: Any) -> Any:
 def same_value(a: Any, b: Any) -> bool:
     """Tell whether two settings are the same.
 
-    Lists, tuples, ranges, arrays and tensors are compared by their items, mappings and partial
-    functions by what they hold, paths by their text, modules by their structure, and the rest by
-    `==`, which is identity for functions.
+    Lists, tuples, ranges, arrays, tensors and what pandas has are compared by their items, mappings
+    and partial functions by what they hold, paths by their text, modules by their structure, and
+    the rest by `==`, which is identity for functions.
 
     Parameters
     ----------
@@ -57,6 +59,8 @@ def same_value(a: Any, b: Any) -> bool:
 
 
 def _array(value: Any) -> Any:
+    if hasattr(value, "to_numpy"):
+        return value.to_numpy()
     if not isinstance(value, Tensor):
         return value
     value = value.detach().cpu()  # NumPy has no bfloat16

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.utils.validation import _check_feature_names, validate_data
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from skactive._batches import as_tensor, check_finite, n_rows, take_rows
 from skactive._one_label import labels_of_one_kind
@@ -57,7 +58,7 @@ class TrainingData:
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
     ) -> ArrayDataset:
         """Check training data; at first they fix classes, format, scaling and structure."""
-        if isinstance(X, Dataset):
+        if isinstance(X, (Dataset, DataLoader, Mapping)) or hasattr(X, "column_names"):
             raise invalid(
                 "X",
                 self,

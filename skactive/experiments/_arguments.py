@@ -14,7 +14,7 @@ import torch
 from sklearn.base import clone
 
 from skactive._batches import check_finite, n_rows
-from skactive._one_label import labels_of_one_kind, plain_array
+from skactive._one_label import labels_of_one_kind
 from skactive._parts import parts, unnamed_parts
 from skactive._validation import Description, check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, RoundPlan
@@ -99,7 +99,7 @@ def warn_of_unknown_classes(arms: Mapping[str, Arm], data: Data) -> None:
             own = part.get_params(deep=False)
             lists |= {f"{place}.classes": own["classes"]} if "classes" in own else {}
         for name, known in lists.items():
-            missing = np.unique(data.y) if known is None else np.setdiff1d(data.y, known)
+            missing = np.setdiff1d(data.y, [] if known is None else _read_classes(known, name))
             if len(missing):
                 warnings.warn(
                     f"run_experiment: the estimator's {name}={describe(known)} lacks "
@@ -107,6 +107,12 @@ def warn_of_unknown_classes(arms: Mapping[str, Arm], data: Data) -> None:
                     f"labels. Pass {name.rpartition('.')[2]}={np.unique(data.y)[:20].tolist()}.",
                     stacklevel=4,
                 )
+
+
+def _read_classes(known: Any, name: str) -> Any:
+    """Return a list of classes as estimators read it; what is no list is left to them."""
+    is_list = np.iterable(known) and not isinstance(known, (str, bytes))
+    return labels_of_one_kind("classes", known, name)[0] if is_list else known
 
 
 def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
@@ -123,22 +129,21 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
                 images,
                 "Pass an array, a memmap, a tensor, a data frame or a sequence.",
             )
-        of_all = plain_array(given)
-        if of_all.shape != (n_rows(images),):
+        labels[y_name], kinds[y_name] = labels_of_one_kind(y_name, given, OWNER)
+        if labels[y_name].shape != (n_rows(images),):
             raise invalid(
                 y_name,
                 OWNER,
                 f"1-D, a label for each of the {n_rows(images)} rows of {X_name}",
-                of_all,
+                labels[y_name],
                 f"Check that {X_name} and {y_name} belong together.",
             )
-        labels[y_name], kinds[y_name] = labels_of_one_kind(y_name, of_all, OWNER)
-    shape, test_shape = (getattr(images, "shape", (None,))[1:] for images in (X, X_test))
-    if tuple(shape) != tuple(test_shape):
+    shapes = [tuple(images.shape)[1:] for images in (X, X_test) if hasattr(images, "shape")]
+    if len(shapes) == 2 and shapes[0] != shapes[1]:  # lists and Datasets mostly have none
         raise invalid(
             "X_test",
             OWNER,
-            f"images of the same shape as those of X, {tuple(shape)}",
+            f"images of the same shape as those of X, {shapes[0]}",
             X_test,
             "Prepare both in the same way.",
         )
@@ -159,7 +164,8 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any) -> Data:
             strange[:10].tolist(),
             "Remove the test images of these classes; no strategy can find their labels in X.",
         )
-    return Data(X, labels["y"], X_test, labels["y_test"])
+    # The same dtype: a class that is 1 here and 1.0 there would have two names in the results.
+    return Data(X, labels["y"], X_test, labels["y_test"].astype(labels["y"].dtype))
 
 
 def check_embeddings(embeddings: Any, data: Data) -> Any:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from types import BuiltinMethodType, MethodType, ModuleType, NoneType
 from typing import Any
 
@@ -16,6 +16,8 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from skactive._batches import n_rows, take_rows
+from skactive._items import is_pil
+from skactive._one_label import plain_array
 from skactive._own_code import Nested, OwnCode, is_own
 from skactive._validation import InvalidParameterError
 
@@ -97,6 +99,15 @@ class _Reader:
 
     def _instance(self, value: Any) -> Any:
         """Describe an instance by its parameters, if it has any, or by what it holds."""
+        if hasattr(value, "tocsr"):
+            return fingerprint(value)
+        if isinstance(value, bytes):
+            return {"bytes": len(value), "checksum": hashlib.sha256(value).hexdigest()[:16]}
+        if is_pil(value):
+            palette = np.asarray(value.getpalette()) if value.mode in ("P", "PA") else None
+            return {"mode": value.mode, "image": self.plain([np.asarray(value), palette])}
+        if hasattr(value, "to_numpy") and hasattr(value, "__len__"):
+            return self._table(value)
         if isinstance(value, torch.nn.Module):
             return self._module(value)
         if not hasattr(value, "get_params"):
@@ -114,6 +125,21 @@ class _Reader:
         }
         return {"class": _path(type(value)), "params": kept}
 
+    def _table(self, table: Any) -> dict[str, Any]:
+        """Describe a frame, a Series or an Index of pandas, whose reprs leave rows out."""
+        told: dict[str, Any] = {
+            "class": _path(type(table)),
+            "name": self.plain(getattr(table, "name", None)),
+            "dtype": str(getattr(table, "dtype", "")),
+        }
+        if hasattr(table, "iloc"):
+            told["index"] = fingerprint(np.asarray(table.index))
+        if hasattr(table, "columns"):
+            told["columns"] = [self.plain(column) for _, column in table.items()]
+        else:
+            told["values"] = fingerprint(np.asarray(table))
+        return told
+
     def _module(self, module: torch.nn.Module) -> dict[str, Any]:
         weights = {key: self.plain(tensor) for key, tensor in module.state_dict().items()}
         told = {
@@ -129,7 +155,10 @@ class _Reader:
         return told
 
     def _object(self, value: Any) -> Any:
-        """Describe an object that has no parameters: by its repr, if that says what it is."""
+        """Describe an object that has no parameters: by its repr, if that says what it is.
+
+        Of arrays that it holds, a repr leaves numbers out.
+        """
         kind = type(value)
         text = repr(value)
         before = dict(self.code.found)
@@ -141,6 +170,7 @@ class _Reader:
             return _named(text)
         own = self.code.found != before
         plainly = kind.__repr__ is not object.__repr__ and not _ADDRESS.search(text) and not own
+        plainly = plainly and not _holds_arrays(state)
         return _named(_ADDRESS.sub("", text)) if plainly or state["state"] == [] else state
 
     def _whole(self, value: Any) -> Any:
@@ -179,6 +209,13 @@ class _Reader:
         return self.plain(value)
 
 
+def _holds_arrays(told: Any) -> bool:
+    """Whether what was told of an object has the checksum of an array in it."""
+    if isinstance(told, dict):
+        return {"shape", "checksum"} <= told.keys() or any(map(_holds_arrays, told.values()))
+    return isinstance(told, list) and any(map(_holds_arrays, told))
+
+
 def _named(description: str) -> str:
     if "<lambda>" in description:
         raise InvalidParameterError(
@@ -208,18 +245,51 @@ def _path(named: Any) -> str:
 
 
 def fingerprint(X: Any) -> dict[str, Any]:
-    """Describe data by shape, dtype and the first 16 hex digits of a SHA-256 of the values."""
+    """Describe data by shape, dtype and the first 16 hex digits of a SHA-256 of the values.
+
+    Of objects, such as images in a Series, the values are those that they hold.
+    """
     digest = hashlib.sha256()
     shape: list[int] = []
     dtype = ""
     X = X.reshape(1) if getattr(X, "shape", None) == () else X
     total, block = n_rows(X), 1024
     for start in range(0, max(total, 1), block):
-        rows = take_rows(X, slice(start, start + block))
-        rows = np.asarray(rows.detach().cpu() if isinstance(rows, Tensor) else rows)
-        if rows.dtype.kind == "O":
-            digest.update(repr(rows.tolist()).encode())
-        else:
-            digest.update(np.ascontiguousarray(rows).tobytes())
+        rows = _as_array(take_rows(X, slice(start, start + block)))
+        for values in _numbers(rows):
+            digest.update(values)
         shape, dtype = [total, *rows.shape[1:]], rows.dtype.name
     return {"shape": shape, "dtype": dtype, "checksum": digest.hexdigest()[:16]}
+
+
+def _as_array(rows: Any) -> Any:
+    """Return rows as an array; sparse ones stay sparse, images of several sizes objects."""
+    if hasattr(rows, "tocsr"):
+        return rows
+    shapes = {getattr(row, "shape", ()) for row in rows} if isinstance(rows, list) else set()
+    if len(shapes) > 1 or (isinstance(rows, list) and any(isinstance(r, Tensor) for r in rows)):
+        rows = [plain_array(row) if hasattr(row, "shape") else row for row in rows]
+    return plain_array(np.fromiter(rows, object) if len(shapes) > 1 else rows)
+
+
+def _numbers(rows: Any) -> Iterator[bytes]:
+    if hasattr(rows, "tocsr"):
+        rows = rows.tocsr(copy=True)
+        rows.sum_duplicates()  # sorts them, too
+        for part in (rows.indptr, rows.indices):
+            yield np.asarray(part, np.int64).tobytes()
+        yield rows.data.tobytes()
+    elif rows.dtype.kind == "O":
+        yield repr(_contents(rows.tolist())).encode()
+    else:
+        yield np.ascontiguousarray(rows).tobytes()
+
+
+def _contents(value: Any) -> Any:
+    """Describe an object of a data set: by its repr, unless that leaves out what it holds."""
+    if value is None or isinstance(value, (str, bytes, int, float, np.generic)):
+        return value
+    if isinstance(value, list):
+        return [_contents(item) for item in value]
+    holds = isinstance(value, (tuple, Mapping)) or is_pil(value) or hasattr(value, "shape")
+    return plain(value) if holds or _ADDRESS.search(repr(value)) else value

@@ -59,9 +59,10 @@ def metric_title(metric: str) -> str:
 def class_name(label: Any, class_names: Sequence[str] | None) -> str:
     """Return what to call a class: label 0 has the first name, and words are names themselves."""
     text = str(label)
-    if class_names is None or not text.isdecimal() or int(text) >= len(class_names):
+    whole = text.removesuffix(".0")  # labels that came as floats
+    if class_names is None or not whole.isdecimal() or int(whole) >= len(class_names):
         return text
-    return str(class_names[int(text)])
+    return str(class_names[int(whole)])
 
 
 def strategy_names(results: Results) -> list[str]:

@@ -56,6 +56,11 @@ def read(tmp_path):
     return read
 
 
+def test_a_byte_order_mark_is_no_mistake(read):
+    """Editors on Windows write one."""
+    assert list(read("\ufeff" + GOOD).strategies) == list(read(GOOD).strategies)
+
+
 def test_what_a_file_makes(read):
     study = read(GOOD)
     assert list(study.strategies) == ["Random", "FisherMask, layerwise", "Margin"]

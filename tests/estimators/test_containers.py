@@ -7,12 +7,22 @@ import torch
 from modAL.models import ActiveLearner
 from PIL import Image
 from sklearn.base import clone
+from torch.utils.data import DataLoader
 
 from skactive import CNNClassifier, CoreSet, Embedder, Margin
 from skactive.exceptions import InvalidParameterError
 
 X = np.random.default_rng(0).integers(0, 256, (8, 12, 10, 3), dtype=np.uint8)
 Y = np.arange(8) % 2
+
+
+class OfColumns:
+    """As HuggingFace's data sets."""
+
+    column_names = ("image", "label")
+
+    def __init__(self, images):
+        self.shape = (len(images), 2)
 
 
 def objects(images):
@@ -106,6 +116,57 @@ def test_images_of_several_shapes_are_named(name):
     for call in (fitted, clf.predict, lambda pool: Margin().select(clf, pool, 2)):
         with pytest.raises(InvalidParameterError, match=must):
             call(held)
+
+
+def floats(images):
+    return [image / 255 for image in images]
+
+
+def as_pil(images):
+    return [Image.fromarray(i if i.dtype == np.uint8 else i.astype(np.float32)) for i in images]
+
+
+@pytest.mark.parametrize("wrap", [list, as_pil, lambda images: list(map(torch.as_tensor, images))])
+@pytest.mark.parametrize("make", [list, tuple, objects, pd.Series])
+def test_images_of_several_scales_are_named(make, wrap):
+    """0 to 255 beside 0 to 1 was trained on as it stood."""
+    grey = X[..., 0]
+    mixed = make([*wrap(grey[:4]), *wrap(floats(grey[4:]))])
+    clf = fitted(list(grey))
+    match = r"images of one scale, uint8 \(0 to 255\) or float.* dtypes float\d\d and uint8"
+    for call in (fitted, clf.predict, lambda pool: Margin().select(clf, pool, 2)):
+        with pytest.raises(InvalidParameterError, match=match):
+            call(mixed)
+    learner = ActiveLearner(clone(clf), Margin(), make(wrap(grey)), Y)
+    for new in (make(wrap(floats(grey))), np.array(floats(grey))):
+        with pytest.raises(TypeError, match="New images must have the dtype and the scale"):
+            learner.teach(new, Y)
+    learner = ActiveLearner(clone(clf), Margin(), grey, Y)
+    with pytest.raises(TypeError, match="New images must have the dtype and the scale"):
+        learner.teach(make(wrap(floats(grey))), Y)
+    assert len(learner.X_training) == 8
+
+
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
+def test_lists_of_tensors_that_numpy_cannot_read(kind, rows):
+    """Of bfloat16 and with gradients; one tensor of all of them could be used."""
+    given = X.reshape(8, -1)[:, :16] if rows else X
+    tensors = [torch.tensor(x, dtype=kind).requires_grad_() for x in given / 256]
+    array = torch.stack(tensors).detach().float().numpy()
+    clf = fitted_rows(array) if rows else fitted(array)
+    again = fitted_rows(tensors) if rows else fitted(tensors)
+    np.testing.assert_array_equal(again.predict_proba(tensors), clf.predict_proba(array))
+
+
+def fitted_rows(rows):
+    return CNNClassifier(max_epochs=1, random_state=0, device="cpu").fit(rows, Y)
+
+
+@pytest.mark.parametrize("make", [DataLoader, lambda X: {"image": X}, OfColumns])
+def test_what_is_no_training_data(make):
+    with pytest.raises(InvalidParameterError, match=r"'X' .* Stack its samples into an array"):
+        CNNClassifier().fit(make(X), Y)
 
 
 def test_an_embedder_takes_objects_too():

@@ -251,3 +251,15 @@ def test_labels_of_other_types_are_named(make, kind):
 class Color(enum.Enum):
     RED = 1
     BLUE = 2
+
+
+def test_weights_of_a_score_are_read_as_those_of_fit():
+    X, y = np.repeat([[0.0], [1.0]], 10, axis=0), np.repeat([0, 1], 10)
+    clf = CNNClassifier("mlp", max_epochs=30, lr=0.1, random_state=0).fit(X, y)
+    weight = np.repeat([3.0, 1.0], 10)
+    for given in (torch.tensor(weight, requires_grad=True), pd.Series(weight), weight.tolist()):
+        assert clf.score(X, np.zeros(20, int), given) == 0.75
+    masked = np.ma.array(weight, mask=y == 1)
+    for call in (clf.score, clf.fit):
+        with pytest.raises(ValueError, match="NaN"):
+            call(X, y, masked)

@@ -1,6 +1,7 @@
 """Training inside a CNNClassifier: the steps of a plain loop, and what callbacks see of them."""
 
 import pickle
+import signal
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from benchmarks._plain_loop import Recipe, standardised, train
 from skactive import CNNClassifier, LPLClassifier
 from skactive.estimators._inputs import channel_statistics, infer_format
+from skactive.estimators._net import ArrayBatches, ArrayDataset
 
 
 def make(**params):
@@ -188,3 +190,46 @@ def test_statistics_of_many_blocks_with_a_large_offset():
         np.testing.assert_allclose(mean, repeated.mean((0, 2, 3)), rtol=1e-14)
         np.testing.assert_allclose(std[0], repeated[:, 0].std(), rtol=1e-7)
         assert std[1] == 1
+
+
+class Presses(Callback):
+    """Ctrl-C at a point of the second epoch."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def notify(self, name, net):
+        if name == self.at and len(net.history) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.notify("on_epoch_begin", net)
+
+    def on_epoch_end(self, net, **kwargs):
+        self.notify("on_epoch_end", net)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("kind", [CNNClassifier, LPLClassifier])
+@pytest.mark.parametrize("at", ["on_epoch_begin", "on_epoch_end"])
+def test_a_ctrl_c_comes_out_wherever_it_falls(data, at, kind, method):
+    """In a callback at the end of an epoch it counted as one that skorch's EarlyStopping raises."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        clf = kind("small_cnn", max_epochs=3, callbacks=[Presses(at)], device="cpu")
+        if method == "partial_fit":
+            clf.partial_fit(*data)
+        with pytest.raises(KeyboardInterrupt):
+            getattr(clf, method)(*data)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert hasattr(clf, "net_") == (method == "partial_fit")
+
+
+@pytest.mark.parametrize("weight", [None, torch.ones(6)])
+def test_labels_are_where_the_samples_are(weight):
+    """Samples on a device whose memory they are too large a part of stay there."""
+    data = ArrayDataset(torch.zeros(6, 2, device="meta"), torch.arange(6), weight)
+    held = ArrayBatches(data, 4, 0, torch.device("cpu")).data
+    parts = [part for part in (held.X, held.y, held.weight) if part is not None]
+    assert {part.device.type for part in parts} == {"meta"}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -54,6 +55,10 @@ def first_of(out):
         (nn.Linear(2, 3), nn.Linear(2, 3)),
         (0.5, np.float32(0.5)),
         ("auto", "auto"),
+        (pd.Series(["a", "b", "a"]).unique(), ["a", "b"]),
+        (pd.Index([1, 2]), np.array([1, 2])),
+        (pd.Series([0.1, 0.2]), (0.1, 0.2)),
+        (pd.DataFrame({"a": [1, 2]}), [[1], [2]]),
     ],
 )
 def test_the_same(a, b):
@@ -76,6 +81,8 @@ def test_the_same(a, b):
         ((0.1, 0.2), (0.1, 0.2 + 1e-12)),
         ({"a": 1}, [1]),
         ("w.pt", None),
+        (pd.Series(["a", "b"]).unique(), ["a", "c"]),
+        (pd.Index([1, 2]), [1, 2, 3]),
     ],
 )
 def test_not_the_same(a, b):

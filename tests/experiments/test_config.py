@@ -1,13 +1,17 @@
 """What decides the numbers, and the refusal to mix."""
 
 import json
+from datetime import date
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
+from PIL import Image
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -205,6 +209,32 @@ def test_fingerprint_sees_values_shape_and_dtype():
     assert fingerprint(["a.png", "b.png"]) != fingerprint(["a.png", "c.png"])
 
 
+BIG = [np.random.default_rng(i).random((40, 40)) for i in range(3)]
+HOLDERS = {
+    "Series": pd.Series,
+    "frame": lambda images: pd.DataFrame({"image": images}),
+    "objects": lambda images: pd.Series(images).to_numpy(),
+    "of several sizes": lambda images: [*images, np.zeros((2, 3))],
+    "tensors": lambda images: [torch.tensor(i, requires_grad=True) for i in images],
+    "dicts": lambda images: pd.Series([{"image": image, "label": 1} for image in images]),
+    "PIL": lambda images: pd.Series([Image.fromarray(i.astype("float32")) for i in images]),
+    "csr_matrix": lambda images: sp.csr_matrix(images[1]),
+    "coo_array": lambda images: sp.coo_array(images[1]),
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_fingerprint_sees_the_values_in_objects(holder):
+    """Reprs leave out the middle of large arrays; of sparse ones NumPy makes an object."""
+    other = [image.copy() for image in BIG]
+    other[1][20, 20] += 1
+    make = HOLDERS[holder]
+    assert fingerprint(make(BIG)) == fingerprint(make([image.copy() for image in BIG]))
+    assert fingerprint(make(BIG)) != fingerprint(make(other))
+    assert plain(make(BIG)) == plain(make([image.copy() for image in BIG]))
+    assert plain(make(BIG)) != plain(make(other))
+
+
 def test_parameters_become_what_json_can_hold():
     assert plain(np.float32(0.5)) == 0.5
     assert plain(np.array(3)) == plain(torch.tensor(3))
@@ -215,6 +245,9 @@ def test_parameters_become_what_json_can_hold():
     assert plain(type(FlatSGD())) == "tests.experiments.stubs.FlatSGD"
     assert plain(run_experiment) == "skactive.experiments.run_experiment"
     assert plain(object()) == "<object object>"
+    assert plain(date(2020, 1, 2)) == "datetime.date(2020, 1, 2)"
+    assert plain(b"abc") == plain(bytes(bytearray(b"abc"))) != plain(b"abd")
+    assert plain([pd.Series, sp.csr_matrix]) == ["pandas.Series", "scipy.sparse.csr_matrix"]
     assert " at 0x" not in plain(partial(sorted, key=np.linalg.norm))
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -13,6 +13,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from skactive._predictions import check_comparable
 from skactive.experiments._metrics import check_metrics, measure
 from tests.experiments.stubs import FlatSGD, digits
 
@@ -172,3 +173,14 @@ def test_classes_in_any_order():
     expected = -np.log([0.5, 0.7, 0.6]).mean()  # of the columns c, b, a
     metrics, _ = measure(predicting(y, p, classes=["c", "b", "a"]), np.zeros(3), y)
     assert metrics["log_loss"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", [object, str])
+def test_names_that_are_objects_are_told_of_too(dtype):
+    """As a Series of pandas 3 holds them."""
+    found = np.array([0, 1]), "numbers"
+    true = np.array(["cat", "dog"], dtype=dtype), "strings"
+    with pytest.raises(ValueError, match="strings such as 'cat'. Got 0 among them"):
+        check_comparable(found, true, FlatSGD(), "run_experiment")
+    with pytest.raises(ValueError, match="numbers such as 0. Got 'cat' among them"):
+        check_comparable(true, found, FlatSGD(), "run_experiment")

@@ -208,3 +208,14 @@ def test_out_must_not_be_a_file(tmp_path):
     with pytest.raises(InvalidParameterError, match=message):
         run(path)
     assert path.read_text() == "kept"
+
+
+@pytest.mark.parametrize("of_lists", [0, 1])
+def test_a_list_and_an_array_belong_together(of_lists):
+    """A list has no shape to compare."""
+    both = [X, X_test]
+    both[of_lists] = list(both[of_lists])
+    settings = BUDGET | {"seeds": 1, "progress": False}
+    found = run_experiment(FlatSGD(), STRATEGIES, both[0], y, both[1], y_test, **settings)
+    expected = run_experiment(FlatSGD(), STRATEGIES, X, y, X_test, y_test, **settings)
+    assert found.frame["accuracy"].tolist() == expected.frame["accuracy"].tolist()
