@@ -10,8 +10,11 @@ from skactive._one_label import labels_of_one_kind, plain_array
 from skactive._validation import as_numbers, describe, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 
-# By how much a sum of probabilities may be off, in half precision.
-_OFF_ONE = 1e-2
+# By how much a sum of probabilities may be off, in half precision; and by how much one may be below
+# 0 where it was computed as 1 − p in single precision.
+_OFF_ONE, _BELOW_0 = 1e-2, 1e-6
+# Sums that are off by more than the rounding of single precision are divided out.
+_ROUNDING = 1e-6
 
 
 def predicted_probabilities(
@@ -43,7 +46,8 @@ def predicted_probabilities(
     Returns
     -------
     ndarray of shape (n, C)
-        Of the dtype in which they came.
+        Of the dtype in which they came; or, where that left sums that are off 1 by more than
+        single precision does, float64, of sum 1. What rounding left below 0 is 0.
 
     Raises
     ------
@@ -64,18 +68,22 @@ def predicted_probabilities(
             f"({n}, {'C' if n_classes is None else n_classes}), a row for each sample and a column "
             f"for each class. Got {describe(given)} instead."
         )
-    if not _are_probabilities(p):
+    sums = p.sum(1, dtype=np.float64)
+    if not _are_probabilities(p, sums):
         _refuse(p, estimator, owner, of, positions)
-    return p
+    if p.min(initial=0) < 0:
+        p = np.maximum(p, 0)
+    off = np.abs(sums - 1) > _ROUNDING
+    return np.where(off[:, None], p / sums[:, None], p) if off.any() else p
 
 
 def _asked(method: str, estimator: Any, owner: object) -> str:
     return f"{method} of the {owner_name(estimator)} queried by {owner_name(owner)}"
 
 
-def _are_probabilities(p: np.ndarray) -> bool:
+def _are_probabilities(p: np.ndarray, sums: np.ndarray) -> bool:
     """Return whether all rows of p, (n, C), are finite, not negative and of sum 1."""
-    return bool(p.min(initial=0) >= 0 and (np.abs(p.sum(1) - 1) <= _OFF_ONE).all())
+    return bool(p.min(initial=0) >= -_BELOW_0 and (np.abs(sums - 1) <= _OFF_ONE).all())
 
 
 def _refuse(
@@ -109,8 +117,8 @@ def check_probabilities(p: np.ndarray, what: str, remedy: str) -> None:
     remedy : str
         What to do about it; ends the message.
     """
-    sums = p.sum(1)
-    wrong = np.isfinite(sums) & ((np.abs(sums - 1) > _OFF_ONE) | (p < 0).any(1))
+    sums = p.sum(1, dtype=np.float64)
+    wrong = np.isfinite(sums) & ((np.abs(sums - 1) > _OFF_ONE) | (p < -_BELOW_0).any(1))
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
         raise ValueError(

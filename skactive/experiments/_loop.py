@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from skactive._batches import n_rows, take_rows
-from skactive._parts import parts
 from skactive._pool import Pool
+from skactive._refit import named_device, seeded
 from skactive._threads import fixed_threads
 from skactive._validation import check_positions, describe
 from skactive.exceptions import SelectionError
@@ -28,7 +28,6 @@ from skactive.experiments._seeding import (
     STRATEGY,
     derive_seed,
     seed_parts,
-    seeded,
     seeded_clone,
 )
 from skactive.experiments._stopping import observed
@@ -210,17 +209,10 @@ def _train(
         seed_parts(fitted, round_seed)
     else:
         fitted = terms.protocol.apply(seeded_clone(arm.estimator, round_seed))
-    with seeded(round_seed, _named_device(fitted)):
+    with seeded(round_seed, named_device(fitted)):
         start = time.perf_counter()
         fitted.fit(take_rows(data.X, labelled), data.y[labelled])
         return fitted, time.perf_counter() - start
-
-
-def _named_device(estimator: Any) -> torch.device | None:
-    """Return the CUDA device that a parameter of an estimator names, if there is one."""
-    inside = parts(estimator) if torch.cuda.is_available() else []
-    named = [part.get_params(deep=False).get("device") for part in inside]
-    return next((torch.device(value) for value in named if str(value).startswith("cuda")), None)
 
 
 def _query(

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import clone
 
-from skactive._generators import lent_rng
-from skactive._interrupts import interrupts_come_out
 from skactive._parts import unnamed_parts
-from skactive._rng import seeds_where_none
 
 # What a seed is for. Streams of different purposes are independent of each other.
 INITIAL, ESTIMATOR, STRATEGY, MEASUREMENTS, STOP_SET = range(5)
-# For rounds in threads of one process, which share its generators.
-_TURNS = threading.Lock()
 
 
 def derive_seed(*entropy: int) -> int:
     """Mix integers into one seed of 31 bits."""
     return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device | None) -> Iterator[None]:
-    """Seed what has no seed of its own; rounds take turns, and a Ctrl-C comes out.
-
-    The process-wide generators are lent, and what a strategy or an estimator makes inside itself
-    with `random_state=None` is seeded, where it is of skactive.
-    """
-    with _TURNS, interrupts_come_out(), lent_rng(seed, device), seeds_where_none(seed):
-        yield
 
 
 def seeded_clone(estimator: Any, seed: int) -> Any:

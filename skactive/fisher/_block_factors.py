@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 
 from skactive._validation import invalid
-from skactive.fisher._factors import FisherFactors, Information, cut
+from skactive.fisher._factors import FisherFactors, Information, at_least_single, cut
 from skactive.fisher._kronecker import KroneckerFactors
 
 
 class BlockFactors(FisherFactors):
     """V[n, c] = √ω_c e_c ⊗ h: of the last layer's information, what each class has with itself.
 
-    V[n]ᵀ V[n] has the blocks ω_c h hᵀ, with ω_c = p_c (1 − p_c), and zeros between the classes.
+    V[n]ᵀ V[n] has the blocks ω_c h hᵀ, and zeros between the classes. ω_c is the diagonal of what
+    the classes' rows have together: p_c (1 − p_c), of diag(p) − p pᵀ.
 
     Parameters
     ----------
@@ -40,9 +41,9 @@ class BlockFactors(FisherFactors):
         ):
             must = f"a tensor of shape ({len(roots)}, D), of roots' dtype and device"
             raise invalid("right", self, must, right)
-        self.roots, self.right = roots, right
+        self.roots, self.right = at_least_single(roots), at_least_single(right)
         (N, C), D = roots.shape, right.shape[1]
-        self.shape, self.dtype, self.device = (N, C, C * D), roots.dtype, roots.device
+        self.shape, self.dtype, self.device = (N, C, C * D), self.roots.dtype, roots.device
 
     @property
     def numbers_each(self) -> int:

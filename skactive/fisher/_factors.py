@@ -143,6 +143,11 @@ class FisherFactors(ABC):
         """Add the weighted gram of these few samples, in their own precision, to `total`."""
 
 
+def at_least_single(values: Tensor) -> Tensor:
+    """Return half-precision numbers as float32, in which they are computed with, others as is."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
 def cut(n: int, numbers_each: int) -> list[slice]:
     """Cut n samples into blocks whose intermediate results are small."""
     size = max(1, _BLOCK // max(1, numbers_each))

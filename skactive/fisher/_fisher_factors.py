@@ -30,6 +30,7 @@ from skactive.gradients.engine import (
     Seen,
     Taker,
     Tape,
+    class_roots,
     class_rows,
     general_gradients,
     lend_network,
@@ -76,7 +77,8 @@ def fisher_factors(
     curvature : {"full", "blocks"}, default="full"
         What is kept of V(x)ᵀ V(x): all of it, or of the last layer the block of each class with
         itself, and of the other parameters in the mask one block, with nothing between these. The
-        mask then has to have the whole last layer.
+        mask then has to have the whole last layer. Its blocks ω_c h hᵀ are exact with a rank too:
+        ω_c = p_c (1 − p_c), and with "uniform" (1 − p_c)² + (C − 1) p_c².
     batch_size : int, default=256
         Samples per batch.
     device : str, torch.device or None, default=None
@@ -141,6 +143,12 @@ def fisher_factors(
                 return rows_of(logits, rank)
             return class_rows(logits, weighting)
 
+        def roots_from(logits: Tensor) -> Tensor:
+            """√ω of the last layer in blocks, which has all C rows whatever the rank."""
+            if weighting == "uniform":
+                return torch.linalg.vector_norm(class_rows(logits, weighting), dim=1)
+            return class_roots(logits)
+
         plan = make_plan(network, X, wanted, taker, entries)
         layout = _lay_out(plan, columns, curvature)
         stored: dict[str, Tensor] = {}
@@ -148,7 +156,7 @@ def fisher_factors(
 
             def compute(block: Any, start: int) -> dict[str, Tensor]:
                 X = network.inputs(block)
-                return _batch(network, plan, layout, tape, X, rows_from, entries)
+                return _batch(network, plan, layout, tape, X, (rows_from, roots_from), entries)
 
             for block, batch in map_batches(compute, X, batch_size):
                 for key, values in batch.items():
@@ -224,13 +232,14 @@ def _batch(
     layout: _Layout,
     tape: Tape,
     X: Tensor,
-    rows_from: Callable[[Tensor], Tensor],
+    of_logits: tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]],
     entries: Reduce,
 ) -> dict[str, Tensor]:
     """Compute what is stored of a batch: "dense" (n, C, k'), and a left and right per layer."""
     try:
         logits = tape.forward(X)
         network.check_alone(X[:1], logits)
+        rows_from, roots_from = of_logits
         rows = rows_from(logits)
         n, C, _ = rows.shape
         dense = rows.new_empty(n, C, layout.size)
@@ -250,8 +259,8 @@ def _batch(
                 if isinstance(taker, EntryTaker):
                     dense[:, c, layout.gathered[layer]] = taker.entries
         for i, layer in enumerate(layout.outer):
-            if layer is layout.in_blocks:  # √ω, the roots of the diagonal of leftᵀ left
-                batch[f"left {i}"] = torch.linalg.vector_norm(batch[f"left {i}"], dim=1)
+            if layer is layout.in_blocks:
+                batch[f"left {i}"] = roots_from(logits)
     finally:
         tape.release()
     for start, by_name in general_gradients(network, plan.paths, X, rows, entries):

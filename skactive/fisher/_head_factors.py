@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from skactive._batches import as_tensor
 from skactive._validation import invalid
 from skactive.fisher._block_factors import BlockFactors
+from skactive.fisher._factors import at_least_single
 from skactive.fisher._kronecker import KroneckerFactors
 from skactive.fisher._rank import check_rank, rows_of
 from skactive.gradients import head_inputs
@@ -65,7 +66,8 @@ def head_factors(
     Raises
     ------
     InvalidParameterError
-        As `head_inputs`.
+        As `head_inputs`, and if there is a rank where the curvature is not "full", or either of
+        them is not as above.
 
     References
     ----------
@@ -119,7 +121,8 @@ def last_layer_factors(
     Raises
     ------
     InvalidParameterError
-        If these are not finite floats of the same number of samples.
+        If these are not finite floats of the same number of samples, or there is a rank where the
+        curvature is not "full".
 
     Examples
     --------
@@ -131,6 +134,7 @@ def last_layer_factors(
     """
     f, h = as_tensor(logits), as_tensor(inputs)
     _check_floats("logits", f, "(N, C), C at least 2")
+    f = at_least_single(f)
     if f.shape[1] < 2:
         raise invalid("logits", _OWNER, "logits of two classes or more", logits)
     _check_floats("inputs", h, f"({len(f)}, D)")

@@ -43,11 +43,11 @@ def greedy_fisher_in_blocks(
     """Do what `greedy_fisher` does, with the factors of at most `block_size` samples in memory.
 
     Where all candidates fit in one block, that is the selection of `greedy_fisher`. Otherwise it
-    has two stages: the candidates are cut into blocks at random, and from each its share of 4n
-    samples is picked, or of as many as fit in a block; then the batch is picked from these. I_T and
-    I_L are those of all samples in both stages, so that the objective is the same, and only the
-    samples that the first stage left out can be missed. Factors are computed twice, those of what
-    the first stage picked three times.
+    has two stages: the candidates are cut into blocks at random, and from each its share of
+    4⌈oversample · n⌉ samples is picked, or of as many as fit in a block; then the batch is picked
+    from these. I_T and I_L are those of all samples in both stages, so that the objective is the
+    same, and only the samples that the first stage left out can be missed. Factors are computed
+    twice, those of what the first stage picked three times.
 
     Parameters
     ----------

@@ -61,7 +61,8 @@ def parameter_mask(
         the published fraction, is less than the last layer for small networks and many classes;
         with "layerwise" it is 0.002.
     n_parameters : int or None, default=None
-        k itself, in place of a fraction; with "layerwise" the fraction k/P.
+        k itself, in place of a fraction; with "layerwise" the fraction k/P, beside the whole last
+        layer.
     head : str or None, default=None
         The name of the last layer in `module.named_modules()`, the one that makes the logits;
         None is the last Linear in module order, and where there is none the last Conv2d.

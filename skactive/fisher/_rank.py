@@ -9,6 +9,7 @@ from torch import Tensor
 
 from skactive._batches import as_tensor
 from skactive._validation import check_count, invalid
+from skactive.fisher._factors import at_least_single
 from skactive.gradients.engine import reduced_rows, spectrum, top_rows
 
 _OWNER = "choose_rank"
@@ -53,6 +54,7 @@ def choose_rank(logits: Any, rank: str | int = "auto") -> tuple[int, float]:
     good = f.ndim == 2 and f.is_floating_point() and len(f) > 0 and f.shape[1] > 1
     if not good or not bool(torch.isfinite(f).all()):
         raise invalid("logits", _OWNER, "finite floats of shape (N, C), C at least 2", logits)
+    f = at_least_single(f)
     most, auto = f.shape[1] - 1, isinstance(rank, str) and rank == "auto"
     if not auto:
         r = min(check_rank(rank, _OWNER, "'auto' or an int of at least 1") or most, most)

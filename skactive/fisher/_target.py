@@ -43,6 +43,12 @@ def target_weights(probabilities: Any, shares: Any = "balanced") -> np.ndarray:
         If no sample has any probability of a class that has a share: it is left out, and the other
         shares are scaled up.
 
+    Notes
+    -----
+    A share goes out in full however small the probabilities are: that of a class which was listed
+    and never labelled goes to samples by what says nothing about it. Only where all of them are 0
+    is it left out.
+
     Examples
     --------
     >>> from skactive.fisher import target_weights

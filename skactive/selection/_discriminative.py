@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
 from torch import Tensor, nn
 
 from skactive._generators import isolated_rng
+from skactive._refit import fitted_clone
 from skactive._rng import generator
 from skactive._validation import check_count
 from skactive.selection._picks import Picks
@@ -58,7 +58,8 @@ def discriminative_picks(
     max_epochs : int, default=500
         When the network's training ends at the latest.
     random_state : int, RandomState, Generator or None, default=None
-        Draws rows, the network's weights and its batches.
+        Draws rows, the network's weights and its batches, seeds the classifier where it has no
+        seed, and breaks exact ties.
 
     Returns
     -------
@@ -91,6 +92,7 @@ def discriminative_picks(
     max_epochs = check_count("max_epochs", _OWNER, max_epochs)
     known = values[:0] if labelled is None else as_centers(labelled, values, _OWNER, "labelled")
     draw = generator(random_state, _OWNER)
+    (chance,) = draw.spawn(1)  # for ties, and for what a classifier draws
     left = np.arange(len(values))
     picks: list[int] = []
     gains: list[float] = []
@@ -101,8 +103,11 @@ def discriminative_picks(
             found, probable = draw.choice(some, size, replace=False), np.ones(size)
         else:
             rows = values[torch.as_tensor(some, device=values.device)]
-            score, p = _unlabelled(known, rows, classifier, max_epochs, draw)
-            best = top_n(score, size)
+            if classifier is None:
+                score, p = _by_network(known, rows, max_epochs, draw)
+            else:
+                score = p = _by_classifier(known, rows, classifier, chance)
+            best = top_n(score, size, random_state=chance)
             found, probable = some[best], p[best]
         picks += found.tolist()
         gains += probable.tolist()
@@ -111,21 +116,32 @@ def discriminative_picks(
     return Picks(np.array(picks, dtype=np.int64), np.array(gains, dtype=np.float64))
 
 
-def _unlabelled(
-    known: Tensor, rows: Tensor, classifier: Any, max_epochs: int, draw: np.random.Generator
+def _by_classifier(
+    known: Tensor, rows: Tensor, classifier: Any, chance: np.random.Generator
+) -> np.ndarray:
+    """Return the probabilities that rows are unlabelled, (n,)."""
+    X, y = _told_apart(known, rows)
+    seed = int(chance.integers(2**31))
+    fitted = fitted_clone(classifier, X.cpu().numpy(), y.cpu().numpy(), seed)
+    p: np.ndarray = fitted.predict_proba(rows.cpu().numpy())[:, 1]
+    return p
+
+
+def _by_network(
+    known: Tensor, rows: Tensor, max_epochs: int, draw: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what orders rows by how surely they are unlabelled, (n,), and the probabilities."""
-    X, n_known = torch.cat([known, rows]), len(known)
-    y = (np.arange(len(X)) >= n_known).astype(np.int64)
-    if classifier is not None:
-        fitted = clone(classifier).fit(X.cpu().numpy(), y)
-        p = fitted.predict_proba(rows.cpu().numpy())[:, 1]
-        return p, p
-    net = _trained(X, torch.as_tensor(y, device=X.device), max_epochs, draw)
+    net = _trained(*_told_apart(known, rows), max_epochs, draw)
     with torch.no_grad():
         logits = net(rows).double().cpu()
     # the logits keep their digits where p rounds to 1
     return (logits[:, 1] - logits[:, 0]).numpy(), logits.softmax(1)[:, 1].numpy()
+
+
+def _told_apart(known: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return labelled and unlabelled rows, and 0 for the former, 1 for the latter."""
+    X = torch.cat([known, rows])
+    return X, (torch.arange(len(X), device=X.device) >= len(known)).long()
 
 
 def _trained(X: Tensor, y: Tensor, max_epochs: int, draw: np.random.Generator) -> nn.Module:

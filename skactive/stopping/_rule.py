@@ -100,7 +100,8 @@ class StoppingRule(DeclaredParameters, BaseEstimator, ABC):
         Raises
         ------
         InvalidParameterError
-            If a parameter is wrong, labels are missing, or the samples are others than before.
+            If a parameter is wrong, labels are missing, or there are more or fewer samples than
+            before.
         UnsupportedEstimatorError
             If the rule needs probabilities, and the estimator has none.
         """

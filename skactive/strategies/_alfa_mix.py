@@ -16,6 +16,7 @@ from skactive._rng import generator
 from skactive.gradients import HeadInputs, head_inputs
 from skactive.selection import Picks, mixing_thresholds
 from skactive.strategies.base._embeddings import normalized
+from skactive.strategies.base._labelled import columns_of_labels
 from skactive.strategies.base._nearest import nearest_to_centers
 from skactive.strategies.base._networks import PoolNetwork
 from skactive.strategies.base._progress import counted
@@ -29,13 +30,15 @@ class ALFAMix(QueryStrategy):
     mean embedding a of each labelled class, h + α ⊙ (a − h). The shares α that raise the loss under
     the predicted label most have a closed form, see `skactive.selection.mixing_thresholds`: mixing
     moves h by ε‖a − h‖/√D along the gradient of the loss. Candidates are the samples whose
-    prediction changes for some class; ε grows in steps of `epsilon` up to 1 until there are more
-    than n of them. k-means makes n clusters of the candidates' embeddings, scaled to norm 1, and
-    the sample nearest to each center is chosen, those of large clusters first.
+    prediction changes for some class; ε grows in steps of `epsilon` until there are more than n of
+    them, or it is 1 or, by less than a step, more. k-means makes n clusters of the candidates'
+    embeddings, scaled to norm 1, and the sample nearest to each center is chosen, those of large
+    clusters first.
 
-    A class without a label has the mean of all labelled samples as its anchor. Where there are
-    fewer candidates than n they are all chosen, and others drawn at random; without labelled
-    samples there is nothing to mix in, and the whole batch is.
+    Labels in `y_labelled` are to be of the kind that the estimator was fitted on; those that it
+    does not know count for the mean alone. A class without a label has the mean of all labelled
+    samples as its anchor. Where there are fewer candidates than n they are all chosen, and others
+    drawn at random; without labelled samples there is nothing to mix in, and the whole batch is.
 
     Parameters
     ----------
@@ -96,7 +99,10 @@ class ALFAMix(QueryStrategy):
         rows = head.inputs[: len(pool)]
         candidates = np.arange(0)
         if labelled:
-            anchors = _anchors(head.inputs[len(pool) :], y_labelled, network.classes)
+            columns = None
+            if y_labelled is not None:
+                columns = columns_of_labels(y_labelled, network.classes, self)
+            anchors = _anchors(head.inputs[len(pool) :], columns, len(network.classes))
             candidates = self._candidates(head, len(pool), anchors, n_instances)
         indices, gains = np.arange(0), np.zeros(n_instances)
         if len(candidates):
@@ -118,11 +124,10 @@ class ALFAMix(QueryStrategy):
         return candidates
 
 
-def _anchors(h: Tensor, y: Any, classes: np.ndarray) -> Tensor:
+def _anchors(h: Tensor, columns: np.ndarray | None, n_classes: int) -> Tensor:
     """Return the mean embedding of each class, (C, D), of all where a class has no label."""
     whole = h.mean(0)
-    if y is None:
+    if columns is None:
         return whole[None]
-    labels = np.asarray(y)
-    at = [torch.as_tensor(np.flatnonzero(labels == label), device=h.device) for label in classes]
+    at = [torch.as_tensor(np.flatnonzero(columns == c), device=h.device) for c in range(n_classes)]
     return torch.stack([h[some].mean(0) if len(some) else whole for some in at])

@@ -69,6 +69,9 @@ class BAIT(QueryStrategy):
     order of `classes_` gives shares of your own. `select(…, X_target=…)`, or a learner's
     `query(…, X_target=…)`, aims at samples instead: unlabelled ones like those to be predicted. A
     balanced target asks for less of the majority; it does not beat `Margin` in general.
+    A class that is listed in `classes=` and that no label has yet still has its share of a balanced
+    target: it goes to samples by probabilities that say nothing about it. Give shares of the
+    classes that are labelled until it has labels.
 
     With D the width of h, N·(C² + D) numbers are kept, and a few matrices of C·D × C·D in float64;
     a pick costs O(N·C²·(C + D)). For many classes `curvature="blocks"` takes O(N·(C + D) + C·D²)

@@ -33,8 +33,8 @@ class CLUE(EmbeddedPredictions):
         rows, a fitted scikit-learn transformer (images as rows, where it was fitted on rows), or a
         torch module, which gets floats. An array for one pool goes to `select`.
     temperature : float, default=1.0
-        T, above 0. The larger, the more alike the weights are; with all of them equal it is
-        `KMeansSampling`.
+        T, above 0. The larger, the more alike the weights are; with all of them equal the clusters
+        are those of `KMeansSampling`.
     batch_size : int, default=256
         Samples per forward pass.
     device : str, torch.device or None, default=None

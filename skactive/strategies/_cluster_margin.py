@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from skactive._rng import generator
+from skactive._validation import exact_share
 from skactive.selection import average_linkage
 from skactive.strategies.base._embedded_predictions import EmbeddedPredictions
 from skactive.strategies.base._probabilities import split_off_best
@@ -102,7 +103,7 @@ class ClusterMargin(EmbeddedPredictions):
         pool, _ = self._embed_and_predict(estimator, X_pool, None)
         others, rest = split_off_best(pool.log_p)
         closeness = rest + others.max(1)
-        n_candidates = min(len(pool), int(self.candidates * n_instances))
+        n_candidates = min(len(pool), exact_share(self.candidates, n_instances))
         draw = generator(self.random_state, self)
         (ties,) = draw.spawn(1)
         candidates = highest(closeness, n_candidates, ties).indices

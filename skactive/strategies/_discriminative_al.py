@@ -43,7 +43,8 @@ class DiscriminativeAL(EmbeddingStrategy):
     device : str, torch.device or None, default=None
         Where to compute; None is where the embeddings come from.
     random_state : int, RandomState, Generator or None, default=None
-        Draws samples, the network's weights and its batches.
+        Draws samples, the network's weights and its batches, seeds the classifier where it has no
+        seed, and breaks exact ties.
 
     References
     ----------

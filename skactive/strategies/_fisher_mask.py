@@ -60,14 +60,15 @@ class FisherMask(QueryStrategy):
     subset : int or None, default=None
         Number of pool samples to consider, drawn at random; None is all.
     n_parameters : int or None, default=None
-        k itself, in place of a fraction.
+        k itself, in place of a fraction; with mask="layerwise" the fraction k/P, beside the whole
+        last layer.
     n_samples : int, default=1024
         Number of pool samples that d is averaged over.
     diagonal_samples : {"random", "first"}, default="random"
         Whether these are drawn at random or are the first of the pool, as in the published code.
     diagonal_labels : "all" or int, default="all"
         Average d over all C classes, or over this number of labels drawn from p per sample: an
-        unbiased estimate by that number of backward passes in place of C.
+        unbiased estimate by that number of backward passes in place of C − 1.
     weighting : {"probability", "uniform"}, default="probability"
         Whether I(x) carries p_c, as the formula has it, or not, as the published code.
     regularization : float or "auto", default=1.0
@@ -75,7 +76,7 @@ class FisherMask(QueryStrategy):
     target : "pool", "balanced", mapping or array of C shares, default="pool"
         What the objective averages over in place of I_U: the pool as it is, or weighted so that the
         predicted classes have equal or given shares, or with `select(…, X_target=…)` other samples,
-        see `BAIT`.
+        see `BAIT`; also for classes that are not labelled yet.
     oversample : float, default=1.0
         ⌈oversample · n⌉ samples are picked, and the least useful removed one by one.
     components : int or None, default=None
@@ -87,7 +88,8 @@ class FisherMask(QueryStrategy):
     curvature : {"full", "blocks"}, default="full"
         What is kept of I(x): all of it, or of the last layer the block of each class with itself
         and of the rest of the mask one block, for many classes: C·D² + k'² numbers in place of k²,
-        and D + C + C·k' per sample, r·k' with a rank. Not with components or mask="random".
+        and D + C + C·k' per sample, r·k' with a rank. Not with components, nor with mask="random"
+        or "relative", which do not keep the whole last layer.
     max_memory : float or None, default=None
         Bytes that the selection may take: 5C² + D + C·k' numbers per sample of the pool, with D
         the width of the last layer and k' the parameters of the mask outside of it, and six k×k
@@ -247,7 +249,7 @@ class FisherMask(QueryStrategy):
         if self.curvature == "blocks" and self.components is not None:
             must = "None where curvature='blocks'"
             raise invalid("components", self, must, self.components, "Take one of the two.")
-        if self.curvature == "blocks" and self.mask == "random":
+        if self.curvature == "blocks" and self.mask in {"random", "relative"}:
             must = "one that has the whole last layer where curvature='blocks'"
             raise invalid("mask", self, must, self.mask, 'Take mask="global", say.')
 

@@ -17,6 +17,7 @@ from skactive.exceptions import UnsupportedEstimatorError
 from skactive.selection import Picks, max_coverage, other_group_distances, purity_radius
 from skactive.strategies.base._clusters import cluster
 from skactive.strategies.base._embeddings import EmbeddingStrategy
+from skactive.strategies.base._labelled import plain_labels
 from skactive.strategies.base._learner import open_learner
 
 
@@ -25,6 +26,7 @@ class ProbCover(EmbeddingStrategy):
 
     Greedily, each pick is the x ∈ U that covers the most: the x' ∈ U with ‖h(x) − h(x')‖ ≤ δ that
     the balls of labelled samples and of earlier picks do not cover, with h the embeddings.
+    Of samples that cover as many, the first in the pool is picked; shuffle a pool that is sorted.
     Once everything is covered, samples are drawn at random. Meant for the first rounds, with
     embeddings that did not need labels.
 
@@ -135,7 +137,7 @@ class ProbCover(EmbeddingStrategy):
         except (NotFittedError, UnsupportedEstimatorError):  # where embeddings are from elsewhere
             classes = None
         if classes is None:
-            classes = [] if y is None else np.unique(np.asarray(y))
+            classes = [] if y is None else set(plain_labels(y, self)[0].tolist())
         if len(classes) < 2:
             raise invalid(
                 "n_clusters",

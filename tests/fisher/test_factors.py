@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skactive.fisher import _factors
+from skactive.fisher import _factors, choose_rank, greedy_fisher, last_layer_factors
 from skactive.fisher._concatenated import ConcatenatedFactors
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._kronecker import KroneckerFactors
@@ -130,3 +130,21 @@ def test_an_index_out_of_range():
 def test_messages(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_with_as_float32(dtype):
+    draw = torch.Generator().manual_seed(0)
+    logits, h = (torch.randn(30, n, generator=draw).to(dtype) for n in (3, 4))
+    for curvature in ("full", "blocks", "binary"):
+        half, single = (
+            last_layer_factors(f, x, curvature=curvature)
+            for f, x in ((logits, h), (logits.float(), h.float()))
+        )
+        assert half.dtype == torch.float32
+        assert greedy_fisher(half, 4).indices.tolist() == greedy_fisher(single, 4).indices.tolist()
+    dense = torch.randn(30, 3, 4, generator=draw).to(dtype)
+    found = greedy_fisher(dense, 4).indices.tolist()
+    assert found == greedy_fisher(dense.float(), 4).indices.tolist()
+    assert found == greedy_fisher(DenseFactors(dense), 4).indices.tolist()
+    assert choose_rank(logits) == choose_rank(logits.float())

@@ -169,6 +169,34 @@ def test_they_are_blocks_of_the_network(case, batch_size):
     )
 
 
+@pytest.mark.parametrize(
+    ("weighting", "rank"),
+    [("probability", 1), ("reduced", 2), ("probability", None), ("uniform", None)],
+)
+def test_the_blocks_of_the_last_layer_are_exact(weighting, rank):
+    """Whatever the rank: it is the other parameters' that lose something by it."""
+    module, X = CASES["linear rows"].build()
+    head = module.get_submodule(find_head(module, X))
+    C, P = len(head.weight), sum(p.numel() for p in module.parameters())
+    n_last = sum(p.numel() for p in head.parameters())
+    found = fisher_factors(
+        module,
+        X,
+        [0, *range(P - n_last, P)],
+        weighting=weighting,
+        rank=rank,
+        curvature="blocks",
+    )
+    omega = []
+    with torch.no_grad():
+        for logits in module(X).double():
+            p = logits.softmax(0)
+            rows = torch.eye(C).double() - p
+            counted = torch.ones(C).double() if weighting == "uniform" else p
+            omega.append(sum(w * row**2 for w, row in zip(counted, rows, strict=True)))
+    torch.testing.assert_close(found.parts[0].roots ** 2, torch.stack(omega), check_dtype=False)
+
+
 def test_the_last_layer_alone_is_in_blocks():
     module, X = CASES["linear rows"].build()
     n_last = sum(p.numel() for p in module[-1].parameters())

@@ -1,6 +1,9 @@
 """ALFAMix against mixing as it is written: gradients by autograd, one anchor and ε at a time."""
 
+import enum
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_digits
@@ -88,7 +91,7 @@ def published_candidates(h, anchors, W, b, n, step):
     return sorted(candidates)
 
 
-@pytest.mark.parametrize("epsilon", [0.2, 0.03])
+@pytest.mark.parametrize("epsilon", [0.2, 0.03, 0.3])
 def test_candidates_are_those_of_the_published_steps(clf, epsilon, monkeypatch):
     known, labels, pool = X[:60], Y[:60], X[60:160]
     labels = np.where(labels == 7, 3, labels)  # no label of class 7: the mean of all
@@ -146,3 +149,49 @@ def test_wrong_arguments(changed, match, clf):
         mixing_thresholds(**{**given, "anchors": np.ones((1, 4)), **changed})
     with pytest.raises(ValueError, match="'epsilon' parameter of ALFAMix"):
         ALFAMix(epsilon=0.0).select(clf, X[:9], 1)
+
+
+class Text(str, enum.Enum):
+    zero, one, two = "0", "1", "2"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda y: y.tolist(),
+        lambda y: y[:, None],
+        lambda y: pd.DataFrame({"y": y}),
+        lambda y: torch.tensor(y, dtype=torch.float64, requires_grad=True),
+        lambda y: y.astype(object),
+    ],
+)
+def test_labels_are_read_as_fit_reads_them(clf, kind):
+    given = {"X_labelled": X[:60]}
+    expected = ALFAMix(random_state=0).select(clf, X[60:], 9, y_labelled=Y[:60], **given)
+    found = ALFAMix(random_state=0).select(clf, X[60:], 9, y_labelled=kind(Y[:60]), **given)
+    assert found.indices.tolist() == expected.indices.tolist()
+
+
+def test_labels_that_are_strings_and_members_of_an_enum():
+    few = np.flatnonzero(Y < 3)[:60]
+    members = [list(Text)[label] for label in Y[few]]
+    names = np.array([member.value for member in members])
+    clf = CNNClassifier(max_epochs=3, random_state=0).fit(X[few], names)
+    found = [
+        ALFAMix(random_state=0).select(clf, X, 9, X_labelled=X[few], y_labelled=y).indices.tolist()
+        for y in (names, members, None)
+    ]
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    ("y", "match"),
+    [
+        (Y[:60].astype(str), r"'y_labelled' parameter of ALFAMix must be numbers.* Got strings"),
+        (np.ma.masked_equal(Y[:60], 3), "y_labelled has no label at position 3"),
+        ([*range(59), "3"], "'y_labelled' parameter of ALFAMix must be labels of one kind"),
+    ],
+)
+def test_labels_of_another_kind_are_refused(clf, y, match):
+    with pytest.raises(ValueError, match=match):
+        ALFAMix().select(clf, X[60:], 9, X_labelled=X[:60], y_labelled=y)

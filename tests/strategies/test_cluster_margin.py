@@ -6,7 +6,9 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.linear_model import LogisticRegression
 
 from skactive import ClusterMargin, CNNClassifier
+from skactive.strategies import _cluster_margin
 from skactive.strategies._cluster_margin import _in_turns
+from skactive.strategies.base._ranking import highest
 from tests.strategies import oracles
 from tests.strategies.test_max_herding import LABELLED, POOL, X, Y, same
 
@@ -85,3 +87,18 @@ def test_parameters_are_checked(params):
     (name,) = params
     with pytest.raises(ValueError, match=f"'{name}' parameter of ClusterMargin"):
         chosen(**params)
+
+
+def test_the_number_of_candidates_is_that_of_the_decimal(monkeypatch):
+    """In floating point 2.3 · 100 is 229.999…."""
+    asked = []
+
+    def spy(utilities, n, ties):
+        asked.append(n)
+        return highest(utilities, n, ties)
+
+    monkeypatch.setattr(_cluster_margin, "highest", spy)
+    pool = np.tile(POOL, (-(-300 // len(POOL)), 1))[:300]
+    query = ClusterMargin(embeddings=same, candidates=2.3, random_state=0)
+    query.select(CLF, pool, 100)
+    assert asked == [230]

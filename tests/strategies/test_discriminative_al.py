@@ -1,10 +1,18 @@
 """DiscriminativeAL against a loop of scikit-learn's classifiers, and scikit-activeml's."""
 
+import signal
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from skorch import NeuralNetClassifier
+from torch import nn
 
 from skactive import DiscriminativeAL
 from skactive.selection import discriminative_picks
@@ -66,7 +74,7 @@ class Notes(ClassifierMixin, BaseEstimator):
         self.seen = seen
 
     def __sklearn_clone__(self):
-        return Notes(self.seen)
+        return type(self)(self.seen)
 
     def fit(self, X, y):
         self.seen.append((X, y))
@@ -99,6 +107,52 @@ def test_nothing_is_labelled_yet():
     assert found[0].indices[:3].tolist() != found[2].indices[:3].tolist()
     assert found[0].gains[:3].tolist() == [1, 1, 1]
     assert (found[0].gains[3:] < 1).all()
+
+
+@pytest.mark.parametrize("classifier", [ExtraTreesClassifier(5), MLPClassifier((8,), max_iter=5)])
+def test_a_classifier_without_a_seed_is_seeded(classifier):
+    """Otherwise it would draw from NumPy's process-wide generator."""
+    picks = []
+    for seed in (1, 2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            np.random.seed(seed)
+            before = np.random.get_state()[1].tolist(), np.random.get_state()[2]
+            given = {"labelled": KNOWN, "classifier": classifier, "random_state": 0}
+            picks.append(discriminative_picks(POOL, 12, **given).indices.tolist())
+            assert (np.random.get_state()[1].tolist(), np.random.get_state()[2]) == before
+    assert picks[0] == picks[1]
+
+
+def test_a_plain_net_is_seeded_and_ctrl_c_comes_out_of_it():
+    class Stopped(nn.Linear):
+        def forward(self, X):
+            if self.training and press:
+                signal.raise_signal(signal.SIGINT)
+            return super().forward(X).softmax(1)
+
+    plain = NeuralNetClassifier(Stopped, module__in_features=3, module__out_features=2, verbose=0)
+    plain.set_params(train_split=None, max_epochs=2)
+    given = {"labelled": KNOWN.astype("f"), "classifier": plain, "random_state": 0}
+    given["sub_batches"] = 1
+    press = False
+    picks = [discriminative_picks(POOL.astype("f"), 6, **given) for _ in range(2)]
+    np.testing.assert_array_equal(picks[0].gains, picks[1].gains)
+    press = True
+    with pytest.raises(KeyboardInterrupt):
+        discriminative_picks(POOL.astype("f"), 6, **given)
+
+
+def test_the_order_of_the_pool_does_not_decide_among_equals():
+    class Sure(Notes):
+        def predict_proba(self, X):
+            return np.repeat([[0.0, 1.0]], len(X), axis=0)
+
+    given = {"labelled": KNOWN, "classifier": Sure([]), "ratio": None, "sub_batches": 2}
+    picks = [discriminative_picks(POOL, 10, **given, random_state=s) for s in (0, 0, 1)]
+    picks = [found.indices.tolist() for found in picks]
+    assert picks[0] == picks[1] != picks[2]
+    assert max(picks[0][:5]) > 10
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

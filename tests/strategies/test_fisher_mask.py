@@ -310,6 +310,10 @@ def test_blocks_need_memory_for_blocks_alone(fitted):
             {"mask": "random"},
             "'mask' parameter of FisherMask.*the whole last layer where curvature",
         ),
+        (
+            {"mask": "relative"},
+            "'mask' parameter of FisherMask.*the whole last layer where curvature",
+        ),
     ],
 )
 def test_what_does_not_go_with_blocks(fitted, given, message):

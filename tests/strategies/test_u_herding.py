@@ -1,17 +1,22 @@
 """UHerding against its objective on all kernels, and its two adaptations."""
 
+import enum
+import signal
+import threading
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from skactive import CNNClassifier, MaxHerding, UHerding
+from skactive import CNNClassifier, MaxHerding, UHerding, _generators
 from skactive.strategies.base import _temperature
 from skactive.strategies.base._temperature import (
     TEMPERATURES,
@@ -163,7 +168,7 @@ def test_a_class_that_only_the_held_out_labels_have_counts_as_wrong():
 
 def test_few_labels_no_labels_and_given_temperatures_fit_nothing(monkeypatch):
     asked = []
-    monkeypatch.setattr(_temperature, "clone", lambda estimator: asked.append(estimator))
+    monkeypatch.setattr(_temperature, "fitted_clone", lambda *given: asked.append(given))
     nine = {"X_labelled": LABELLED[:9], "y_labelled": Y_LABELLED[:9]}
     UHerding(embeddings=same).select(CLF, POOL, 3, **nine)
     UHerding(embeddings=same).select(CLF, POOL, 3, X_labelled=LABELLED)
@@ -186,6 +191,71 @@ def test_several_estimators_have_no_copy_to_hold_out():
         given = {"X_labelled": LABELLED[:n], "y_labelled": Y_LABELLED[:n]}
         with pytest.raises(ValueError, match=r"'temperature'.*a number for several.*1\.0 leaves"):
             UHerding(embeddings=same).select([CLF, CLF], POOL, 3, **given)
+
+
+@pytest.mark.parametrize(
+    "clf",
+    [CNNClassifier(max_epochs=1, classes=range(10)), ExtraTreesClassifier(5, max_depth=3)],
+    ids=["network", "trees"],
+)
+def test_a_copy_without_a_seed_is_seeded(clf):
+    clf = clf.fit(LABELLED, Y_LABELLED)
+    query = UHerding(random_state=0)
+    found = [query._temperature(clf, LABELLED, Y_LABELLED) for _ in range(4)]
+    assert len(set(found)) == 1
+
+
+def test_fits_in_other_threads_need_not_wait():
+    """The copy's training does not hold the process-wide generators, for which they take turns."""
+
+    class Elsewhere(LogisticRegression):
+        def fit(self, X, y):
+            thread = threading.Thread(target=take)
+            thread.start()
+            thread.join()
+            return super().fit(X, y)
+
+    def take():
+        got.append(_generators._TURNS.take(wait=False))
+        if got[-1]:
+            _generators._TURNS.leave()
+
+    got = []
+    clf = Elsewhere(C=1e-3, max_iter=500).fit(LABELLED, Y_LABELLED)
+    held_out_temperature(clf, LABELLED, Y_LABELLED, 7, np.random.default_rng(0), "UHerding")
+    assert got == [True, True]
+
+
+@pytest.mark.parametrize("kind", [lambda y: y[:, None], pd.DataFrame, pd.Series, torch.as_tensor])
+def test_labels_are_read_as_fit_reads_them(kind):
+    labels = kind(Y_LABELLED)
+    found = held_out_temperature(CLF, LABELLED, labels, 7, np.random.default_rng(0), "UHerding")
+    assert found == pytest.approx(plain_held_out(0))
+
+
+def test_members_of_an_enum_keep_their_classes():
+    text = enum.Enum("Text", {f"c{i}": str(i) for i in range(10)}, type=str)
+    members = [text[f"c{label}"] for label in Y_LABELLED]
+    clf = LogisticRegression(C=1e-3, max_iter=500).fit(LABELLED, Y_LABELLED.astype(str))
+    found = held_out_temperature(clf, LABELLED, members, 7, np.random.default_rng(0), "UHerding")
+    assert found == pytest.approx(plain_held_out(0))
+
+
+def test_ctrl_c_comes_out_of_a_plain_skorch_net():
+    class Pressed(nn.Linear):
+        def forward(self, X):
+            if self.training and press:
+                signal.raise_signal(signal.SIGINT)
+            return super().forward(X)
+
+    press = False
+    net = NeuralNetClassifier(Pressed, module__in_features=64, module__out_features=10, verbose=0)
+    net.set_params(criterion=nn.CrossEntropyLoss, train_split=None, max_epochs=1)
+    labelled = LABELLED.astype(np.float32)
+    net.fit(labelled, Y_LABELLED)
+    press = True
+    with pytest.raises(KeyboardInterrupt):
+        UHerding().select(net, labelled, 5, X_labelled=labelled, y_labelled=Y_LABELLED)
 
 
 def test_global_generators_stay_with_a_plain_skorch_net():

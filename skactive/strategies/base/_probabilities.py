@@ -181,6 +181,8 @@ def member_log_probabilities(
     opened = [open_learner(member, owner) for member in members]
     check_same_classes([getattr(each.estimator, "classes_", None) for each in opened], owner)
     found = [_log_probabilities(each, pool, batch_size, device, owner) for each in opened]
+    # once more, with those of nets that do not know theirs, whose columns are numbered
+    check_same_classes([known for _, known in found], owner)
     classes = found[0][1]
     column = {label: i for i, label in enumerate(classes.tolist())}
     out = np.empty((len(found), len(pool), len(column)))

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from skactive._batches import n_rows, take_rows
-from skactive._generators import isolated_rng
 from skactive._pool import Pool
+from skactive._refit import fitted_clone
 from skactive._validation import invalid
+from skactive.strategies.base._labelled import columns_of_labels, plain_labels
 from skactive.strategies.base._learner import OpenLearner, members_of, open_learner
 from skactive.strategies.base._probabilities import average_log_probabilities
 
@@ -77,7 +77,7 @@ def held_out_temperature(
     Raises
     ------
     InvalidParameterError
-        If these are several estimators.
+        If these are several estimators, or a label is missing or of another kind than others.
     """
     if members_of(estimator) is not None:
         must = "a number for several estimators"
@@ -87,23 +87,20 @@ def held_out_temperature(
     if n_held < _FEWEST:
         return 1.0
     learner = open_learner(estimator, owner)
-    y = np.asarray(y)
+    y, _ = plain_labels(y, owner)
     order = draw.permutation(len(y))
     held, kept = np.sort(order[:n_held]), np.sort(order[n_held:])
     if len(np.unique(y[kept])) < 2:
         return 1.0
     seed = int(draw.integers(2**31))
-    with isolated_rng(seed):
-        fresh = clone(learner.estimator).fit(_transformed(learner, X, kept, batch_size), y[kept])
+    fresh = fitted_clone(
+        learner.estimator, _transformed(learner, X, kept, batch_size), y[kept], seed
+    )
     pool = Pool.of(X, "X_labelled").part(held)
     log_p = average_log_probabilities(
         OpenLearner(fresh, learner.transforms), pool, batch_size, None, owner
     )
-    classes = np.asarray(fresh.classes_)
-    columns = np.full(n_held, -1)
-    found = np.searchsorted(classes, y[held]).clip(max=len(classes) - 1)
-    known = classes[found] == y[held]
-    columns[known] = found[known]
+    columns = columns_of_labels(y[held], np.asarray(fresh.classes_), owner)
     errors = [calibration_error(at_temperature(log_p, t), columns) for t in TEMPERATURES]
     nearest_to_1 = np.abs(np.log(TEMPERATURES))
     return float(TEMPERATURES[np.lexsort((nearest_to_1, np.round(errors, 12)))[0]])

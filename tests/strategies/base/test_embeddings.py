@@ -199,3 +199,32 @@ def test_norms_whose_squares_single_precision_does_not_have(scale):
     expected = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min(1e-9)
     rounding = 1e-6 if scale > 1e-38 else 5e-3  # the numbers themselves have few digits there
     np.testing.assert_allclose(found, expected, atol=rounding)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.float64])
+def test_integers_keep_their_differences(dtype):
+    """Single precision has no more than 2^24 of them."""
+    rows = np.array([[20_000_000], [20_000_001], [20_000_000], [20_000_003]], dtype)
+    given = rows, {"embeddings": rows}
+    for found in (
+        CoreSet(random_state=0).select(None, given[0], 3, **given[1]),
+        CoreSet(embeddings=lambda block: block, random_state=0).select(None, rows, 3),
+    ):
+        assert set(rows[found.indices, 0].tolist()) == {20_000_000, 20_000_001, 20_000_003}
+
+
+@pytest.mark.parametrize(
+    ("rows", "got"),
+    [
+        (np.ones((40, 2)) * 1j, "complex128"),
+        (np.array([[None, "a"]] * 40), "object"),
+        (np.array([["1", "2"]] * 40), "<U1"),
+    ],
+)
+def test_embeddings_are_real_numbers(rows, got):
+    message = rf"'embeddings' .* a row for each sample, of real numbers\. Got .*{got}"
+    with pytest.raises(ValueError, match=message):
+        chosen(CoreSet(), embeddings=rows, embeddings_labelled=rows)
+    message = r"'embeddings' .* a row of numbers for each of 40 samples, of real ones\. Got"
+    with pytest.raises(ValueError, match=message):
+        CoreSet(embeddings=lambda block: rows).select(None, POOL, 8)

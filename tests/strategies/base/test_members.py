@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from modAL.models import ActiveLearner, Committee
 from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
+from skorch import NeuralNetClassifier
 
 from skactive import BALD, BatchBALD, CNNClassifier, Entropy, Hybrid, Margin, VariationRatio
 from tests.strategies.stubs import Fixed, distributions
@@ -55,6 +57,28 @@ def test_different_classes_are_refused(strategy, members, got):
     must = r"'estimator' parameter of \w+ must be members that know the same classes\. Got "
     with pytest.raises(ValueError, match=must + f".*{got}.* list it in classes="):
         strategy.select(found, X, 3)
+
+
+class TwoLayers(torch.nn.Sequential):
+    def __init__(self):
+        super().__init__(torch.nn.Linear(4, 3))
+
+
+@readers
+@pytest.mark.parametrize(
+    ("y", "got"),
+    [(Y % 2, r"\[0, 1\]"), (NAMES, r"\['ape', 'bat', 'cat'\]")],
+    ids=["fewer", "names"],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_loaded_net_knows_its_columns_by_number(strategy, y, got, turned):
+    """It has seen no labels: numbers in the columns that the others lack were averaged."""
+    loaded = NeuralNetClassifier(TwoLayers, criterion=torch.nn.CrossEntropyLoss, device="cpu")
+    members = [loaded.initialize(), linear(y)]
+    both = rf"{got} and \[0, 1, 2\]" if turned else rf"\[0, 1, 2\] and {got}"
+    with pytest.raises(ValueError, match=rf"know the same classes\. Got {both}"):
+        strategy.select(members[::-1] if turned else members, X, 3)
+    strategy.select([loaded, linear(Y)], X, 3)
 
 
 def test_a_committee_of_modal_too():

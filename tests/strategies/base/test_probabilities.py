@@ -23,10 +23,13 @@ from skactive import (
     FisherMask,
     ImageReader,
     LPLGrad,
+    Margin,
     ProbabilityStrategy,
     Subsample,
+    UHerding,
 )
 from skactive.exceptions import UnreadableFileWarning, UnsupportedEstimatorError
+from tests.strategies.stubs import Fixed
 
 X, y = load_digits(return_X_y=True)
 IMAGES = (X * 15).astype(np.uint8).reshape(-1, 8, 8)
@@ -158,6 +161,46 @@ def test_any_predict_proba_has_to_return_probabilities(change, sums_to, wrap):
     message = rf"predict_proba of the Predicts queried by Entropy .* sums to {sums_to}.*not logits"
     with pytest.raises(ValueError, match=message):
         Entropy().select(estimator, ROWS, 4)
+
+
+@pytest.mark.parametrize("strategy", [Entropy(), Margin(), UHerding(uncertainty="entropy")])
+@pytest.mark.parametrize(
+    ("row", "scale", "dtype"),
+    [
+        (np.full(300, 1 / 300), 1.005, np.float64),  # 1 − (Σp − max p) is below 0
+        (np.full(300, 1 / 300), 0.995, np.float32),
+        (np.full(5000, 1 / 5000), 1, np.float16),
+    ],
+)
+def test_sums_that_are_off_are_divided_out(strategy, row, scale, dtype):
+    """The flattest rows had no entropy, and were never picked."""
+    C = len(row)
+    sure = np.r_[0.9, np.full(C - 1, 0.1 / (C - 1))]
+
+    class Off(Fixed):
+        classes_ = np.arange(C)
+
+        def predict_proba(self, X):
+            flat = X[:, :1] > 0
+            return np.where(flat, row * scale, sure).astype(dtype)
+
+    pool = np.arange(-5.0, 5)[:, None]
+    given = {"embeddings": pool, "embeddings_labelled": pool[:1]}
+    found = strategy.select(Off(), pool, 4, X_labelled=pool[:1], **given)
+    assert pool[found.indices[0]] > 0
+    if found.utilities is not None:
+        assert (pool[found.indices] > 0).all()
+        expected = {Entropy: np.log(C), Margin: 1}[type(strategy)]
+        np.testing.assert_allclose(found.utilities[6:], expected, rtol=1e-3)
+
+
+def test_rounding_below_0_is_0():
+    below = np.array([1 + 1e-7, -1e-7, 0.0], np.float32)
+    assert below[1] < 0
+    found = Entropy().select(Predicts(lambda p: below), ROWS, 4).utilities
+    assert 0 <= found[-1] < 1e-5
+    with pytest.raises(ValueError, match="smallest value of -0.001"):
+        Entropy().select(Predicts(lambda p: [1.001, -0.001, 0]), ROWS, 4)
 
 
 class Returns(Predicts):
