@@ -30,7 +30,9 @@ from skactive.labelling._pictures import UnreadableError, picture
 from skactive.labelling._results import accuracy_of, last_round, rounds, stopping, suspicious
 
 _STATIC = {
-    "page.js": "text/javascript; charset=utf-8",
+    **dict.fromkeys(
+        ("page.js", "finder.js", "outbox.js", "pictures.js"), "text/javascript; charset=utf-8"
+    ),
     "page.css": "text/css; charset=utf-8",
     "icon.png": "image/png",
 }

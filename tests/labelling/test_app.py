@@ -19,6 +19,9 @@ from tests.labelling.folders import make_folder
 READS = [
     "/",
     "/page.js",
+    "/finder.js",
+    "/outbox.js",
+    "/pictures.js",
     "/page.css",
     "/icon.png",
     "/image/1",
