@@ -40,6 +40,25 @@ def test_a_tab_that_is_duplicated_is_asked_other_images(page, context):
     assert len(set(asked)) == 2
 
 
+def test_what_another_tab_is_asked_for_is_not_nothing(context, tmp_path):
+    make_folder(tmp_path / "few", 4)
+    server = serving(tmp_path / "few", n_test=0)
+    try:
+        class_id(server.database, "fox")
+        page = opened(context, server)
+        other = context.new_page()
+        other.goto(server.addresses[0].url)
+        other.get_by_text("What is left is asked for in another tab").wait_for()
+        page.bring_to_front()
+        for _ in range(3):
+            press(page, "1")
+        page.keyboard.press("1")
+        page.get_by_text("Nothing is left to label").wait_for()
+        other.get_by_text("Nothing is left to label").wait_for()
+    finally:
+        server.stop()
+
+
 def test_a_file_that_cannot_be_read_now_comes_later(context, tmp_path):
     make_folder(tmp_path / "few", 4)
     server = serving(tmp_path / "few", n_test=0)
