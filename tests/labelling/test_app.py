@@ -19,13 +19,16 @@ from tests.labelling.folders import make_folder
 READS = [
     "/",
     "/page.js",
+    "/finder.js",
+    "/outbox.js",
+    "/pictures.js",
     "/page.css",
     "/icon.png",
     "/image/1",
     "/api/state",
     "/api/export/labels.csv",
 ]
-WRITES = ["next", "events", "classes", "release", "review"]
+WRITES = ["next", "events", "classes", "release", "review", "last"]
 TAB = "tab-of-a-test"
 
 
@@ -285,6 +288,40 @@ def test_state_and_export(client):
     assert headers["content-disposition"] == 'attachment; filename="labels.csv"'
     assert "fox/ü" in body.decode()
     assert client.ask("GET", "/api/export/..%2Flabels.sqlite")[0] == 404
+
+
+def test_the_last_decision_and_what_it_has_replaced(client, server):
+    assert client.call("last") == {"event": None}
+    fox = client.call("classes", name="fox")["id"]
+    sent = [event(1, kind="label", **{"class": fox}), event(1), event(2)]
+    client.call("events", events=sent)
+    Client(server.addresses[1].url).call("events", events=[event(3)])
+    found = client.call("last")
+    assert (found["event"]["uuid"], found["before"]) == (sent[2]["uuid"], None)
+    assert (found["asked"]["image"], found["asked"]["path"]) == (2, "0001.png")
+    client.call("events", events=[event(2, kind="undo", undoes=sent[2]["uuid"])])
+    found = client.call("last")
+    assert found["event"] == {"uuid": sent[1]["uuid"], "kind": "skip", "class": None}
+    assert found["before"] == {"uuid": sent[0]["uuid"], "kind": "label", "class": fox}
+
+
+def test_an_image_that_two_have_labelled_is_one(client, server):
+    fox = client.call("classes", name="fox")["id"]
+    for one in (client, Client(server.addresses[1].url)):
+        one.call("events", events=[event(1, kind="label", **{"class": fox})])
+    state = json.loads(client.ask("GET", "/api/state")[2])
+    assert state["decisions"] == {"label": 1}
+    assert state["named"]
+
+
+def test_a_review_ends_where_no_network_looks(client, server):
+    assert client.call("review", again=True) == {"images": [], "done": True, "looked": False}
+    server.desk.trains = True
+    assert not client.call("review")["done"]
+    server.desk.given_up = lambda: True
+    assert client.call("review")["done"]
+    server.database.set("review", "done")
+    assert client.call("review")["looked"]
 
 
 def test_a_page_that_is_open_outlives_the_server(client, server, tmp_path):
