@@ -31,7 +31,9 @@ class DenseFactors(FisherFactors):
     def __init__(self, values: Tensor) -> None:
         if not isinstance(values, Tensor) or values.ndim != 3 or not values.is_floating_point():
             raise invalid("values", self, "a floating-point tensor of shape (N, C, k)", values)
-        self.values = values = at_least_single(values)
+        if values.itemsize < 4:
+            values = at_least_single(values)
+        self.values = values
         n, c, k = values.shape
         self.shape, self.dtype, self.device = (n, c, k), values.dtype, values.device
 

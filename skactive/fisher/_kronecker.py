@@ -44,7 +44,9 @@ class KroneckerFactors(FisherFactors):
         ):
             must = f"a tensor of shape ({len(left)}, D), of left's dtype and device"
             raise invalid("right", self, must, right)
-        self.left, self.right = left, right = at_least_single(left), at_least_single(right)
+        if left.itemsize < 4:
+            left, right = at_least_single(left), at_least_single(right)
+        self.left, self.right = left, right
         self.shape = (left.shape[0], left.shape[1], left.shape[2] * right.shape[1])
         self.dtype, self.device = left.dtype, left.device
 
