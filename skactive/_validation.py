@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -32,6 +32,7 @@ __all__ = [
     "describe",
     "exact_share",
     "invalid",
+    "is_number",
     "on_behalf_of",
     "owner_name",
 ]
@@ -56,6 +57,11 @@ def check_count(
     else:
         must = f"an int from {low} to {high}" + (f" ({high_is})" if high_is else "")
     raise invalid(parameter, owner, must, value, remedy)
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return whether a value is a real number of Python's or NumPy's; bools are not."""
+    return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
 
 
 def check_positions(where: str, value: Any, n: int, n_pool: int) -> np.ndarray:

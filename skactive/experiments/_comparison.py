@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from skactive._rng import generator
-from skactive._validation import InvalidParameterError, check_count, invalid
+from skactive._validation import InvalidParameterError, check_count, invalid, is_number
 from skactive.exceptions import UnfinishedRunsWarning
 from skactive.experiments import _statistics
 from skactive.experiments._records import Record
@@ -292,6 +292,6 @@ def intervals(
 
 def check_share(parameter: str, value: Any, owner: str) -> float:
     """Return a number between 0 and 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+    if not is_number(value) or not 0 < value < 1:
         raise invalid(parameter, owner, "a number between 0 and 1", value)
     return float(value)

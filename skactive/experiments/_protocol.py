@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 from skorch.callbacks import Callback, EarlyStopping
 
 from skactive._parts import parts
@@ -67,6 +68,9 @@ class Protocol:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, np.generic):  # records and settings are of Python's numbers
+                value = value.item()
+                object.__setattr__(self, field.name, value)
             must = _fault(field.name, value)
             if must:
                 raise invalid(field.name, _PROTOCOL, must, value)

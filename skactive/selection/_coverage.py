@@ -13,9 +13,9 @@ from torch import Tensor
 
 from skactive._batches import as_tensor
 from skactive._rng import generator
-from skactive._validation import check_count, invalid
+from skactive._validation import check_count, invalid, is_number
 from skactive.selection._picks import Picks
-from skactive.selection._rows import Rows, as_centers, as_matrix, centered
+from skactive.selection._rows import Rows, as_centers, as_matrix, centered, in_enough_digits
 
 _OWNER = "max_coverage"
 # Rows of a tile of distances: small enough for a CPU's cache, large enough for a GPU.
@@ -42,7 +42,8 @@ def max_coverage(
     """Pick samples one by one, each the one whose ball holds the most that are not yet covered.
 
     x covers x' if ‖x − x'‖ ≤ radius. Equal counts go to the lower position; once everything is
-    covered, the rest is drawn at random.
+    covered, the rest is drawn at random. Where float32 is too coarse for the radius, distances are
+    computed in float64.
 
     Parameters
     ----------
@@ -86,14 +87,15 @@ def max_coverage(
     """
     values = as_matrix("X", X, _OWNER)
     n = check_count("n", _OWNER, n, high=len(values), high_is="the number of samples")
-    good = isinstance(radius, (float, int, np.floating)) and not isinstance(radius, bool)
-    if not good or not 0 <= radius < np.inf:
+    if not is_number(radius) or not 0 <= radius < np.inf:
         raise invalid("radius", _OWNER, "a finite number of at least 0", radius)
+    radius = float(radius)
+    values = in_enough_digits(values, radius * radius, _ROUNDING)
     draw = generator(random_state, _OWNER)
     labels, distances = (torch.zeros(len(values)), None) if groups is None else groups
     order, sizes = _by_label(labels, len(values), values.device, _OWNER)
     mean = values.mean(0)
-    graph = _Graph(centered(values[order], mean), float(radius), sizes)
+    graph = _Graph(centered(values[order], mean), radius, sizes)
     if distances is not None:
         graph.mix(as_tensor(distances).to(values.device)[order])
     if centers is not None:
@@ -132,7 +134,8 @@ def other_group_distances(X: Any, labels: Any) -> np.ndarray | Tensor:
     -------
     ndarray or tensor of shape (N,)
         Of the kind of X; infinite where there is only one label. Distances are compared block by
-        block, never all in memory.
+        block, never all in memory. Where float32 does not tell the smallest from 0, they are
+        computed in float64.
 
     Raises
     ------
@@ -160,8 +163,13 @@ def other_group_distances(X: Any, labels: Any) -> np.ndarray | Tensor:
                 tile = torch.addmm(half[b], x[a], x[b].T, beta=-1).sub_(half[a][:, None])
                 torch.maximum(highest[a], tile.amax(1), out=highest[a])
                 torch.maximum(highest[b], tile.amax(0), out=highest[b])
-    found = torch.empty_like(highest)
-    found[order] = (-2 * highest).clamp_min_(0).sqrt_()
+    squared = (-2 * highest).clamp_min_(0)
+    precise = in_enough_digits(values, float(squared.min()))
+    if precise.dtype != values.dtype:
+        found = as_tensor(other_group_distances(precise, labels)).to(values.dtype)
+    else:
+        found = torch.empty_like(squared)
+        found[order] = squared.sqrt_()
     return found if isinstance(X, Tensor) else found.numpy()
 
 
@@ -203,7 +211,7 @@ def purity_radius(distances: Any, alpha: float = 0.95) -> float:
     values = as_tensor(distances).cpu().double().numpy()
     if values.ndim != 1 or not len(values) or not (values >= 0).all():
         raise invalid("distances", owner, "an array of N numbers of 0 or more", distances)
-    if not isinstance(alpha, (float, int)) or not 0 < alpha <= 1:
+    if not is_number(alpha) or not 0 < alpha <= 1:
         raise invalid("alpha", owner, "a number above 0 and at most 1", alpha)
     # ⌊(1 − α) N⌋ balls may be impure, in the decimals that were written
     impure = int((1 - Decimal(repr(float(alpha)))) * len(values))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import torch
 
 from skactive._rng import generator
-from skactive._validation import check_count, invalid
+from skactive._validation import check_count, invalid, is_number
 from skactive.selection._rows import as_matrix, blocks
 
 _OWNER = "dropout_disagreement"
@@ -73,7 +72,7 @@ def dropout_disagreement(
     if len(h) != len(z) or W.shape != (z.shape[1], h.shape[1]):
         must = "an array or tensor of shape (C, D), for logits (N, C) and inputs (N, D)"
         raise invalid("weight", _OWNER, must, weight)
-    if not isinstance(p, Real) or not 0 <= p < 1:
+    if not is_number(p) or not 0 <= p < 1:
         raise invalid("p", _OWNER, "a number from 0 to below 1", p)
     n_passes = check_count("n_passes", _OWNER, n_passes)
     draw = generator(random_state, _OWNER)

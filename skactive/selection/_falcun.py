@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import torch
 
 from skactive._rng import generator
-from skactive._validation import check_count, invalid
+from skactive._validation import check_count, invalid, is_number
 from skactive.selection._picks import Picks
 from skactive.selection._rows import as_matrix
 
@@ -64,7 +63,7 @@ def falcun(p: Any, n: int, *, gamma: float = 10.0, random_state: Any = None) -> 
         raise invalid("p", _OWNER, "an array or tensor of shape (N, C) with C ≥ 2", p)
     N = len(values)
     n = check_count("n", _OWNER, n, high=N, high_is="the number of samples")
-    if not isinstance(gamma, Real) or isinstance(gamma, bool) or not 0 <= gamma < np.inf:
+    if not is_number(gamma) or not 0 <= gamma < np.inf:
         raise invalid("gamma", _OWNER, "a finite number of at least 0", gamma)
     draw = generator(random_state, _OWNER)
     best = values.topk(2, dim=1).values

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from skactive._batches import as_tensor
-from skactive._validation import check_count, invalid
+from skactive._validation import check_count, invalid, is_number
 from skactive.selection._picks import Picks
 from skactive.selection._rows import (
     ROUNDING,
@@ -17,6 +17,7 @@ from skactive.selection._rows import (
     as_centers,
     as_matrix,
     centered,
+    in_enough_digits,
     tile_size,
     tiles,
 )
@@ -33,7 +34,8 @@ def max_herding(
     """Pick samples one by one, each the one that raises the kernel coverage of all most.
 
     The greedy algorithm for max_S Σ_i w_i max_{s ∈ S ∪ centers} k(x_i, s), with the Gaussian kernel
-    k(x, y) = exp(−‖x − y‖²/σ²). Equal gains go to the lower position.
+    k(x, y) = exp(−‖x − y‖²/σ²). Equal gains go to the lower position. Where float32 is too coarse
+    for σ, distances are computed in float64.
 
     Parameters
     ----------
@@ -78,15 +80,18 @@ def max_herding(
     """
     values = as_matrix("X", X, _OWNER)
     n = check_count("n", _OWNER, n, high=len(values), high_is="the number of samples")
-    good = isinstance(sigma, (float, int, np.floating)) and not isinstance(sigma, bool)
-    if not good or not 0 < sigma < np.inf:
+    if not is_number(sigma) or not 0 < sigma < np.inf:
         raise invalid("sigma", _OWNER, "a finite number above 0", sigma)
+    sigma = float(sigma)
+    values = in_enough_digits(values, sigma * sigma)
     mean = values.mean(0)
     w = _as_weights(weights, values)
     unit = float(w.max()) or 1.0  # in single precision weights could be all 0, or infinite
-    coverage = _Coverage(centered(values, mean), float(sigma), w / unit)
-    if centers is not None:
-        coverage.cover_by(centered(as_centers(centers, values, _OWNER), mean))
+    known = values[:0] if centers is None else as_centers(centers, values, _OWNER)
+    rows, others = centered(values, mean), centered(known, mean)
+    sigma = max(sigma, _smallest_sigma(rows, others))
+    coverage = _Coverage(rows, sigma, w / unit)
+    coverage.cover_by(others)
     coverage.count()
     picks: list[int] = []
     gains: list[float] = []
@@ -97,6 +102,13 @@ def max_herding(
         picks.append(best)
         gains.append(unit * gain)
     return Picks(np.array(picks, dtype=np.int64), np.array(gains))
+
+
+def _smallest_sigma(*rows: Rows) -> float:
+    """Return a σ, so small that rows which differ do not cover each other, with finite ‖x‖²/σ²."""
+    numbers = torch.finfo(rows[0].norms.dtype)
+    largest = max((float(some.norms.max()) for some in rows if len(some)), default=0.0)
+    return max((largest / numbers.max**0.75) ** 0.5, numbers.tiny**0.5)
 
 
 class _Coverage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from skactive.selection._rows import Rows, as_matrix, centered, squared_norms
 _OWNER = "kmeans_plusplus"
 # Number of samples that a round proposes, to begin with and at most.
 _FEW, _MANY = 64, 256
+# Below 2 to this power squares may lose digits, in single precision.
+_SMALL_EXPONENT = -40
 
 
 def kmeans_plusplus(X: Any, n: int, *, first: str = "random", random_state: Any = None) -> Picks:
@@ -61,7 +64,7 @@ def kmeans_plusplus(X: Any, n: int, *, first: str = "random", random_state: Any 
     >>> picks.indices, picks.gains
     (array([1, 0, 2]), array([inf, 49.,  0.]))
     """
-    rows, norms = _as_rows(X)
+    rows, norms, unit = _as_rows(X)
     N = len(rows)
     n = check_count("n", _OWNER, n, high=N, high_is="the number of samples")
     if first not in ("random", "largest"):
@@ -84,7 +87,7 @@ def kmeans_plusplus(X: Any, n: int, *, first: str = "random", random_state: Any 
         picks = picks + found
         gains = gains + reached
         size = min(_MANY, max(_FEW, 2 * len(found)))
-    return Picks(np.array(picks, dtype=np.int64), np.array(gains))
+    return Picks(np.array(picks, dtype=np.int64), np.array(gains) * unit**2)
 
 
 def _round(
@@ -116,11 +119,11 @@ def _round(
     return found, reached
 
 
-def _as_rows(X: Any) -> tuple[Rows, torch.Tensor]:
-    """Return the rows, less their mean where they are formed, and their own squared norms."""
+def _as_rows(X: Any) -> tuple[Rows, torch.Tensor, float]:
+    """Return the rows, less their mean where they are formed, their squared norms, and the unit."""
     if not isinstance(X, tuple):
-        values = as_matrix("X", X, _OWNER)
-        return centered(values), squared_norms(values)
+        values, unit = _in_units(as_matrix("X", X, _OWNER))
+        return centered(values), squared_norms(values), unit
     must = "an array (N, D), or a pair (S, H) of arrays (N, C) and (N, D) of one dtype and device"
     if len(X) != 2:
         raise invalid("X", _OWNER, must, f"a tuple of {len(X)}")
@@ -132,7 +135,20 @@ def _as_rows(X: Any) -> tuple[Rows, torch.Tensor]:
             must,
             f"shapes {tuple(S.shape)} and {tuple(H.shape)}, dtypes {S.dtype} and {H.dtype}",
         )
+    S, unit = _in_units(S)
     rows = Rows(H, S)
     if not bool(torch.isfinite(rows.norms).all()):
         raise invalid("X", _OWNER, "a pair whose outer products have finite norms", X[1])
-    return rows, rows.norms
+    return rows, rows.norms, unit
+
+
+def _in_units(X: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Return numbers whose squares would be 0, all of them, in a smaller unit, a power of two.
+
+    The residuals of a network that is very sure are such numbers.
+    """
+    exponent = math.frexp(float(X.abs().max()))[1]
+    if exponent > _SMALL_EXPONENT:
+        return X, 1.0
+    exponent = max(exponent, -100)  # whose inverse single precision has
+    return X * 2.0**-exponent, 2.0**exponent

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from skactive._validation import check_count, invalid
+from skactive._validation import check_count, invalid, is_number
 from skactive.selection._rows import as_matrix, tiles
 
 _OWNER = "average_linkage"
@@ -79,7 +79,7 @@ def average_linkage(
         raise invalid("n_clusters", _OWNER, must, n_clusters)
     if n_clusters is not None:
         check_count("n_clusters", _OWNER, n_clusters, high=len(values), high_is="the samples")
-    elif not isinstance(threshold, (float, int, np.floating)) or not 0 <= threshold < np.inf:
+    elif not is_number(threshold) or not 0 <= threshold < np.inf:
         raise invalid("threshold", _OWNER, "a finite number of at least 0", threshold)
     distinct, first, which, sizes = np.unique(
         values.numpy(), axis=0, return_index=True, return_inverse=True, return_counts=True

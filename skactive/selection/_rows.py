@@ -18,6 +18,8 @@ _BLOCK = 2**20
 _CENTERS = 256
 # Rounding of ‖x − y‖², as a multiple of the precision and of ‖x‖² + ‖y‖².
 ROUNDING = 16.0
+# Which part of a squared distance its rounding may be.
+_SMALL = 0.01
 # Rows of a tile of distances: small enough for a CPU's cache, large enough for a GPU.
 _TILE_CPU, _TILE_GPU = 512, 4096
 
@@ -84,6 +86,15 @@ class Rows:
         found = torch.addmm(others.norms, self.right, others.right.T, beta=kept, alpha=-2)
         return found.add_(self.norms[:, None], alpha=kept).clamp_min_(0)
 
+    def squared_differences(self, others: Rows, which: Tensor) -> Annotated[Tensor, "N M"]:
+        """Return ‖x − y‖² from the differences with some others of each row, (N, M)."""
+        found = torch.empty(which.shape, dtype=self.norms.dtype, device=self.norms.device)
+        for some in blocks(len(which), which.shape[1] * self.right.shape[1]):
+            at = torch.arange(some.start, some.stop, device=which.device)
+            i, j = at.repeat_interleave(which.shape[1]), which[some].flatten()
+            found[some] = self._difference(i, others, j).view(which[some].shape)
+        return found
+
     def _difference(self, i: Tensor, others: Rows, j: Tensor) -> Tensor:
         step = self.right[i] - others.right[j]
         squared = step.square().sum(1)
@@ -105,6 +116,32 @@ class Rows:
             for block in blocks(len(self), len(few)):
                 found = self.take(block).squared_distances(few).amin(1)
                 torch.minimum(nearest[block], found, out=nearest[block])
+
+
+def in_enough_digits(
+    X: Annotated[Tensor, "N D"], squared: float, rounding: float = ROUNDING
+) -> Annotated[Tensor, "N D"]:
+    """Return float32 rows as float64 where distances would lose the digits that count.
+
+    Parameters
+    ----------
+    X : torch.Tensor of shape (N, D)
+        The rows. On devices without float64 they stay as they are.
+    squared : float
+        The squared distances that count.
+    rounding : float, default=ROUNDING
+        That of ‖x − y‖², as a multiple of ε (‖x‖² + ‖y‖²), of rows less their mean; it may be a
+        hundredth of `squared`.
+
+    Returns
+    -------
+    torch.Tensor of shape (N, D)
+        The rows.
+    """
+    if X.dtype != torch.float32 or X.device.type == "mps":
+        return X
+    lost = rounding * torch.finfo(X.dtype).eps * 2 * float(centered(X).norms.max())
+    return X.double() if lost > _SMALL * squared else X
 
 
 def blocks(n: int, numbers_each: int) -> Iterator[slice]:

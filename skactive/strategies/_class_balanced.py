@@ -83,6 +83,9 @@ class ClassBalanced(QueryStrategy):
         self.device = device
         self.random_state = random_state
 
+    def _looking_at_all(self) -> QueryStrategy | None:
+        return self.strategy._looking_at_all()
+
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:

@@ -108,6 +108,9 @@ class Refine(Composition):
             must = f"at least the number of strategies, {len(self.strategies)}"
             raise invalid("n_batches", self, must, self.n_batches)
 
+    def _looking_at_all(self) -> None:
+        """None of its members: they choose from parts."""
+
     def choose(
         self, estimator: Any, X_pool: Any, n_instances: int, X_labelled: Any, y_labelled: Any
     ) -> Selection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -137,6 +138,14 @@ class UHerding(EmbeddedPredictions):
             centers=labelled.rows,
             weights=self._uncertainties(read, temperature),
         )
+
+    def _settled(self, estimator: Any, X_labelled: Any, y_labelled: Any) -> UHerding:
+        """Return this at the temperature that it finds, so that it trains a copy once."""
+        if X_labelled is None or not n_rows(X_labelled):
+            return self
+        settled = copy.copy(self)
+        settled.temperature = self._temperature(estimator, X_labelled, y_labelled)
+        return settled
 
     def _temperature(self, estimator: Any, X: Any, y: Any) -> float:
         if not isinstance(self.temperature, str):

@@ -224,3 +224,13 @@ def test_an_estimator_that_cannot_do_it_is_refused(protocol, parameter):
 def test_a_protocol_is_needed():
     with pytest.raises(InvalidParameterError, match=r"'protocol' .* a Protocol or None\. Got 'war"):
         run("warm start")
+
+
+def test_numbers_may_be_numpys():
+    given = Protocol(train_to=np.float32(0.5), validation=np.float64(0.25), patience=np.int64(3))
+    assert given == Protocol(train_to=0.5, validation=0.25, patience=3)
+    assert {type(given.train_to), type(given.validation)} == {float}
+    assert type(given.patience) is int
+    for name, wrong in (("patience", 3.0), ("validation", 2), ("train_to", True)):
+        with pytest.raises(InvalidParameterError, match=f"'{name}' parameter"):
+            Protocol(**{name: np.asarray(wrong)[()]})

@@ -7,6 +7,7 @@ from scipy.spatial.distance import cdist
 
 from skactive.selection import (
     _coverage,
+    average_linkage,
     max_coverage,
     other_group_distances,
     purity_radius,
@@ -104,6 +105,51 @@ def test_float32_counts_equal_samples():
     found = max_coverage(X, 40, 0.0)
     assert found.gains.tolist() == [10.0] * 40
     assert found.indices.tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("number", [np.int64, np.uint8, np.float32, np.float16])
+def test_numbers_may_be_numpys(number):
+    X = data("blobs")
+    found = max_coverage(X, 9, number(2), random_state=0)
+    assert found.indices.tolist() == max_coverage(X, 9, 2.0, random_state=0).indices.tolist()
+    assert purity_radius([1.0, 2.0], alpha=number(1)) == purity_radius([1.0, 2.0], alpha=1.0)
+    assert average_linkage(X, threshold=number(2)).tolist() == (
+        average_linkage(X, threshold=2.0).tolist()
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda value: max_coverage([[1.0]], 1, value), "radius"),
+        (lambda value: purity_radius([1.0], value), "alpha"),
+        (lambda value: average_linkage([[1.0]], threshold=value), "threshold"),
+    ],
+)
+def test_bools_are_no_numbers(call, name):
+    for value in (True, np.True_):
+        with pytest.raises(ValueError, match=f"'{name}' parameter"):
+            call(value)
+
+
+FAR = np.float32([[0], [0.5], [1000], [1000]])
+
+
+def test_single_precision_where_it_is_too_coarse_for_the_radius():
+    found = max_coverage(FAR, 2, 0.1)
+    assert found.indices.tolist() == [2, 0]
+    assert found.gains.tolist() == [2.0, 1.0]
+    assert max_coverage(FAR, 2, 0.5).gains.tolist() == [2.0, 2.0]
+    known = max_coverage(FAR, 2, 0.1, centers=FAR[1:2])
+    assert known.gains.tolist() == [2.0, 1.0]
+
+
+def test_single_precision_where_other_groups_are_near():
+    X, labels = np.float32([[0], [0.001], [100], [100]]), [0, 1, 1, 1]
+    for given in (X, torch.as_tensor(X)):
+        found = other_group_distances(given, labels)
+        assert str(found.dtype).endswith("float32")
+        np.testing.assert_allclose(found, [0.001, 0.001, 100, 100], rtol=1e-4)
 
 
 @pytest.mark.slow

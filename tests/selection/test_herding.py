@@ -104,6 +104,13 @@ def test_lower_precision(dtype):
     check(found, naive(X.double().numpy(), 20, sigma=3.0), rtol=5e-4, atol=5e-4)
 
 
+def test_single_precision_where_it_is_too_coarse_for_the_width():
+    X = np.float32([[0], [0.5], [1000], [1000]])
+    found = max_herding(X, 3, sigma=0.1)
+    assert found.indices.tolist() == [2, 0, 1]
+    np.testing.assert_allclose(found.gains, [2, 1, 1], rtol=1e-9)
+
+
 @pytest.mark.parametrize("contain", [torch.as_tensor, list, np.asfortranarray])
 def test_containers(contain):
     X = data("blobs")
@@ -136,3 +143,22 @@ def test_memory_is_that_of_the_rows_and_of_tiles():
         "X = np.random.default_rng(0).normal(size=(6000, 20)).astype('f'); max_herding(X[:9], 2)"
     )
     assert peak_of(setup, "max_herding(X, 3, sigma=4.0)") < 40
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sigma", [1e-30, 1e-200, 5e-324])
+@pytest.mark.parametrize("centers", [None, [[9.0]], [[1e12]]])
+def test_a_width_whose_square_cannot_be_computed_with(dtype, sigma, centers):
+    """Each row then covers itself and its copies, and nothing else."""
+    X = np.array([[0], [1], [2], [1]], dtype)
+    found = max_herding(X, 3, sigma=sigma, centers=centers)
+    assert found.indices.tolist() == [1, 0, 2]
+    assert found.gains.tolist() == [2.0, 1.0, 1.0]
+    assert max_herding(np.zeros((3, 2), dtype), 2, sigma=sigma).gains.tolist() == [3.0, 0.0]
+
+
+@pytest.mark.parametrize("number", [np.int64, np.uint8, np.float32, np.float16])
+def test_numbers_may_be_numpys(number):
+    X = data("blobs")
+    found = max_herding(X, 9, sigma=number(2))
+    assert found.indices.tolist() == max_herding(X, 9, sigma=2.0).indices.tolist()

@@ -167,3 +167,25 @@ def test_memory_never_holds_the_outer_products():
 def test_errors(call, match):
     with pytest.raises(ValueError, match=match):
         call(*pair())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [1e-25, 1e-35, 1e-44])
+def test_rows_whose_squares_are_0_in_single_precision(dtype, size):
+    """Residuals of networks that are very sure."""
+    S = torch.tensor([[1e-3, 0], [1, 0], [1, 1e-3], [0, 0.5]], dtype=torch.float64)
+    S, H = (S * size).to(dtype), torch.ones(4, 2, dtype=dtype)
+    for given in ((S, H), S):
+        picks = kmeans_plusplus(given, 2, first="largest", random_state=0)
+        assert picks.indices[0] in (1, 2)
+        assert picks.indices[1] in (0, 3)  # by D², 10⁶ to 1
+        assert picks.gains[1] > 0
+
+
+@pytest.mark.parametrize("power", [-10, -50, -80])
+def test_powers_of_two_change_no_pick(power):
+    X = torch.as_tensor(np.random.default_rng(0).normal(size=(60, 3)), dtype=torch.float32)
+    expected = kmeans_plusplus(X, 9, random_state=3)
+    found = kmeans_plusplus(X * 2.0**power, 9, random_state=3)
+    assert found.indices.tolist() == expected.indices.tolist()
+    np.testing.assert_array_equal(found.gains, expected.gains * 4.0**power)

@@ -38,6 +38,23 @@ def test_equal_distances_go_by_position():
     assert not found.any()
 
 
+@pytest.mark.parametrize("n_neighbors", [1, 2])
+def test_single_precision_tells_near_rows_apart(n_neighbors):
+    """Far from the mean the rounding of products is larger than what is between the rows."""
+    X, centers = np.float32([[0], [100]]), np.float32([[0.05], [0.001], [0], [90]])
+    where, found = nearest_neighbors(X, centers[[0, 1, 3]], n_neighbors=n_neighbors)
+    assert where[0].tolist() == [1, 0][:n_neighbors]
+    assert where[1, 0] == 2
+    np.testing.assert_allclose(found[0], [0.001, 0.05][:n_neighbors], rtol=1e-6)
+    where, found = nearest_neighbors(X, centers, n_neighbors=n_neighbors)
+    assert where[0].tolist() == [2, 1][:n_neighbors]
+    assert found[0, 0] == 0
+    among = np.float32([[0], [0.5], [0.25], [3000], [3000]])
+    where, found = nearest_neighbors(among)
+    assert where[:, 0].tolist() == [2, 2, 0, 4, 3]
+    assert found[:, 0].tolist() == [0.25, 0.25, 0.25, 0, 0]
+
+
 def test_tensors_and_one_sample():
     where, found = nearest_neighbors(torch.zeros(1, 2))
     assert isinstance(where, torch.Tensor)

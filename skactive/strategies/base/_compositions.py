@@ -103,6 +103,10 @@ class Composition(QueryStrategy):
                 raise invalid(parameter, self, must, name)
         return [strategy for _, strategy in named]
 
+    def _looking_at_all(self) -> QueryStrategy | None:
+        found = (member._looking_at_all() for member in self._check())
+        return next((one for one in found if one is not None), None)
+
     def _validate_params(self) -> None:
         super()._validate_params()
         self._check()

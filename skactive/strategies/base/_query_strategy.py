@@ -29,6 +29,7 @@ from skactive._validation import (
     check_positions,
     describe,
     invalid,
+    owner_name,
 )
 from skactive.exceptions import SelectionError
 from skactive.selection import Picks
@@ -205,8 +206,9 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             and the result of each is kept there: after a kill the same call goes on, and one
             folder serves all rounds. Strategies that value each sample by itself pick what they
             pick without; `CoreSet`, `BADGE`, `BAIT`, `FisherMask`, `MaxHerding` and `UHerding`
-            choose in two stages, from what each block puts up; others cannot do it. The number of
-            threads is what torch is set to here. None reads the pool in this process.
+            choose in two stages, from what each block puts up; others cannot do it. Strategies of
+            others do as these do. The number of threads is what torch is set to here. None reads
+            the pool in this process.
 
         Returns
         -------
@@ -256,11 +258,12 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             # Embeddings may come from a Pipeline of their own.
             part = readable_part((estimator, getattr(self, "embeddings", None)), pool, self)
             self._checked_count(n_instances, len(part), "the files of the pool that can be read")
-            chooses_from = part
+            chooser, chooses_from = self, part
             if part.work is not None and self._with_work == "two stages":
-                put_up = partial(_choose, self, estimator, X_labelled, y_labelled, aim)
+                chooser = self._settled(estimator, X_labelled, y_labelled)
+                put_up = partial(_choose, chooser, estimator, X_labelled, y_labelled, aim)
                 chooses_from = finalists(put_up, part, n_instances, self)
-            answer = self.choose(
+            answer = chooser.choose(
                 estimator, chooses_from.plain(), n_instances, labelled, y_labelled, **aim
             )
             found = self._checked(answer, n_instances, len(chooses_from)).within(pool, chooses_from)
@@ -302,6 +305,14 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             whose labels may differ from positions.
         """
 
+    def _looking_at_all(self) -> QueryStrategy | None:
+        """Return what looks at the whole pool at once: this, a member of it, or None."""
+        return self if self._with_work is None else None
+
+    def _settled(self, estimator: Any, X_labelled: Any, y_labelled: Any) -> QueryStrategy:
+        """Return what chooses in both stages, with what is to be found once and not per block."""
+        return self
+
     def _checked_count(self, n: Any, high: int, high_is: str) -> int:
         remedy = "Ask for fewer, or pass a larger pool."
         return check_count("n_instances", self, n, high=high, high_is=high_is, remedy=remedy)
@@ -318,8 +329,10 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
     def _with_folder(self, pool: Pool, work: Any) -> Pool:
         if not isinstance(work, (str, os.PathLike)):
             raise invalid("work", self, Phrase("the path of a folder, or {None}"), work)
-        if self._with_work is None:
-            must = "None for a strategy that looks at the whole pool at once"
+        at_once = self._looking_at_all()
+        if at_once is not None:
+            who = "a strategy that" if at_once is self else f"{owner_name(at_once)}, which"
+            must = f"None for {who} looks at the whole pool at once"
             raise invalid("work", self, must, work, "Let it choose from a part: Subsample.")
         if not is_sharded(pool.source) or pool.vectors is not None:
             must = "None for a pool that is no ShardedPool, and where embeddings are given"

@@ -320,6 +320,64 @@ def test_two_stages(name, small, tmp_path):
     np.testing.assert_array_equal(everything.indices, wanted.indices)  # all blocks put up all
 
 
+def test_uherding_trains_a_copy_once_per_query(small, tmp_path, monkeypatch):
+    """Its temperature is that of the whole query, not of each block."""
+    X, y = tiny_images(40, seed=5)
+    known = {"X_labelled": X, "y_labelled": y}
+    once = ska.UHerding(random_state=0)._temperature(fitted(), X, y)
+    fits, chosen = [], []
+    fit, choose = LPLClassifier.fit, ska.UHerding.choose
+    monkeypatch.setattr(LPLClassifier, "fit", lambda *a, **k: fits.append(1) or fit(*a, **k))
+    monkeypatch.setattr(
+        ska.UHerding, "choose", lambda self, *a: chosen.append(self.temperature) or choose(self, *a)
+    )
+    query = ska.UHerding(random_state=0)
+    with joblib.parallel_config("threading", n_jobs=1):
+        query.select(fitted(), small, 6, work=tmp_path / "work", **known)
+    assert len(fits) == 1
+    assert chosen == [once] * 5  # of four blocks, and at last
+    assert query.temperature == "held_out"
+
+
+def test_per_class_is_as_its_strategy_in_each_class(small, tmp_path):
+    """In two stages where that chooses in two: of so few images every block puts up all."""
+    given = fitted(), small, 160
+    found = ska.PerClass(ska.CoreSet(), random_state=0).select(*given, work=tmp_path / "work")
+    wanted = ska.PerClass(ska.CoreSet(), random_state=0).select(*given)
+    np.testing.assert_array_equal(found.indices, wanted.indices)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        ska.Hybrid([ska.Margin(), ska.TypiClust()]),
+        ska.PerClass(ska.TypiClust()),
+        ska.ClassBalanced(ska.TypiClust()),
+        ska.Switch([(ska.Margin(), 100), (ska.TypiClust(), None)]),
+        ska.Hybrid([ska.PerClass(ska.TypiClust()), ska.Margin()]),
+    ],
+    ids=str,
+)
+def test_strategies_of_others_refuse_what_these_cannot_do(strategy, small, tmp_path):
+    message = r"'work' .*None for TypiClust, which looks at the whole pool at once.*Subsample"
+    with pytest.raises(InvalidParameterError, match=message):
+        strategy.select(fitted(), small, 5, work=tmp_path / "work")
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        ska.Subsample(ska.TypiClust(random_state=0), n=20, random_state=0),
+        ska.Refine([ska.Margin(), ska.TypiClust()], n_sifts=1, n_batches=2, random_state=0),
+    ],
+    ids=["Subsample", "Refine"],
+)
+def test_parts_are_chosen_from_in_one_process(strategy, small, tmp_path):
+    found = strategy.select(fitted(), small, 5, work=tmp_path / "work")
+    np.testing.assert_array_equal(found.indices, strategy.select(fitted(), small, 5).indices)
+
+
 def test_unreadable_images_are_counted_and_named(tmp_path):
     for i, image in enumerate(tiny_images(30)[0].transpose(0, 2, 3, 1)):
         Image.fromarray(image).save(tmp_path / f"{i:02}.png")
