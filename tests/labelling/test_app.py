@@ -5,14 +5,15 @@ import json
 import shutil
 import socket
 import threading
+import time
 import uuid
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
-from skactive.labelling import serve
-from skactive.labelling._guard import HEADERS, MOST_BYTES
+from skactive.labelling import _app, _serve, serve
+from skactive.labelling._guard import HEADERS, MOST_BYTES, Guard
 from skactive.labelling._serve import Server, _hanging_up
 from tests.labelling.folders import make_folder
 
@@ -35,8 +36,10 @@ class Client:
     def __init__(self, url):
         parts = urlsplit(url)
         self.host, self.query = parts.netloc, parts.query
-        status, headers, _ = self.ask("GET", f"/?{self.query}", cookie=None)
-        assert status == 303
+        status, headers, body = self.ask("GET", f"/?{self.query}", cookie=None)
+        assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert b'<meta http-equiv="refresh" content="0; url=/">' in body
+        assert {key: headers[key] for key in HEADERS} == HEADERS
         self.set_cookie = headers["set-cookie"]
         self.cookie = self.set_cookie.partition(";")[0]
 
@@ -84,6 +87,50 @@ def event(image, **values):
 
 def test_the_key_becomes_a_cookie_that_scripts_cannot_read(client):
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(client.set_cookie.split("; "))
+
+
+def test_odd_cookies_of_other_servers_do_no_harm(client):
+    """Cookies of 127.0.0.1 are shared by all its ports."""
+    for odd in ("a[1]=2", "{}", "=", "x", 'q="a;b"', "\u00e9=1"):
+        cookie = f"{odd}; {client.cookie}; {odd}"
+        assert client.ask("GET", "/api/state", cookie=cookie.encode("latin-1"))[0] == 200
+
+
+def test_a_name_in_capitals_is_the_same(client):
+    host = client.host.replace("127.0.0.1", "LocalHost")
+    assert client.ask("GET", "/api/state", host=host)[0] == 200
+    status = client.post("release", {"tab": TAB}, host=host, origin=f"http://{host.lower()}")[0]
+    assert status == 200
+
+
+def test_a_server_for_all_addresses_answers_at_each_and_to_no_other_name(tmp_path):
+    make_folder(tmp_path, 3)
+    server = Server(tmp_path, ["ada"], host="0.0.0.0", train=False)
+    server.start()
+    try:
+        url = server.addresses[0].url
+        assert "//0.0.0.0" not in url
+        client = Client(url)
+        assert client.ask("GET", "/api/state")[0] == 200
+        _, _, port = client.host.partition(":")
+        client.host = f"127.0.0.1:{port}"  # by which the request comes in
+        assert client.ask("GET", "/api/state")[0] == 200
+        assert client.post("release", {"tab": TAB})[0] == 200
+        for other in ("evil.example", "192.0.2.7", "0.0.0.0.evil.example"):
+            assert client.ask("GET", "/api/state", host=f"{other}:{port}")[0] == 421
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("here", 200), ("HERE:80", 200), ("here:81", 421), ("there", 421)]
+)
+def test_browsers_leave_out_port_80(host, status):
+    found = Guard(None, {"here:80"}, {"key": "ada"}, "c")._verdict(
+        {"server": ("10.0.0.1", 80), "path": "/", "query_string": b"", "method": "GET"},
+        {"host": host, "cookie": "c=key"},
+    )[0]
+    assert found == (status if status != 200 else 0)
 
 
 def test_it_listens_on_this_computer_alone(server):
@@ -188,6 +235,26 @@ def test_images_are_encoded_anew_and_upright(client, server, tmp_path):
         assert sent.size == (300, 600)
 
 
+def test_two_images_are_decoded_at_a_time(client, monkeypatch):
+    here, most = [], []
+
+    def slow(*_):
+        here.append(1)
+        most.append(len(here))
+        time.sleep(0.05)
+        here.pop()
+        return b"", "image/png"
+
+    monkeypatch.setattr(_app, "picture", slow)
+    asking = [threading.Thread(target=client.ask, args=("GET", f"/image/{i}")) for i in range(1, 9)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert len(most) == 8
+    assert max(most) == 2
+
+
 def test_events_are_written_once_and_by_whoever_has_the_key(client, server):
     fox = client.call("classes", name="fox")["id"]
     sent = [event(1, kind="label", **{"class": fox}), event(2)]
@@ -231,7 +298,7 @@ def test_a_wrong_event_is_refused_and_the_others_are_written(wrong, client, serv
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("next", {"n": 0}),
+        ("next", {"n": -1}),
         ("next", {"n": "3"}),
         ("next", {"n": 1, "tab": 3}),
         ("next", {"n": 1, "have": "all"}),
@@ -285,6 +352,24 @@ def test_state_and_export(client):
     assert headers["content-disposition"] == 'attachment; filename="labels.csv"'
     assert "fox/ü" in body.decode()
     assert client.ask("GET", "/api/export/..%2Flabels.sqlite")[0] == 404
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_scan_that_fails_is_said_on_the_page(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(5, "the disk is gone")
+
+    make_folder(tmp_path, 3)
+    monkeypatch.setattr(_serve, "scan", fail)
+    server = Server(tmp_path, ["ada"], train=False)
+    server.start()
+    try:
+        server._threads[0].join()
+        state = json.loads(Client(server.addresses[0].url).ask("GET", "/api/state")[2])
+        what = "looking for images has failed: [Errno 5] the disk is gone"
+        assert state["doing"] == [what, 0, 0]
+    finally:
+        server.stop()
 
 
 def test_a_page_that_is_open_outlives_the_server(client, server, tmp_path):
