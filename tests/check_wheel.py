@@ -22,9 +22,8 @@ assert load_fashion_mnist().X_train.shape == (3000, 28, 28)
 assert (files("skactive.datasets") / "data" / "LICENSE-fashion-mnist.txt").is_file()
 assert (files("skactive") / "py.typed").is_file()
 assert b"<!doctype html>" in (files("skactive.labelling") / "page" / "index.html").read_bytes()
-assert (files("skactive.labelling") / "page" / "page.js").is_file()
-assert (files("skactive.labelling") / "page" / "page.css").is_file()
-assert (files("skactive.labelling") / "page" / "icon.png").is_file()
+for name in ("page.js", "finder.js", "outbox.js", "pictures.js", "page.css", "icon.png"):
+    assert (files("skactive.labelling") / "page" / name).is_file()
 print("skactive", version("skactive"), "imports from the wheel, with its data and its licence")
 """
 

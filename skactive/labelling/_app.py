@@ -19,9 +19,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from skactive.labelling._arguments import user
 from skactive.labelling._database import Database
 from skactive.labelling._errors import RefusedError
-from skactive.labelling._events import Event, record
+from skactive.labelling._events import Event, last_event, record
 from skactive.labelling._exchange import export
 from skactive.labelling._names import class_id, labeller_id
 from skactive.labelling._order import Asked, lease, release
@@ -29,7 +30,9 @@ from skactive.labelling._pictures import UnreadableError, picture
 from skactive.labelling._results import accuracy_of, last_round, rounds, stopping, suspicious
 
 _STATIC = {
-    "page.js": "text/javascript; charset=utf-8",
+    **dict.fromkeys(
+        ("page.js", "finder.js", "outbox.js", "pictures.js"), "text/javascript; charset=utf-8"
+    ),
     "page.css": "text/css; charset=utf-8",
     "icon.png": "image/png",
 }
@@ -71,6 +74,7 @@ def make_app(desk: Desk) -> Starlette:
         "classes": _classes,
         "release": _release,
         "review": _review,
+        "last": _last,
     }
     routes = [
         Route("/", partial(_static, "index.html", "text/html; charset=utf-8")),
@@ -166,10 +170,11 @@ def state(desk: Desk, name: str) -> dict[str, Any]:
     # in the order of an index: half a second less of each minute with 100,000 images
     for kind, n in database.read("SELECT state, COUNT(*) FROM image GROUP BY share, state"):
         numbers[kind] += n
-    kinds = dict(database.read("SELECT kind, COUNT(*) FROM label GROUP BY kind"))
+    kinds = dict(database.read("SELECT kind, COUNT(DISTINCT image) FROM label GROUP BY kind"))
     return {
         "id": database.get("id"),
         "labeller": name,
+        "named": name != user() or database.count("SELECT COUNT(*) FROM labeller") > 1,
         "folder": desk.folder.name,
         "classes": [dict(zip(("id", "name", "key", "n"), row, strict=True)) for row in classes],
         "images": numbers,
@@ -316,4 +321,27 @@ def _review(desk: Desk, labeller: int, values: dict[str, Any]) -> Any:
         rows.append(
             {"image": image, "path": path, "class": class_, "p": score, "proposed": proposed}
         )
-    return {"images": rows, "done": database.get("review") != "wanted" or not desk.trains}
+    looked = database.get("review") == "done"
+    nobody = not desk.trains or desk.given_up()
+    return {"images": rows, "done": looked or nobody, "looked": looked}
+
+
+def _last(desk: Desk, labeller: int, values: dict[str, Any]) -> Any:
+    """Return the labeller's last decision, and what holds for its image if it is taken back."""
+    database = desk.database
+    last = last_event(database, labeller)
+    if last is None:
+        return {"event": None}
+    rows = database.read(
+        "SELECT e.uuid, e.kind, COALESCE(c.merged_into, c.id), e.via, i.path, i.share"
+        " FROM event e JOIN image i ON i.id = e.image LEFT JOIN class c ON c.id = e.class"
+        " WHERE e.image = ? AND e.labeller = ? AND e.kind != 'undo'"
+        " AND NOT EXISTS (SELECT 1 FROM event u WHERE u.undoes = e.uuid)"
+        " ORDER BY e.at DESC, e.id DESC LIMIT 2",
+        last[1],
+        labeller,
+    )
+    event, *before = (dict(zip(("uuid", "kind", "class"), row, strict=False)) for row in rows)
+    *_, via, path, share = rows[0]
+    asked = _asked(database, Asked(last[1], path, share, via, None))
+    return {"event": event, "before": before[0] if before else None, "asked": asked}

@@ -70,3 +70,12 @@ def events(folder):
 def saved(page):
     """Wait until nothing is unsent."""
     page.wait_for_function("document.getElementById('saved').textContent === 'saved'")
+
+
+def shows(page, image):
+    """Wait until an image can be seen."""
+    page.wait_for_function(
+        "image => document.body.dataset.painted === image"
+        " && !document.getElementById('picture').classList.contains('hidden')",
+        arg=str(image),
+    )

@@ -1,6 +1,5 @@
 """The server, asked over its socket: what it answers, and every probe of the design."""
 
-import http.client
 import json
 import shutil
 import socket
@@ -13,57 +12,24 @@ import pytest
 from PIL import Image
 
 from skactive.labelling import _app, _serve, serve
-from skactive.labelling._guard import HEADERS, MOST_BYTES, Guard
+from skactive.labelling._guard import HEADERS, MOST_BYTES
 from skactive.labelling._serve import Server, _hanging_up
+from tests.labelling.asking import TAB, Client
 from tests.labelling.folders import make_folder
 
 READS = [
     "/",
     "/page.js",
+    "/finder.js",
+    "/outbox.js",
+    "/pictures.js",
     "/page.css",
     "/icon.png",
     "/image/1",
     "/api/state",
     "/api/export/labels.csv",
 ]
-WRITES = ["next", "events", "classes", "release", "review"]
-TAB = "tab-of-a-test"
-
-
-class Client:
-    """Asks as a browser with the cookie of one labeller would."""
-
-    def __init__(self, url):
-        parts = urlsplit(url)
-        self.host, self.query = parts.netloc, parts.query
-        status, headers, body = self.ask("GET", f"/?{self.query}", cookie=None)
-        assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
-        assert b'<meta http-equiv="refresh" content="0; url=/">' in body
-        assert {key: headers[key] for key in HEADERS} == HEADERS
-        self.set_cookie = headers["set-cookie"]
-        self.cookie = self.set_cookie.partition(";")[0]
-
-    def ask(self, method, path, body=None, cookie="own", **headers):
-        connection = http.client.HTTPConnection(self.host, timeout=30)
-        headers = {key.replace("_", "-"): value for key, value in headers.items()}
-        if cookie is not None:
-            headers["cookie"] = self.cookie if cookie == "own" else cookie
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        found = answer.status, dict(answer.getheaders()), answer.read()
-        connection.close()
-        return found
-
-    def post(self, name, values, **headers):
-        body = values if isinstance(values, (bytes, str)) else json.dumps(values)
-        given = {"content_type": "application/json", "origin": f"http://{self.host}", **headers}
-        given = {key: value for key, value in given.items() if value is not None}
-        return self.ask("POST", f"/api/{name}", body, **given)
-
-    def call(self, route, /, **values):
-        status, _, body = self.post(route, {"tab": TAB, **values})
-        assert status == 200, body
-        return json.loads(body)
+WRITES = ["next", "events", "classes", "release", "review", "last"]
 
 
 @pytest.fixture
@@ -87,50 +53,6 @@ def event(image, **values):
 
 def test_the_key_becomes_a_cookie_that_scripts_cannot_read(client):
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(client.set_cookie.split("; "))
-
-
-def test_odd_cookies_of_other_servers_do_no_harm(client):
-    """Cookies of 127.0.0.1 are shared by all its ports."""
-    for odd in ("a[1]=2", "{}", "=", "x", 'q="a;b"', "\u00e9=1"):
-        cookie = f"{odd}; {client.cookie}; {odd}"
-        assert client.ask("GET", "/api/state", cookie=cookie.encode("latin-1"))[0] == 200
-
-
-def test_a_name_in_capitals_is_the_same(client):
-    host = client.host.replace("127.0.0.1", "LocalHost")
-    assert client.ask("GET", "/api/state", host=host)[0] == 200
-    status = client.post("release", {"tab": TAB}, host=host, origin=f"http://{host.lower()}")[0]
-    assert status == 200
-
-
-def test_a_server_for_all_addresses_answers_at_each_and_to_no_other_name(tmp_path):
-    make_folder(tmp_path, 3)
-    server = Server(tmp_path, ["ada"], host="0.0.0.0", train=False)
-    server.start()
-    try:
-        url = server.addresses[0].url
-        assert "//0.0.0.0" not in url
-        client = Client(url)
-        assert client.ask("GET", "/api/state")[0] == 200
-        _, _, port = client.host.partition(":")
-        client.host = f"127.0.0.1:{port}"  # by which the request comes in
-        assert client.ask("GET", "/api/state")[0] == 200
-        assert client.post("release", {"tab": TAB})[0] == 200
-        for other in ("evil.example", "192.0.2.7", "0.0.0.0.evil.example"):
-            assert client.ask("GET", "/api/state", host=f"{other}:{port}")[0] == 421
-    finally:
-        server.stop()
-
-
-@pytest.mark.parametrize(
-    ("host", "status"), [("here", 200), ("HERE:80", 200), ("here:81", 421), ("there", 421)]
-)
-def test_browsers_leave_out_port_80(host, status):
-    found = Guard(None, {"here:80"}, {"key": "ada"}, "c")._verdict(
-        {"server": ("10.0.0.1", 80), "path": "/", "query_string": b"", "method": "GET"},
-        {"host": host, "cookie": "c=key"},
-    )[0]
-    assert found == (status if status != 200 else 0)
 
 
 def test_it_listens_on_this_computer_alone(server):
@@ -370,6 +292,42 @@ def test_a_scan_that_fails_is_said_on_the_page(tmp_path, monkeypatch):
         assert state["doing"] == [what, 0, 0]
     finally:
         server.stop()
+
+
+def test_the_last_decision_and_what_it_has_replaced(client, server):
+    assert client.call("last") == {"event": None}
+    fox = client.call("classes", name="fox")["id"]
+    sent = [event(1, kind="label", **{"class": fox}), event(1), event(2)]
+    client.call("events", events=sent)
+    Client(server.addresses[1].url).call("events", events=[event(3)])
+    found = client.call("last")
+    assert (found["event"]["uuid"], found["before"]) == (sent[2]["uuid"], None)
+    assert found["asked"]["image"] == 2
+    path = server.database.value("SELECT path FROM image WHERE id = 2")
+    assert found["asked"]["path"] == path
+    client.call("events", events=[event(2, kind="undo", undoes=sent[2]["uuid"])])
+    found = client.call("last")
+    assert found["event"] == {"uuid": sent[1]["uuid"], "kind": "skip", "class": None}
+    assert found["before"] == {"uuid": sent[0]["uuid"], "kind": "label", "class": fox}
+
+
+def test_an_image_that_two_have_labelled_is_one(client, server):
+    fox = client.call("classes", name="fox")["id"]
+    for one in (client, Client(server.addresses[1].url)):
+        one.call("events", events=[event(1, kind="label", **{"class": fox})])
+    state = json.loads(client.ask("GET", "/api/state")[2])
+    assert state["decisions"] == {"label": 1}
+    assert state["named"]
+
+
+def test_a_review_ends_where_no_network_looks(client, server):
+    assert client.call("review", again=True) == {"images": [], "done": True, "looked": False}
+    server.desk.trains = True
+    assert not client.call("review")["done"]
+    server.desk.given_up = lambda: True
+    assert client.call("review")["done"]
+    server.database.set("review", "done")
+    assert client.call("review")["looked"]
 
 
 def test_a_page_that_is_open_outlives_the_server(client, server, tmp_path):

@@ -1,135 +1,78 @@
-// The page for labelling. Nothing is lost: a decision is in the outbox, which the browser keeps on
-// disk, before the next image is shown, and leaves it when the server says that it has written it.
+// The page for labelling: what is shown, and what keys do. Nothing is lost: see the outbox.
+
+import { makeFinder } from "./finder.js";
+import { ask, outbox, post, random, tab, why } from "./outbox.js";
+import { forget, full, picture, pictures } from "./pictures.js";
 
 const at = (id) => document.getElementById(id);
 const AHEAD = 12; // images that are asked for and fetched before they are needed
-const tab = sessionStorage.tab ||= crypto.randomUUID?.() ?? random();
-
-function random() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
-}
+const KEPT = 300; // decisions that this page remembers; the server knows all
+const SIDE = 1600; // larger images are made smaller, unless they are asked for in full
 
 let state = { classes: [] };
 let queue = []; // images that are asked for, the first of which is shown
-let past = []; // {asked, event}: what was decided here
+let past = []; // images that were decided here, in the order in which they were asked for
+let decisions = []; // {one, event, before, where}: what was decided here, the last one last
 let looking = null; // a position in `past`, or null
-let review = null; // {rows} while labels are reviewed
+let review = null; // {rows, at, done, looked} while labels are reviewed
 let painted = null; // the image that can be seen; a press counts only for it
 let paintedAt = 0;
+let blank = true; // whether there is no image to show
 let asking = false;
 let ended = false;
-const pictures = new Map(); // image -> promise of {url, small} or {broken}
+const held = new Map(); // image -> the decision that holds for it, as far as this page knows
 
-// Talking to the server --------------------------------------------------------------------------
-
-async function post(path, values) {
-  const answer = await fetch(`/api/${path}`, {
-    method: "POST", headers: { "content-type": "application/json" },
-    body: JSON.stringify({ tab, ...values }),
-  });
-  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? answer.status);
-  return answer.json();
-}
-
-const outbox = {
-  // An entry per event, so that tabs do not overwrite each other's; in the order of their keys.
-  prefix() { return `skactive ${state.id} ${state.labeller} `; },
-  keys() { return Object.keys(localStorage).filter((key) => key.startsWith(this.prefix())).sort(); },
-  all() { return this.keys().map((key) => JSON.parse(localStorage[key])); },
-  n: 0,
-  add(event) {
-    const order = `${Date.now()}`.padStart(15, "0") + `${this.n++}`.padStart(9, "0");
-    localStorage[`${this.prefix()}${order} ${event.uuid}`] = JSON.stringify(event);
-    show.saved();
-    this.send();
-  },
-  busy: false,
-  async send() {
-    if (this.busy) return;
-    this.busy = true;
-    try {
-      for (let events = this.all().slice(0, 200); events.length; events = this.all().slice(0, 200)) {
-        const { written, refused } = await post("events", { events });
-        for (const reason of Object.values(refused)) console.warn(reason);
-        const gone = new Set([...written, ...Object.keys(refused)]);
-        for (const key of this.keys()) if (gone.has(key.split(" ").at(-1))) delete localStorage[key];
-        if (Object.keys(refused).length) show.message(`Not written: ${Object.values(refused)[0]}`);
-      }
-      this.failed = false;
-    } catch { this.failed = true; }
-    this.busy = false;
-    show.saved();
-  },
-};
-
-// Fetches an image. Only the server may call one broken (415, 404); else we try again.
-function picture(image) {
-  if (!pictures.has(image)) pictures.set(image, load(image));
-  return pictures.get(image);
-}
-async function load(image) {
-  for (let pause = 200; ; pause = Math.min(2 * pause, 3000)) {
-    try {
-      const answer = await fetch(`/image/${image}`);
-      if (answer.status === 415 || answer.status === 404) return { broken: true };
-      if (answer.ok) return { url: URL.createObjectURL(await answer.blob()) };
-    } catch { /* the server is away */ }
-    if (painted === null) show.message("The server does not answer. Trying again …");
-    await new Promise((done) => setTimeout(done, pause));
-  }
-}
-async function forget(image) {
-  const known = pictures.get(image);
-  pictures.delete(image);
-  if (known) URL.revokeObjectURL((await known).url);
-}
-
-async function more() {
-  if (asking || queue.length >= AHEAD) return;
+// Asks for images; those that cannot be read now are no reason to ask for fewer. To renew is to ask
+// for one more, which tells the server that this tab still has the others.
+async function more(renew = false) {
+  const wanted = AHEAD - queue.filter((one) => !one.away).length;
+  if (asking || (wanted <= 0 && !renew)) return;
   asking = true;
   try {
-    const undecided = new Set(outbox.all().map((event) => event.image));
-    const have = [...new Set([...queue.map((one) => one.image), ...undecided])].slice(0, 900);
-    const { images } = await post("next", { n: AHEAD, have });
-    const known = new Set(queue.map((one) => one.image));
-    const fresh = images.filter((one) => !known.has(one.image) && !undecided.has(one.image));
+    const have = [...new Set([...queue, ...outbox.all()].map((one) => one.image))].slice(0, 900);
+    const { images } = await post("next", { n: Math.max(wanted, 1), have });
+    const known = new Set([...queue, ...outbox.all()].map((one) => one.image)); // by now
+    const fresh = images.filter((one) => !known.has(one.image));
     queue.push(...fresh);
     ended = !queue.length;
     for (const one of fresh) picture(one.image);
   } catch { /* tried again by the clock */ }
   asking = false;
-  if (painted === null) paint();
+  if (blank) paint();
 }
 
 // Showing ----------------------------------------------------------------------------------------
 
 function current() {
-  if (review) return review.rows[0] ?? null;
-  return looking === null ? queue[0] ?? null : past[looking].asked;
+  if (review) return review.rows[review.at] ?? null;
+  return looking === null ? queue[0] ?? null : past[looking];
 }
 
 function nothing() {
-  const some = Object.values(state.images).some((n) => n);
-  return some ? "Nothing is left to label. X exports." : `No image was found in ${state.folder}. Put some there, in folders too, and start again.`;
+  if (review && !review.done) return "Networks are looking for labels that may be wrong …";
+  if (review) return review.looked ? "No label is left that looks wrong. Esc goes back." : "No network looks for wrong labels here. Esc goes back.";
+  if (!ended) return "Loading …";
+  if (state.doing?.[0] === "looking for images") return "Looking for images …";
+  const { ok = 0, ...others } = state.images ?? {};
+  if (!ok && !Object.values(others).some((n) => n)) return `No image was found in ${state.folder}. Put some there, in folders too, and start again.`;
+  const decided = Object.values(state.decisions ?? {}).reduce((a, b) => a + b, 0);
+  if (decided < ok) return "What is left is asked for in another tab. It comes here at most two minutes after that was closed.";
+  return "Nothing is left to label. X exports.";
 }
 
 let turn = 0;
 async function paint() {
   const mine = ++turn, one = current();
   painted = null;
+  blank = !one;
   at("picture").classList.add("hidden");
   show.caption(one);
-  if (!one) {
-    if (review) show.message(review.done ? "No label looks wrong. Esc goes back." : "Networks are looking for labels that may be wrong …");
-    else show.message(ended ? (state.doing?.[0] === "looking for images" ? "Looking for images …" : nothing()) : "Loading …");
-    return;
-  }
+  if (!one) { show.message(nothing()); return; }
   const found = await picture(one.image);
   if (mine !== turn) return;
   if (found.broken) { drop(one); return; }
-  const img = at("picture");
-  img.src = found.url;
-  try { await img.decode(); } catch {
+  if (found.away) { putOff(one, found.away); return; }
+  try { if (!found.ready) await found.img.decode(); } catch {
     // That this browser cannot show it now says nothing about the file.
     if (mine !== turn) return;
     show.message("This image cannot be shown. Trying again …");
@@ -138,78 +81,141 @@ async function paint() {
     return;
   }
   if (mine !== turn) return;
-  img.classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 128);
-  img.classList.remove("hidden");
+  const { img } = found;
+  img.alt = `the image ${one.path}`;
+  at("picture").classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 128);
+  at("picture").replaceChildren(img);
+  at("picture").classList.remove("hidden");
   show.message("");
-  requestAnimationFrame(() => requestAnimationFrame(() => {
-    if (mine === turn) { painted = one; paintedAt = performance.now(); document.body.dataset.painted = one.image; }
-  }));
+  // The message comes after the frame, in which the image is painted.
+  const frame = new MessageChannel();
+  frame.port1.onmessage = () => {
+    frame.port1.close();
+    if (mine !== turn) return;
+    one.away = false;
+    painted = one; paintedAt = performance.now(); document.body.dataset.painted = one.image;
+    if (zoomed()) sharpen();
+  };
+  requestAnimationFrame(() => frame.port2.postMessage(null));
 }
 function drop(one) {
-  if (review) review.rows.shift();
-  else if (looking !== null) looking = null;
+  if (review) review.rows.splice(review.at, 1);
+  else if (looking !== null) { past.splice(looking, 1); looking = null; }
   else queue.shift();
   forget(one.image);
   more();
   paint();
 }
+// One that cannot be read now comes again, after the others; nothing is decided about it.
+function putOff(one, reason) {
+  forget(one.image);
+  notices.set("away", `${one.path}: ${reason} It comes again later.`);
+  if (review) review.at++;
+  else if (looking !== null) looking = null;
+  else { queue.push(queue.shift()); one.away = true; }
+  more();
+  paint();
+}
+
+const zoomed = () => at("stage").classList.contains("zoom");
+// Shows more of an image that was made smaller; which one it is stays the same.
+async function sharpen() {
+  const mine = turn, shown = at("picture").firstChild;
+  if (!painted || Math.max(shown.naturalWidth, shown.naturalHeight) !== SIDE) return;
+  const img = await full(painted.image);
+  if (!img || mine !== turn || !zoomed() || at("picture").firstChild !== shown) return;
+  img.alt = shown.alt;
+  at("picture").replaceChildren(img);
+}
+
+// What a person should not miss stays until it is dismissed, or is so no more.
+const notices = {
+  texts: new Map(),
+  dismissed: new Map(),
+  set(about, text) {
+    if (text && this.dismissed.get(about) === text) return;
+    if (text) this.texts.set(about, text); else this.texts.delete(about);
+    const shown = [...this.texts.values()].join(" ");
+    if (at("notice").firstElementChild.textContent !== shown) at("notice").firstElementChild.textContent = shown;
+    at("notice").hidden = !shown;
+  },
+  dismiss() {
+    for (const [about, text] of this.texts) this.dismissed.set(about, text);
+    this.texts.clear();
+    this.set("", "");
+  },
+};
 
 const show = {
-  message(text) { at("message").textContent = text; },
+  message(text) { if (at("message").textContent !== text) at("message").textContent = text; }, // once aloud
   saved() {
-    const n = outbox.all().length;
-    at("saved").textContent = n && outbox.failed ? `${n} not saved yet: the server does not answer` : n ? "saving …" : "saved";
-    at("saved").classList.toggle("waiting", n > 0 && !!outbox.failed);
+    const n = outbox.all().length, waiting = n > 0 && outbox.failed;
+    at("saved").ariaLive = waiting ? "polite" : "off";
+    at("saved").textContent = waiting ? `${n} not saved yet: ${outbox.failed}` : n ? "saving …" : "saved";
+    at("saved").classList.toggle("waiting", !!waiting);
   },
   caption(one) {
     at("path").textContent = one?.path ?? "";
     const name = (id) => state.classes.find((c) => c.id === id)?.name ?? "?";
+    const now = held.get(one?.image);
     let text = "";
-    if (review && one) text = `is ${name(one.class)}; networks that have not seen it say ${one.proposed ? name(one.proposed) : "nothing: the file has changed"}. Enter confirms.`;
+    if (review && one && now?.kind === "label") text = `is ${name(now.class)}; networks that have not seen it say ${one.proposed ? name(one.proposed) : "nothing: the file has changed"}. Enter confirms, space leaves it.`;
+    else if (one && now) text = { label: `is ${name(now.class)}`, skip: "is skipped", unsure: "is unsure" }[now.kind];
     else if (one?.guess) text = `network: ${name(one.guess[0])} (${Math.round(100 * one.guess[1])}%)`;
     else if (one?.via === "test") text = "for measuring";
     at("guess").textContent = text;
-    const held = review ? one?.class : looking !== null ? past[looking].event.class : null;
-    for (const button of at("classes").querySelectorAll("button")) button.classList.toggle("chosen", Number(button.dataset.id) === held);
+    for (const button of at("classes").querySelectorAll("button")) button.classList.toggle("chosen", Number(button.dataset.id) === now?.class);
   },
   classes() {
     const list = at("classes");
-    const text = JSON.stringify(state.classes);
-    if (list.dataset.shown === text) return;
-    list.dataset.shown = text;
-    list.replaceChildren(...state.classes.map((c) => {
-      const row = document.createElement("li");
-      row.append(button(c));
-      return row;
-    }));
+    const text = JSON.stringify(state.classes.map((c) => [c.id, c.name, c.key]));
+    if (list.dataset.shown !== text) {
+      list.dataset.shown = text;
+      list.replaceChildren(...state.classes.map((c, k) => {
+        const row = document.createElement("li");
+        row.append(button(c, k === 0));
+        return row;
+      }));
+    }
+    state.classes.forEach((c, k) => { list.children[k].querySelector(".n").textContent = c.n; });
   },
   numbers() {
     const decided = state.decisions ?? {}, images = state.images ?? {};
     const total = Object.values(images).reduce((a, b) => a + b, 0);
     at("folder").textContent = state.folder ?? "";
+    at("who").textContent = state.named ? `labels of ${state.labeller}` : "";
     document.title = `${state.folder} – skactive label`;
     at("count").textContent = `${decided.label ?? 0} of ${total} labelled` + (decided.skip ? `, ${decided.skip} skipped` : "") + (decided.unsure ? `, ${decided.unsure} unsure` : "") + (images.unreadable ? `, ${images.unreadable} unreadable` : "") + (images.missing ? `, ${images.missing} missing` : "");
     const [what, done, todo] = state.doing ?? ["", 0, 0];
     at("doing").textContent = (what + (todo ? ` ${done} of ${todo}` : "")) + (state.error && state.error !== "stopped" ? ` – last round failed: ${state.error}` : "");
     at("accuracy").textContent = state.accuracy?.text ?? "";
     at("hint").textContent = state.hint ? `Enough? ${state.hint}` : "";
-    curve(state.curve ?? []);
   },
 };
 
-function button(c) {
+function button(c, first) {
   const made = document.createElement("button");
   made.type = "button";
   made.dataset.id = c.id;
-  made.tabIndex = -1;
+  made.tabIndex = first ? 0 : -1; // one stop of Tab, and up and down from there
   if (c.key) { const key = document.createElement("kbd"); key.textContent = c.key; made.append(key); }
   const name = document.createElement("span"), n = document.createElement("span");
   name.className = "name"; name.textContent = c.name;
-  n.className = "n"; n.textContent = c.n ?? "";
+  n.className = "n";
   made.append(name, n);
   made.addEventListener("click", () => decide("label", c.id));
   return made;
 }
+at("classes").addEventListener("keydown", (event) => {
+  const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+  const next = step && event.target.closest("li")?.[step]?.firstChild;
+  if (!next) return;
+  event.preventDefault();
+  event.stopPropagation();
+  event.target.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+});
 
 function curve(points) {
   const known = points.filter((p) => p[1] !== null);
@@ -238,134 +244,219 @@ function curve(points) {
 
 // Deciding ---------------------------------------------------------------------------------------
 
-function decide(kind, id = null) {
-  const one = painted;
-  if (!one || one !== current()) return; // what cannot be seen cannot be decided
+// Decides about the image that can be seen: what cannot be seen cannot be decided.
+function decide(kind, id = null, one = painted) {
+  if (!one || one !== painted || one !== current()) return;
   const event = {
-    uuid: random(), image: one.image, kind, class: id, via: review ? "review" : one.via,
+    uuid: random(), image: one.image, kind, class: id, via: one.via,
     shown_class: one.guess?.[0] ?? one.proposed ?? null, shown_p: one.guess?.[1] ?? one.p ?? null,
     round: one.round ?? null, ms: Math.round(performance.now() - paintedAt),
   };
   painted = null;
   outbox.add(event);
-  if (review) review.rows.shift();
-  else if (looking !== null) { past[looking] = { asked: one, event }; looking = looking + 1 < past.length ? looking + 1 : null; }
+  const where = review ? "review" : looking !== null ? "past" : "queue";
+  decisions.push({ one, event, before: held.get(one.image), where });
+  if (decisions.length > KEPT) decisions.shift();
+  hold(one.image, event);
+  if (review) {
+    review.at++;
+    if (review.done && !current()) poll(review, false); // there may be more than came at once
+  } else if (looking !== null) looking = looking + 1 < past.length ? looking + 1 : null;
   else {
-    queue.shift();
-    past.push({ asked: one, event });
-    if (past.length > 300) past.shift();
-    if (past.length > 20) forget(past[past.length - 21].asked.image);
+    past.push(queue.shift());
+    if (past.length > KEPT) past.shift();
+    if (past.length > 20) forget(past[past.length - 21].image);
   }
-  count(event, 1);
   more();
   paint();
 }
-function count(event, by) {
-  const decided = state.decisions ??= {};
-  decided[event.kind] = (decided[event.kind] ?? 0) + by;
+// Notes what holds for an image, and counts it before the server does.
+function hold(image, event) {
+  const counts = state.decisions ??= {}, before = held.get(image);
+  if (before) counts[before.kind]--;
+  if (event) { held.set(image, event); counts[event.kind] = (counts[event.kind] ?? 0) + 1; } else held.delete(image);
   show.numbers();
 }
-function undo() {
-  const last = past.pop();
-  if (!last) return;
+
+let undoing = false;
+async function undo() {
+  if (undoing) return;
+  undoing = true;
+  try {
+    const found = decisions.length ? null : await earlier();
+    const last = decisions.pop() ?? found; // one may have been decided meanwhile
+    if (last) takeBack(last);
+  } catch (error) { notices.set("undo", `Nothing was taken back: ${why(error)}.`); }
+  undoing = false;
+}
+// The last decision of this labeller that the server knows, once it knows all.
+async function earlier() {
+  await outbox.send();
+  if (outbox.all().length) { notices.set("undo", `Nothing was taken back: ${outbox.failed}.`); return null; }
+  const { event, before, asked } = await post("last");
+  if (!event) return null;
+  held.set(asked.image, event);
+  return { one: asked, event, before, where: before ? "past" : "queue" };
+}
+function takeBack({ one, event, before, where }) {
+  const sent = outbox.add({ uuid: random(), image: one.image, kind: "undo", undoes: event.uuid, via: one.via });
+  sent.then(() => more(true)); // it is asked for again, here and not in another tab
+  hold(one.image, before);
+  const other = (known) => known.image !== one.image;
   looking = null;
-  outbox.add({ uuid: random(), image: last.asked.image, kind: "undo", undoes: last.event.uuid, via: last.asked.via });
-  count(last.event, -1);
-  queue.unshift(last.asked);
-  paint();
-}
-function look(step) {
-  const next = (looking ?? past.length) + step;
-  if (next < 0 || next > past.length) return;
-  looking = next === past.length ? null : next;
-  paint();
-}
-async function startReview(again = true) {
-  try {
-    const { images, done } = await post("review", { again });
-    review = { rows: images, done };
-    paint();
-    if (!done) setTimeout(() => review && !review.rows.length && startReview(false), 1000);
-  } catch (error) { show.message(String(error)); }
-}
-
-// Classes by name --------------------------------------------------------------------------------
-
-function plain(text) { return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase(); }
-function matching() {
-  const text = plain(at("name").value.trim());
-  if (!text) return [];
-  const rank = (c) => { const k = plain(c.name).indexOf(text); return plain(c.name) === text ? -1 : k < 0 ? Infinity : k; };
-  return state.classes.filter((c) => rank(c) < Infinity).sort((a, b) => rank(a) - rank(b)).slice(0, 12);
-}
-at("name").addEventListener("input", () => {
-  const exact = matching().some((c) => c.name === at("name").value.trim().normalize("NFC"));
-  at("found").replaceChildren(...matching().map((c) => { const row = document.createElement("li"); row.append(button({ ...c, n: "" })); return row; }));
-  if (!exact && at("name").value.trim()) {
-    const row = document.createElement("li");
-    row.textContent = `${matching().length ? "Shift+Enter" : "Enter"} makes a new class`;
-    at("found").append(row);
+  if (where === "review") {
+    review ??= { rows: [], at: 0, done: true, looked: true };
+    if (review.rows.every(other)) review.rows.splice(review.at, 0, one);
+    review.at = review.rows.findIndex((known) => !other(known));
+  } else {
+    review = null;
+    if (where === "past") {
+      if (past.every(other)) past.push(one);
+      looking = past.findIndex((known) => !other(known));
+    } else {
+      past = past.filter(other);
+      queue = [one, ...queue.filter(other)];
+    }
   }
-});
-at("finder").addEventListener("submit", (event) => event.preventDefault());
-at("name").addEventListener("keydown", async (event) => {
-  event.stopPropagation();
-  if (event.key === "Escape") leaveFinder();
-  if (event.key !== "Enter" || !at("name").value.trim()) return;
-  event.preventDefault();
-  const [first] = matching();
-  if (first && !event.shiftKey) { leaveFinder(); decide("label", first.id); return; }
+  paint();
+}
+
+// Goes to earlier images and back; in a review also over those that stay as they are.
+function look(step) {
+  if (review) review.at = Math.min(Math.max(review.at + step, 0), review.rows.length);
+  else {
+    const next = (looking ?? past.length) + step;
+    if (next < 0 || next > past.length) return;
+    looking = next === past.length ? null : next;
+  }
+  paint();
+}
+
+function startReview() {
+  looking = null;
+  review = { rows: [], at: 0, done: false, looked: false };
+  paint();
+  poll(review, true);
+}
+// Adds what networks find, until they have looked at all or the review is left.
+async function poll(mine, again) {
   try {
-    const { id } = await post("classes", { name: at("name").value });
-    leaveFinder();
-    await refresh();
-    decide("label", id);
-  } catch (error) { show.message(`Not made: ${error.message}`); }
+    const { images, done, looked } = await post("review", { again });
+    if (review !== mine) return;
+    again = false;
+    const known = new Set([...mine.rows, ...outbox.all()].map((one) => one.image));
+    const fresh = images.filter((one) => !known.has(one.image));
+    for (const one of fresh) held.set(one.image, { kind: "label", class: one.class });
+    mine.rows.push(...fresh.map((one) => ({ ...one, via: "review" })));
+    Object.assign(mine, { done, looked });
+    if (blank) paint();
+  } catch { /* tried again below */ }
+  if (review === mine && !mine.done) setTimeout(() => review === mine && poll(mine, again), 1000);
+}
+
+makeFinder({
+  classes: () => state.classes,
+  seen: () => painted,
+  take: (id, one) => decide("label", id, one),
+  make: async (name) => {
+    try {
+      const { id } = await post("classes", { name });
+      await refresh();
+      notices.set("class", "");
+      return id;
+    } catch (error) {
+      notices.set("class", `The class was not made: ${why(error)}.`);
+      return null;
+    }
+  },
 });
-function leaveFinder() { at("name").value = ""; at("found").replaceChildren(); at("name").blur(); }
 
 // Keys -------------------------------------------------------------------------------------------
 
+function scroll(x, y) { at("stage").scrollBy(80 * x, 80 * y); }
+function help() { if (at("help").open) at("help").close(); else at("help").showModal(); }
+function leave() {
+  if (!at("notice").hidden) { notices.dismiss(); return; }
+  at("stage").classList.remove("zoom");
+  review = null;
+  looking = null;
+  paint();
+}
+
 const commands = {
-  "/": () => at("name").focus(), " ": () => decide("skip"), "?": () => decide("unsure"),
-  Backspace: undo, ArrowLeft: () => look(-1), ArrowRight: () => look(1),
-  z: () => at("stage").classList.toggle("zoom"), v: () => startReview(), X: () => at("csv").click(),
-  h: () => (at("help").open ? at("help").close() : at("help").showModal()),
-  Enter: () => review && painted && decide("label", painted.class),
-  Escape: () => { at("help").close(); at("stage").classList.remove("zoom"); review = null; looking = null; paint(); },
+  "/": () => at("name").focus(), "?": () => decide("unsure"), Backspace: undo, Escape: leave, h: help,
+  " ": () => (review ? look(1) : decide("skip")),
+  Enter: () => review && held.get(painted?.image)?.kind === "label" && decide("label", held.get(painted.image).class),
+  ArrowLeft: () => (zoomed() ? scroll(-1, 0) : look(-1)), ArrowRight: () => (zoomed() ? scroll(1, 0) : look(1)),
+  ArrowUp: () => scroll(0, -1), ArrowDown: () => scroll(0, 1),
+  z: () => { if (at("stage").classList.toggle("zoom")) sharpen(); },
+  v: startReview, "Shift+x": () => at("csv").click(),
 };
+// Letters are keys of classes, and Caps Lock changes nothing; with Shift they are none.
+function keyOf(event) {
+  if (!/^\p{L}$/u.test(event.key)) return event.key;
+  return (event.shiftKey ? "Shift+" : "") + event.key.toLowerCase();
+}
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (at("help").open && event.key !== "h") return;
-  const command = commands[event.key];
-  const known = state.classes.find((c) => c.key === event.key);
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const key = keyOf(event);
+  if (at("help").open && key !== "h") return;
+  if ((key === "Enter" || key === " ") && !event.repeat && event.target.closest("a, button")) return;
+  const command = commands[key];
+  const known = state.classes.find((c) => c.key === key);
   if (!command && !known) return;
-  if (event.key === "Enter" && event.target.closest("a, button")) return;
   event.preventDefault();
-  if (event.repeat && !event.key.startsWith("Arrow")) return; // a key that is held is one decision
+  if (event.repeat && !key.startsWith("Arrow")) return; // a key that is held is one decision
   if (command) command(); else decide("label", known.id);
 });
-at("help-button").addEventListener("click", () => at("help").showModal());
+// What was clicked keeps no focus: a later Enter or space is for the image.
+document.addEventListener("click", (event) => { if (event.detail) event.target.closest("a, button")?.blur(); }, true);
+at("help-button").addEventListener("click", help);
+at("notice").querySelector("button").addEventListener("click", () => notices.dismiss());
+
+addEventListener("beforeunload", (event) => { if (outbox.failed && outbox.all().length) event.preventDefault(); });
 addEventListener("pagehide", () => {
   navigator.sendBeacon("/api/release", new Blob([JSON.stringify({ tab })], { type: "application/json" }));
 });
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); }); // its images are others' now
 
 // The clock --------------------------------------------------------------------------------------
 
+pictures.waiting = (reason) => { if (painted === null && current()) show.message(`${reason} Trying again …`); };
+outbox.changed = () => {
+  show.saved();
+  const others = [...outbox.others()].sort().map(([name, n]) => `${n} of ${name}`).join(", ");
+  notices.set("others", others && `Not sent from this browser: ${others}. Open their address here to send them.`);
+};
+outbox.refused = (event, reason) => {
+  const one = [...past, ...queue, ...(review?.rows ?? [])].find((known) => known.image === event.image);
+  notices.set(event.uuid, `Not written: ${event.kind} of ${one?.path ?? `image ${event.image}`}: ${reason}`);
+};
+
 async function refresh() {
   try {
-    const answer = await fetch("/api/state");
-    if (!answer.ok) { show.message(await answer.text()); return; }
-    state = await answer.json();
-    show.classes(); show.numbers(); show.caption(current());
-  } catch { at("doing").textContent = "the server does not answer"; }
+    state = await ask("/api/state");
+    const mine = outbox.owner.labeller ?? state.labeller;
+    if (mine !== state.labeller) notices.set("who", `What is decided here now are labels of ${state.labeller}, no more of ${mine}.`);
+    outbox.owner = { id: state.id, labeller: state.labeller };
+    notices.set("state", "");
+    show.classes(); show.numbers(); show.caption(current()); curve(state.curve ?? []);
+  } catch (error) {
+    at("doing").textContent = error.status ? "" : why(error);
+    if (error.status) notices.set("state", `${why(error)}.`);
+  }
 }
+let ticking = false;
 async function tick() {
-  await refresh();
-  if (outbox.all().length) await outbox.send();
-  if (!queue.length || !painted) await more();
+  if (ticking) return;
+  ticking = true;
+  try {
+    await refresh();
+    await outbox.send();
+    if (!queue.length || !painted) await more();
+  } finally { ticking = false; }
 }
 await tick();
 paint();
 setInterval(tick, 1000);
-setInterval(() => post("next", { n: 1, have: queue.map((one) => one.image) }).catch(() => {}), 30000);
+setInterval(() => more(true), 30000);
