@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import skactive
 from skactive._phrases import one_line
 from skactive.cli._arguments import Parser
 from skactive.cli._demo import add_demo
-from skactive.cli._label import add_label, add_labels
+from skactive.cli._label import add_label, add_labels, told_of_labels
 from skactive.cli._report import add_report
 from skactive.cli._run import add_run
 from skactive.cli._words import told
@@ -52,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, UnsupportedEstimatorError, OSError, ImportError) as error:
         message = one_line(told(error, arguments.words, arguments.options))
         print(f"skactive {arguments.command}: error: {message}", file=sys.stderr)
+        return 2
+    except sqlite3.Error as error:
+        print(f"skactive {arguments.command}: error: {told_of_labels(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(_stopped(arguments), file=sys.stderr)

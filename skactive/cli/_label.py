@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import webbrowser
 from typing import Any
 
@@ -18,12 +19,32 @@ is in FOLDER/.skactive; `skactive labels` reads and writes it."""
 # The options that stand for parameters, in messages.
 _OPTIONS = {
     "folder": "FOLDER",
+    "name": "CLASS",
     "labellers": "--labeller",
     "classes": "--classes",
     "strategy": "--strategy",
     "network": "--network",
+    "augment": "--augment",
     "size": "--size",
 }
+_MOST_NAMED = 10
+# What SQLite says, and what helps.
+_REMEDIES = {
+    "locked": "Another program holds the labels; end it, or try again.",
+    "full": "Make room on the disk; what was labelled so far is kept.",
+    "not a database": "Put a copy of .skactive/labels.sqlite back, or move it away to begin anew.",
+    "malformed": "Put a copy of .skactive/labels.sqlite back, or move it away to begin anew.",
+    "readonly": "Make .skactive and what is in it writable, or label a copy of the folder.",
+    "unable to open": "Make .skactive and what is in it writable, or label a copy of the folder.",
+    "disk I/O": "The disk or the network drive has failed; look whether other files can be read.",
+}
+
+
+def told_of_labels(error: Exception) -> str:
+    """Return what is wrong with the file of labels, in one sentence, and what helps."""
+    text = str(error)
+    remedy = next((remedy for part, remedy in _REMEDIES.items() if part in text), "")
+    return f"the file of labels: {text}. {remedy}".strip()
 
 
 def add_label(commands: Any) -> None:
@@ -41,13 +62,19 @@ def add_label(commands: Any) -> None:
     label.add_argument("--strategy", metavar="NAME", help="what chooses (default: margin)")
     label.add_argument("--network", metavar="NAME", help="what learns (default: small_cnn)")
     label.add_argument(
+        "--augment",
+        metavar="NAME",
+        help="how it changes images in training: crop, flip, crop_flip, strong or none (default)",
+    )
+    label.add_argument(
         "--size", type=count(8), metavar="N", help="pixels at which it learns (default: 64)"
     )
     label.add_argument(
         "--test",
         type=count(0),
         metavar="N",
-        help="images kept for measuring, drawn at random (default: 200, at most a fifth)",
+        help="images kept for measuring, drawn at random (default: 200, at most a fifth); once an "
+        "image was asked for, it counts for files that come later",
     )
     label.add_argument(
         "--labeller",
@@ -80,9 +107,11 @@ def serve(arguments: argparse.Namespace) -> None:
             print("The page is open to the network, and nothing is encrypted.", flush=True)
         print("Ctrl-C ends it; every label is on disk.", flush=True)
         if not arguments.no_browser:
-            webbrowser.open(addresses[0].url)
+            # A browser in the terminal returns when it is closed, and nobody would answer it.
+            url = addresses[0].url
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-    names = ("strategy", "network", "size")
+    names = ("strategy", "network", "augment", "size")
     labelling.serve(
         arguments.folder,
         classes=[name for name in arguments.classes.split(",") if name.strip()],
@@ -100,18 +129,35 @@ def add_labels(commands: Any) -> None:
     """Add the commands that read and write labels."""
     labels = commands.add_parser("labels", help="what was labelled: status, export, import, …")
     what = labels.add_subparsers(metavar="WHAT", required=True, dest="what")
-    helps = {
-        "status": ("how far it is, and how accurate", None),
-        "export": ("write labels.csv, tasks.json (Label Studio) or a folder per class", "TO"),
-        "import": ("read such a file or folder, or another person's folder", "FROM"),
-        "predict": ("write a CSV file with a class for every image", "TO"),
-        "review": ("list the labels that are most likely wrong", None),
+    helps: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+        "status": ("how far it is, and how accurate", {}),
+        "export": (
+            "write labels.csv, tasks.json (Label Studio) or a folder per class",
+            {"path": ("TO", "file or folder")},
+        ),
+        "import": (
+            "read such a file or folder, or another person's folder",
+            {"path": ("FROM", "file or folder")},
+        ),
+        "predict": (
+            "write a CSV file with a class for every image",
+            {"path": ("TO", "the file")},
+        ),
+        "review": ("list the labels that are most likely wrong", {}),
+        "merge": (
+            "have the labels of a class count as those of another",
+            {"name": ("CLASS", "what there will be no more"), "into": ("INTO", "the other")},
+        ),
+        "rename": (
+            "give a class another name",
+            {"name": ("CLASS", "the class"), "to": ("TO", "its new name")},
+        ),
     }
-    for name, (text, path) in helps.items():
+    for name, (text, values) in helps.items():
         command = what.add_parser(name, help=text, description=text)
         command.add_argument("folder", metavar="FOLDER", help="the folder of images")
-        if path:
-            command.add_argument("path", metavar=path, help="file or folder")
+        for value, (shown, said) in values.items():
+            command.add_argument(value, metavar=shown, help=said)
         command.set_defaults(run=run_labels, out=None, words={}, options=_OPTIONS, torch=False)
 
 
@@ -134,6 +180,11 @@ def _status(session: Any, arguments: argparse.Namespace) -> None:
         n = session.database.count("SELECT COUNT(*) FROM image WHERE state = ?", state)
         if n:
             print(f"Files that are {state}: {n}")
+    left_out = session.scan_.refused
+    for path, why in left_out[:_MOST_NAMED]:
+        print(f"{path} was left out: it {why}")
+    if len(left_out) > _MOST_NAMED:
+        print(f"{len(left_out) - _MOST_NAMED} more were left out.")
     for name, n in labels["class"].value_counts().items():
         print(f"  {name}: {n}")
     print(f"Accuracy: {session.accuracy()}")
@@ -161,10 +212,20 @@ def _review(session: Any, arguments: argparse.Namespace) -> None:
         print("\t".join(str(value) for value in row))
 
 
+def _merge(session: Any, arguments: argparse.Namespace) -> None:
+    session.merge_class(arguments.name, arguments.into)
+
+
+def _rename(session: Any, arguments: argparse.Namespace) -> None:
+    session.rename_class(arguments.name, arguments.to)
+
+
 _ACTIONS = {
     "status": _status,
     "export": _export,
     "import": _import,
     "predict": _predict,
     "review": _review,
+    "merge": _merge,
+    "rename": _rename,
 }

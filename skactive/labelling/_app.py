@@ -37,6 +37,8 @@ _STATIC = {
     "icon.png": "image/png",
 }
 _MOST_ASKED, _MOST_SENT, _SIDE, _FULL = 50, 500, 1600, 6000
+# A page asks for its next images at once; a large photo takes hundreds of megabytes to decode.
+_DECODING = threading.Semaphore(2)
 # What a client may say of an event, and of which type each is.
 _FIELDS: dict[str, tuple[type, ...]] = {
     "uuid": (str,),
@@ -131,7 +133,8 @@ def _image_of(desk: Desk, request: Request) -> Response:
         return JSONResponse({"error": "There is no such image."}, 404)
     side = _FULL if request.query_params.get("full") == "1" else _SIDE
     try:
-        content, kind = picture(desk.folder, str(path), side)
+        with _DECODING:
+            content, kind = picture(desk.folder, str(path), side)
     except UnreadableError:
         _note(desk.database, number, "unreadable")
         return JSONResponse({"error": "The file is not an image, or is broken."}, 415)
@@ -227,8 +230,8 @@ def _tab(values: dict[str, Any]) -> str:
 
 def _next(desk: Desk, labeller: int, values: dict[str, Any]) -> Any:
     n, have = values.get("n"), values.get("have", [])
-    if not isinstance(n, int) or not 1 <= n <= _MOST_ASKED:
-        raise RefusedError(f"From 1 to {_MOST_ASKED} images can be asked for.")
+    if not isinstance(n, int) or not 0 <= n <= _MOST_ASKED:
+        raise RefusedError(f"From 0 to {_MOST_ASKED} images can be asked for.")
     if not isinstance(have, list) or not all(isinstance(i, int) for i in have[:1000]):
         raise RefusedError("Images are known by their numbers.")
     found = lease(desk.database, labeller, _tab(values), n, frozenset(have))

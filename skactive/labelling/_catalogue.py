@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skactive._file_locks import locked
 from skactive.labelling._database import Database
-from skactive.labelling._files import File, Refused, digest, walk
+from skactive.labelling._files import DIGEST, File, Refused, digest, walk
 from skactive.labelling._matching import Known, match
-from skactive.labelling._shares import draw_test, groups_of, place
+from skactive.labelling._shares import groups_of, share_out
 
 # Rows per transaction: a person who presses a key waits for no more than one of these.
 PIECE = 500
-N_TEST = 200
 
 
 @dataclass
@@ -40,24 +40,50 @@ def scan(
 
     A file that was renamed or moved is known again by its content, and keeps its labels. One whose
     content has changed keeps them too, and is proposed for review.
+
+    Where another process is scanning, it waits for that. `progress` is called with numbers of
+    files, of 0 while they are counted; what it raises ends the scan between two transactions.
     """
+    with locked(database.home / "scan.lock"):
+        return _scan(database, folder, n_test, progress)
+
+
+def _scan(
+    database: Database, folder: Path, n_test: int | None, progress: Callable[[int, int], Any]
+) -> Scan:
     refused: list[Refused] = []
-    found = match(_known(database), _files(folder, refused), lambda path: _digest(folder, path))
+    _drop_old_digests(database)
+    found = match(
+        _known(database), _files(folder, refused, progress), lambda path: _digest(folder, path)
+    )
     missing = {i for (i,) in database.read("SELECT id FROM image WHERE state = 'missing'")}
     _lose(database, [i for i in found.lost if i not in missing])
     _find(database, [i for i in found.same if i in missing])
     _touch(database, found.touched)
     _change(database, found.changed)
     _move(database, found.moved)
-    _add(database, sorted(found.new), n_test, progress)
+    _add(database, found.new, n_test, progress)
     new, renamed, changed = len(found.new), len(found.moved), len(found.changed)
     total = len(found.same) + len(found.touched) + new + renamed + changed
     return Scan(total, new, renamed, changed, len(found.lost), refused)
 
 
-def _files(folder: Path, refused: list[Refused]) -> Iterator[File]:
+def _drop_old_digests(database: Database) -> None:
+    """Forget digests of another kind than today's, which would be taken for changes."""
+    if database.get("digest") == str(DIGEST):
+        return
+    with database.writing() as connection:
+        connection.execute("UPDATE image SET digest = NULL")
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('digest', ?)", (str(DIGEST),))
+
+
+def _files(
+    folder: Path, refused: list[Refused], progress: Callable[[int, int], Any]
+) -> Iterator[File]:
     """Go through the files; note those that are left out."""
-    for file in walk(folder):
+    for n, file in enumerate(walk(folder)):
+        if n % PIECE == 0:
+            progress(n, 0)
         if isinstance(file, File):
             yield file
         else:
@@ -99,10 +125,13 @@ def _find(database: Database, ids: list[int]) -> None:
 
 
 def _touch(database: Database, rows: list[tuple[int, File]]) -> None:
+    """Note new times; where no digest says that the content is the same, it is read anew."""
     for piece in pieces([(file.mtime_ns, i) for i, file in rows]):
         with database.writing() as connection:
             connection.executemany(
-                "UPDATE image SET mtime_ns = ?, state = 'ok' WHERE id = ?", piece
+                "UPDATE image SET mtime_ns = ?, state = 'ok',"
+                " cached = CASE WHEN digest IS NULL THEN 0 ELSE cached END WHERE id = ?",
+                piece,
             )
 
 
@@ -124,16 +153,22 @@ def _change(database: Database, rows: list[tuple[int, File]]) -> None:
 
 
 def _move(database: Database, rows: list[tuple[int, File]]) -> None:
-    """Give rows their new paths, in one transaction: they may have changed places."""
-    with database.writing() as connection:
-        for i, _ in rows:
-            connection.execute("UPDATE image SET path = '?' || id WHERE id = ?", (i,))
-        for i, file in rows:
-            _make_way(connection, file.path)
-            connection.execute(
-                "UPDATE image SET path = ?, mtime_ns = ?, state = 'ok' WHERE id = ?",
-                (file.path, file.mtime_ns, i),
-            )
+    """Give rows their new paths, by way of others, since they may have changed places.
+
+    If it is ended in between, the next scan knows them by their content again.
+    """
+    for piece in pieces(rows):
+        with database.writing() as connection:
+            for i, _ in piece:
+                connection.execute("UPDATE image SET path = '?' || id WHERE id = ?", (i,))
+    for piece in pieces(rows):
+        with database.writing() as connection:
+            for i, file in piece:
+                _make_way(connection, file.path)
+                connection.execute(
+                    "UPDATE image SET path = ?, mtime_ns = ?, state = 'ok' WHERE id = ?",
+                    (file.path, file.mtime_ns, i),
+                )
 
 
 def _make_way(connection: Any, path: str) -> None:
@@ -144,16 +179,21 @@ def _make_way(connection: Any, path: str) -> None:
 def _add(
     database: Database, files: list[File], n_test: int | None, progress: Callable[[int, int], Any]
 ) -> None:
-    """Add files to the catalogue, and draw the share for measuring if that was not done yet."""
-    if not files:
+    """Add files to the catalogue, in a random order: people are asked for the first ones already.
+
+    The share for measuring is drawn of them too.
+    """
+    if not files and n_test is None:
         return
     n_known = database.count("SELECT COUNT(*) FROM image")
     groups = groups_of(files, n_known + len(files))
-    seed, last = _drawn(database, groups, n_test)
+    test = share_out(database, groups.values(), n_test)
+    files = sorted(files)
+    random.Random(f"{database.get('seed')} files").shuffle(files)
     done = 0
     for piece in pieces(files):
         rows = [
-            (*file, groups[file.path], "test" if place(seed, groups[file.path]) <= last else "pool")
+            (*file, groups[file.path], "test" if groups[file.path] in test else "pool")
             for file in piece
         ]
         with database.writing() as connection:
@@ -163,19 +203,6 @@ def _add(
             )
         done += len(rows)
         progress(done, len(files))
-
-
-def _drawn(database: Database, groups: dict[str, str], n_test: int | None) -> tuple[str, str]:
-    """Return the seed and the last place of the share for measuring, drawn once for all."""
-    seed, last = database.get("seed"), database.get("test_up_to")
-    if seed is None or last is None:
-        seed = seed or secrets.token_hex(8)
-        wanted = n_test if n_test is not None else min(N_TEST, len(groups) // 5)
-        last = draw_test(groups.values(), wanted, seed)
-        with database.writing() as connection:
-            rows = [("seed", seed), ("test_up_to", last)]
-            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
-    return seed, last
 
 
 def fingerprint(database: Database, folder: Path, n: int = PIECE) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from decimal import Decimal
 from pathlib import Path
 
 from skactive.labelling._database import Database
@@ -13,6 +15,8 @@ from skactive.labelling._exchange import Decision, decisions
 # `share` says what is kept for measuring in this folder; another one has its own.
 COLUMNS = ("path", "class", "kind", "labeller", "via", "at", "event", "digest", "share")
 _FIELDS = {"class": "class_"}
+# Spreadsheets write long ones as 1.7E+15.
+_NUMBER = re.compile(r"\d{1,18}|\d(\.\d+)?[eE]\+?1?\d")
 
 
 def write(database: Database, folder: Path, path: Path) -> int:
@@ -41,7 +45,7 @@ def read(database: Database, folder: Path, path: Path) -> list[Decision]:
 def _decision(row: dict[str, str], line: int) -> Decision:
     kind, via = row.get("kind") or "label", row.get("via") or "import"
     at = row.get("at") or ""
-    good = kind in KINDS and kind != "undo" and via in VIAS and (at == "" or at.isdigit())
+    good = kind in KINDS and kind != "undo" and via in VIAS and (at == "" or _NUMBER.fullmatch(at))
     if not good or None in row or (kind == "label") != bool(row["class"]):
         raise RefusedError(f"Line {line} cannot be read.")
     return Decision(
@@ -50,7 +54,7 @@ def _decision(row: dict[str, str], line: int) -> Decision:
         row["class"] or None,
         row.get("labeller") or None,
         via,
-        int(at) if at else None,
+        int(Decimal(at)) if at else None,
         row.get("event") or None,
         row.get("digest") or None,
     )

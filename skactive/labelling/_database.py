@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from skactive.labelling._errors import invalid
 
@@ -137,6 +138,8 @@ class Database:
         self.home.mkdir(exist_ok=True)
         self.path = self.home / DATABASE
         self._lock = threading.RLock()
+        # The learning curve, and what it was computed from; see `_results.rounds`.
+        self.curve: tuple[object, list[Any]] | None = None
         # Autocommit: transactions begin where `writing` says so.
         self.connection = sqlite3.connect(
             self.path, timeout=30, isolation_level=None, check_same_thread=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,16 @@ from skactive.labelling._arguments import OWNER, check_whole
 from skactive.labelling._database import Database
 from skactive.labelling._errors import RefusedError, invalid
 from skactive.labelling._events import Event, last_event, record
-from skactive.labelling._names import class_id
+from skactive.labelling._names import class_id, merge_class, rename_class
 from skactive.labelling._order import lease
 from skactive.labelling._results import last_round
+
+# Why a labeller is asked for an image now; of one with decisions, why it was at first.
+_ASKED = """
+SELECT * FROM (SELECT via FROM event WHERE image = ?1 ORDER BY id LIMIT 1) UNION ALL
+SELECT q.via FROM queue q JOIN lease e ON e.image = q.image
+WHERE q.image = ?1 AND e.until > ?2 AND e.labeller = ?3
+"""
 
 
 class Deciding:
@@ -22,6 +30,7 @@ class Deciding:
     folder: Path
     _labeller: int
     _tab: str
+    _fitted: Any
 
     def run_round(self, n_instances: int | None = None) -> Any:
         """Choose the next images; see `LabelSession`."""
@@ -102,6 +111,38 @@ class Deciding:
         path = self.database.value("SELECT path FROM image WHERE id = ?", image)
         return self.folder / str(path)
 
+    def merge_class(self, name: str, into: str) -> None:
+        """Have the labels of a class count as those of another, from now on and in all rounds.
+
+        Parameters
+        ----------
+        name : str
+            The class that there will be no more, such as one with a typing error.
+        into : str
+            The class that takes it in.
+        """
+        try:
+            merge_class(self.database, name, into)
+        except RefusedError as error:
+            raise invalid("name", OWNER, "a class other than into", name, str(error)) from error
+        self._fitted = None
+
+    def rename_class(self, name: str, to: str) -> None:
+        """Give a class another name.
+
+        Parameters
+        ----------
+        name : str
+            The class.
+        to : str
+            Its new name, which no other class has.
+        """
+        try:
+            rename_class(self.database, name, to)
+        except RefusedError as error:
+            raise invalid("name", OWNER, "a class to rename", name, str(error)) from error
+        self._fitted = None
+
     def _decide(self, path: Any, kind: str, class_: int | None = None) -> None:
         image = self._image(path)
         event = Event(image, kind, class_, via=self._via(image), round=last_round(self.database))
@@ -121,12 +162,12 @@ class Deciding:
         return image
 
     def _via(self, image: int) -> str:
-        """Return how an image came to be asked for."""
+        """Return how an image came to be asked for; "import" if it was not."""
         share = self.database.value("SELECT share FROM image WHERE id = ?", image)
         if share == "test":
             return "test"
-        asked = self.database.value("SELECT via FROM queue WHERE image = ?", image)
-        return "random" if asked is None else str(asked)
+        asked = self.database.value(_ASKED, image, time.time(), self._labeller)
+        return "import" if asked is None else str(asked)
 
     def _named(self, parameter: str, name: Any, find: Any) -> int:
         try:

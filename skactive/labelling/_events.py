@@ -140,11 +140,13 @@ def _apply(connection: sqlite3.Connection, image: int, labeller: int) -> None:
     if held:
         connection.execute("DELETE FROM queue WHERE image = ?", (image,))
         return
-    # What was undone is asked for again, first of all.
+    # What was undone is asked for again, first of all, and for the reason of the first time.
     connection.execute(
         "INSERT OR IGNORE INTO queue (image, rank, round, via) SELECT id,"
         " (SELECT COALESCE(MIN(rank), 1) - 1 FROM queue), NULL,"
-        " CASE share WHEN 'test' THEN 'test' ELSE 'random' END FROM image WHERE id = ?",
+        " CASE share WHEN 'test' THEN 'test'"
+        " ELSE (SELECT via FROM event WHERE image = i.id ORDER BY id LIMIT 1) END"
+        " FROM image i WHERE id = ?",
         (image,),
     )
 

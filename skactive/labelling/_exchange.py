@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any, NamedTuple
 
 from skactive.labelling._database import Database
 from skactive.labelling._errors import RefusedError, invalid
-from skactive.labelling._events import Event, record
-from skactive.labelling._names import class_id, labeller_id
+from skactive.labelling._events import KINDS, VIAS, Event, record
+from skactive.labelling._names import checked_name, class_id, labeller_id
 
 _OWNER = "LabelSession"
 
@@ -61,9 +62,12 @@ def decisions(database: Database) -> list[Decision]:
 def take_in(database: Database, found: list[Decision], labeller: int) -> Imported:
     """Write decisions that came from elsewhere; `labeller` decided those that do not say who.
 
-    One that is known, by its event or because it holds already, is not written twice. A file that
-    is not found by its path is found by its content, where the decision says that.
+    One that is known, by its event or because it holds already, is not written twice; one that
+    says something else than the event that it names, such as a class that was corrected in a
+    table, is a new decision, of now. A file that is not found by its path is found by its content,
+    where the decision says that. All are checked before the first one is written.
     """
+    _check(found)
     images = dict(database.read("SELECT path, id FROM image"))
     by_content = unique_digests(database)
     events: dict[int, list[Event]] = {}
@@ -71,9 +75,12 @@ def take_in(database: Database, found: list[Decision], labeller: int) -> Importe
     held = {
         (image, person): (kind, class_)
         for image, person, kind, class_ in database.read(
-            "SELECT image, labeller, kind, class FROM label"
+            "SELECT l.image, l.labeller, l.kind, COALESCE(c.merged_into, l.class)"
+            " FROM label l LEFT JOIN class c ON c.id = l.class"
         )
     }
+    known = events_of(database, [one.event for one in found if one.event])
+    merged = dict(database.read("SELECT id, merged_into FROM class WHERE merged_into IS NOT NULL"))
     for one in found:
         image = images.get(one.path, by_content.get(one.digest or ""))
         if image is None:
@@ -81,18 +88,48 @@ def take_in(database: Database, found: list[Decision], labeller: int) -> Importe
             continue
         person = labeller_id(database, one.labeller) if one.labeller else labeller
         class_ = class_id(database, one.class_) if one.kind == "label" else None
+        class_ = merged.get(class_, class_)
         if held.get((image, person)) == (one.kind, class_):
             done.known += 1
             continue
+        says = (image, person, one.kind, class_)
+        before = known.get(one.event or "")
+        if before == says:
+            done.known += 1
+            continue
         event = Event(image, one.kind, class_, via=one.via, at=one.at)
-        if one.event:
+        if before is not None:
+            event.via, event.at = "import", None
+        elif one.event:
             event.uuid = one.event
+            known[one.event] = says
         events.setdefault(person, []).append(event)
     for person, of_person in events.items():
         new = _record_pieces(database, person, of_person)
         done.new += new
         done.known += len(of_person) - new
     return done
+
+
+def _check(found: list[Decision]) -> None:
+    """Refuse what could not be written."""
+    for one in found:
+        if one.kind not in KINDS or one.kind == "undo" or one.via not in VIAS:
+            raise RefusedError(f"{one.path} has a {one.kind!r} via {one.via!r}.")
+        for name in (one.class_, one.labeller):
+            if name is not None:
+                checked_name(name)
+
+
+def events_of(database: Database, uuids: list[str]) -> dict[str, tuple]:
+    """Return what each event says that is known: image, labeller, kind and class as it is now."""
+    rows = database.read(
+        "SELECT e.uuid, e.image, e.labeller, e.kind, COALESCE(c.merged_into, e.class)"
+        " FROM event e LEFT JOIN class c ON c.id = e.class"
+        " WHERE e.uuid IN (SELECT value FROM json_each(?))",
+        json.dumps(uuids),
+    )
+    return {uuid: tuple(rest) for uuid, *rest in rows}
 
 
 def unique_digests(database: Database) -> dict[str, int]:

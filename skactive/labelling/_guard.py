@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,6 +18,10 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "x-frame-options": "DENY",
 }
+_GO_ON = (
+    '<!doctype html><meta http-equiv="refresh" content="0; url=/"><title>skactive</title>'
+    '<a href="/">Go on</a>'
+)
 
 
 class Guard:
@@ -29,7 +32,8 @@ class Guard:
     app : ASGI application
         What answers those who may ask; `scope["labeller"]` says who it is.
     hosts : set of str
-        What the header Host may say. A page of another name that leads here gets nothing.
+        What the header Host may say, besides the address at which a request came in. A page of
+        another name that leads here gets nothing.
     tokens : dict of str to str
         The name of the labeller of each token.
     cookie : str
@@ -61,8 +65,9 @@ class Guard:
 
     def _verdict(self, scope: Any, headers: dict[str, str]) -> tuple[int, str, dict[str, str]]:
         """Return a status and a message, or 0 if the request may pass."""
-        host = headers.get("host", "")
-        if host not in self.hosts:
+        host = headers.get("host", "").lower()
+        full = host if ":" in host else f"{host}:80"  # which browsers leave out
+        if full not in self.hosts | {"{}:{}".format(*scope["server"])}:
             return 421, "This server has another name.", {}
         if scope["path"] == "/" and b"token=" in scope["query_string"]:
             return self._let_in(scope)
@@ -80,21 +85,24 @@ class Guard:
         return 0, "", {}
 
     def _let_in(self, scope: Any) -> tuple[int, str, dict[str, str]]:
-        """Turn the token of the printed address into a cookie, so that it leaves the address."""
+        """Turn the token of the printed address into a cookie, so that it leaves the address.
+
+        Not by a redirect: where the address was opened from another page, such as a mail, a
+        browser would not send the cookie along with it.
+        """
         (token, *_) = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])
         if self._labeller_of(token) is None:
             return 401, "This key is not valid any more; skactive has printed another.", {}
         cookie = f"{self.cookie}={token}; HttpOnly; SameSite=Strict; Path=/"
-        return 303, "", {"set-cookie": cookie, "location": "/"}
+        return 200, _GO_ON, {"set-cookie": cookie, "content-type": "text/html; charset=utf-8"}
 
     def _who(self, headers: dict[str, str]) -> str | None:
-        cookies: SimpleCookie = SimpleCookie()
-        try:
-            cookies.load(headers.get("cookie", ""))
-        except CookieError:
-            return None
-        found = cookies.get(self.cookie)
-        return None if found is None else self._labeller_of(found.value)
+        # Cookies of this computer go to all its servers: those of others, however odd, are skipped.
+        for pair in headers.get("cookie", "").split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == self.cookie:
+                return self._labeller_of(value)
+        return None
 
     def _labeller_of(self, token: str) -> str | None:
         found = None

@@ -36,7 +36,6 @@ class Learning(Deciding):
     settings: Settings
     _strategy: Any
     _estimator: Any
-    _fitted: Any
 
     def run_round(self, n_instances: int | None = None) -> Accuracy:
         """Train on the labels, measure, and choose the images to label next; in this process.
@@ -95,6 +94,9 @@ class Learning(Deciding):
     def rounds(self) -> pd.DataFrame:
         """Return the learning curve: all rounds, measured on the same labels, those of now.
 
+        These are of images that each of the rounds has predicted. The accuracy of a round that has
+        predicted fewer than 50 of them, since the other files came later, is not known.
+
         Returns
         -------
         DataFrame
@@ -141,8 +143,9 @@ class Learning(Deciding):
         Returns
         -------
         Stopping
-            `enough` is True where the accuracy has changed by at most one point over three rounds,
-            or three networks in a row agree on the pool with a kappa of 0.99; `why` says so.
+            `enough` is True where three networks in a row agree on the pool with a kappa of 0.99,
+            or the accuracy has changed by at most one point over three rounds and its interval is
+            no wider than ±7 points, as of 200 labels; `why` says which.
         """
         return stopping(rounds(self.database))
 
@@ -153,7 +156,8 @@ class Learning(Deciding):
         -------
         DataFrame
             `path` (relative to the folder, with '/'), `class`, `share` ("pool" or "test"), `via`
-            (how the image came to be labelled), in the order of the paths.
+            (how the image came to be labelled: "query", "random", "test", "review", or "import"
+            for one that nobody was asked for), in the order of the paths.
         """
         import pandas as pd
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from skactive.labelling._catalogue import pieces
 from skactive.labelling._database import Database
 from skactive.labelling._events import Event, record
-from skactive.labelling._exchange import Imported, unique_digests
+from skactive.labelling._exchange import Imported, events_of, unique_digests
 from skactive.labelling._names import class_id, labeller_id
 
 _EVENTS = """
@@ -21,7 +21,10 @@ ORDER BY e.id
 
 
 def merge(database: Database, other: Path) -> Imported:
-    """Take in the events of another file of labels, with their history; twice is once."""
+    """Take in the events of another file of labels, with their history; twice is once.
+
+    Events that are known stay as they are, also where a class has got another name there.
+    """
     source = sqlite3.connect(f"{other.resolve().as_uri()}?mode=ro", uri=True)
     try:
         rows = source.execute(_EVENTS).fetchall()
@@ -29,12 +32,16 @@ def merge(database: Database, other: Path) -> Imported:
         source.close()
     images = dict(database.read("SELECT path, id FROM image"))
     by_content = unique_digests(database)
+    known = events_of(database, [row[0] for row in rows])
     done = Imported(0, 0, [])
     of_person: dict[int, list[Event]] = {}
     for uuid, path, digest, person, kind, class_, undoes, via, ms, at in rows:
         image = images.get(path, by_content.get(digest))
         if image is None:
             done.unknown.append(path)
+            continue
+        if uuid in known:
+            done.known += 1
             continue
         event = Event(
             image,

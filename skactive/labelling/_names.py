@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import unicodedata
 
 from skactive.labelling._database import Database
@@ -44,14 +45,36 @@ def class_id(database: Database, name: object) -> int:
 
 
 def merge_class(database: Database, name: object, into: object) -> None:
-    """Have the labels of one class count as those of another."""
-    old, new = class_id(database, name), class_id(database, into)
-    if database.value("SELECT merged_into FROM class WHERE id = ?", new) is not None or old == new:
-        raise RefusedError(f"{into!r} cannot take in {name!r}: it is part of a class itself.")
+    """Have the labels of one class count as those of another; its key is free then."""
     with database.writing() as connection:
+        old, new = _known_class(connection, name), _known_class(connection, into)
+        if old == new:
+            raise RefusedError(f"{name!r} and {into!r} are one class already.")
         connection.execute(
-            "UPDATE class SET merged_into = ? WHERE id = ? OR merged_into = ?", (new, old, old)
+            "UPDATE class SET merged_into = ?, key = NULL WHERE id = ? OR merged_into = ?",
+            (new, old, old),
         )
+
+
+def rename_class(database: Database, name: object, to: object) -> None:
+    """Give a class another name; its labels and its key stay."""
+    to = checked_name(to)
+    with database.writing() as connection:
+        class_ = _known_class(connection, name)
+        taken = connection.execute("SELECT id FROM class WHERE name = ?", (to,)).fetchone()
+        if taken is not None and taken[0] != class_:
+            raise RefusedError(f"There is a class {to!r} already; merge the two.")
+        connection.execute("UPDATE class SET name = ? WHERE id = ?", (to, class_))
+
+
+def _known_class(connection: sqlite3.Connection, name: object) -> int:
+    """Return the id of a class that there is; of one that was merged, what it is part of."""
+    row = connection.execute(
+        "SELECT COALESCE(merged_into, id) FROM class WHERE name = ?", (checked_name(name),)
+    ).fetchone()
+    if row is None:
+        raise RefusedError(f"There is no class {name!r}.")
+    return int(row[0])
 
 
 def class_names(database: Database) -> dict[int, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import random
-import sqlite3
 import time
 from typing import NamedTuple
 
@@ -19,9 +19,19 @@ SELECT i.id, i.path, i.share, q.via, q.round FROM queue q JOIN image i ON i.id =
 WHERE i.state = 'ok' AND NOT EXISTS (SELECT 1 FROM label l WHERE l.image = i.id)
     AND NOT EXISTS (
         SELECT 1 FROM lease e
-        WHERE e.image = i.id AND e.until > :now AND NOT (e.tab = :tab AND e.labeller = :labeller)
+        WHERE e.image = i.id AND e.until > ? AND NOT (e.tab = ? AND e.labeller = ?)
     )
-ORDER BY q.rank LIMIT :n
+    AND i.id NOT IN (SELECT value FROM json_each(?))
+ORDER BY q.rank LIMIT ?
+"""
+# What another tab was given meanwhile stays with that.
+_LEASE = """
+INSERT INTO lease (image, labeller, tab, until)
+SELECT i.id, :labeller, :tab, :until FROM image i
+WHERE i.id IN (SELECT value FROM json_each(:images))
+    AND NOT EXISTS (SELECT 1 FROM label l WHERE l.image = i.id)
+ON CONFLICT (image) DO UPDATE SET labeller = :labeller, tab = :tab, until = :until
+    WHERE lease.until <= :now OR (lease.tab = :tab AND lease.labeller = :labeller)
 """
 
 
@@ -40,26 +50,26 @@ def lease(
 ) -> list[Asked]:
     """Return the next images for a tab, which no other tab gets meanwhile.
 
-    `besides` are those that it has already; their leases are renewed.
+    `besides` are those that it has already; their leases are renewed, also of those that a round
+    has taken out of the queue.
     """
-    wanted = n + len(besides)
-    if len(_open(database.connection, labeller, tab, wanted)) < wanted:
+    if len(_open(database, labeller, tab, n, besides)) < n:
         top_up(database)
-    until = time.time() + LEASE
+    now = time.time()
     with database.writing() as connection:
-        rows = _open(connection, labeller, tab, wanted)
-        found = [row for row in rows if row.image not in besides][:n]
-        ids = [row.image for row in rows if row.image in besides] + [row.image for row in found]
-        connection.executemany(
-            "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)",
-            [(image, labeller, tab, until) for image in ids],
-        )
+        found = _open(database, labeller, tab, n, besides)
+        images = json.dumps([*besides, *(row.image for row in found)])
+        values = {"labeller": labeller, "tab": tab, "until": now + LEASE, "now": now}
+        connection.execute(_LEASE, {**values, "images": images})
     return found
 
 
-def _open(connection: sqlite3.Connection, labeller: int, tab: str, n: int) -> list[Asked]:
-    values = {"now": time.time(), "tab": tab, "labeller": labeller, "n": n}
-    return [Asked(*row) for row in connection.execute(_OPEN, values)]
+def _open(
+    database: Database, labeller: int, tab: str, n: int, besides: frozenset[int]
+) -> list[Asked]:
+    """Return the first n images of the queue that nobody else is asked for."""
+    have = json.dumps(sorted(besides))
+    return [Asked(*row) for row in database.read(_OPEN, time.time(), tab, labeller, have, n)]
 
 
 def release(database: Database, tab: str) -> None:
@@ -108,14 +118,22 @@ def interleave(pool: list[int], test: list[int], via: str) -> list[tuple[int, st
 
 
 def requeue(database: Database, picks: list[int], round_: int) -> None:
-    """Ask for what a strategy chose, in its order, from now on, and measure in between."""
+    """Ask for what a strategy chose, in its order, from now on, and measure in between.
+
+    What somebody is asked for at this moment comes last, so that it stays known why it was.
+    """
     with database.writing() as connection:
+        held = connection.execute(
+            "SELECT q.image, q.round, q.via FROM queue q JOIN lease e ON e.image = q.image"
+            " WHERE e.until > ? ORDER BY q.rank",
+            (time.time(),),
+        ).fetchall()
         connection.execute("DELETE FROM queue")
         test = drawn(database, "test", (len(picks) + 1) // (ONE_IN - 1), f"round {round_}")
-        rows = interleave(picks, test, "query")
+        rows = [(image, round_, via) for image, via in interleave(picks, test, "query")]
         connection.executemany(
-            "INSERT INTO queue (image, rank, round, via) VALUES (?, ?, ?, ?)",
-            [(image, k, round_, via) for k, (image, via) in enumerate(rows)],
+            "INSERT OR IGNORE INTO queue (rank, image, round, via) VALUES (?, ?, ?, ?)",
+            [(rank, *row) for rank, row in enumerate([*rows, *held])],
         )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 from skactive.labelling._files import inside
 
@@ -40,6 +42,18 @@ def picture(folder: Path, path: str, side: int) -> tuple[bytes, str]:
         raise UnreadableError(str(error)) from error
 
 
+def _in_8_bits(image: Any) -> Any:
+    """Return grey values of more than 8 bits by their own range: 12 bits in 16 would be black."""
+    from PIL import Image
+
+    wide = image if image.mode == "F" else image.convert("I").convert("F")
+    low, high = wide.getextrema()
+    if not math.isfinite(high - low):
+        raise ValueError("Some of its values are not finite.")
+    scale = 255 / (high - low) if high > low else 0.0
+    return Image.eval(wide, lambda value: value * scale + (0.5 - low * scale)).convert("L")
+
+
 def _encoded(content: bytes, side: int) -> tuple[bytes, str]:
     from PIL import Image, ImageOps
 
@@ -47,8 +61,8 @@ def _encoded(content: bytes, side: int) -> tuple[bytes, str]:
         image.draft("RGB", (side, side))  # JPEGs at a half or less, where that is enough
         image.load()
         upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16"):
-            upright = upright.point(lambda value: value / 256).convert("L")
+        if upright.mode[0] in "IF":
+            upright = _in_8_bits(upright)
         shown = upright.convert("RGB")
     shown.info = {}  # comments and such would be written too
     small = max(shown.size) <= _SMALL

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Set
 from dataclasses import dataclass
 
 from skactive.labelling._database import Database
@@ -10,7 +12,11 @@ from skactive.labelling._measures import balanced_accuracy, wilson
 
 # With fewer labels the interval is so wide that a number would mislead.
 ENOUGH = 50
+_FINISHED = "ended IS NOT NULL AND error IS NULL AND fit_s IS NOT NULL"
 _STEADY_ROUNDS, _STEADY_CHANGE, _STEADY_AGREEMENT = 3, 0.01, 0.99
+# Half of the widest interval of 200 labels, which are kept by default: with fewer, an accuracy that
+# stands still says too little.
+_NARROW = 0.07
 
 
 @dataclass(frozen=True)
@@ -83,28 +89,38 @@ def answers(database: Database, share: str) -> dict[int, int]:
 def accuracy_of(database: Database, round_: int | None) -> Accuracy:
     """Return the accuracy of a round's network; of none if it is None."""
     true = answers(database, "test")
-    predicted = dict(
-        database.read(
-            "SELECT p.image, COALESCE(c.merged_into, c.id) FROM prediction p"
-            " JOIN class c ON c.id = p.class WHERE p.round = ?",
-            round_,
-        )
+    if round_ is None:
+        return Accuracy(len(true), 0, None, None, *wilson(0, 0))
+    predicted = predictions(database, [round_])[round_]
+    return _accuracy(true, predicted, true.keys() & predicted.keys())
+
+
+def predictions(database: Database, rounds: list[int]) -> dict[int, dict[int, int]]:
+    """Return the class that the network of each round predicts for each image that it has seen."""
+    rows = database.read(
+        "SELECT p.round, p.image, COALESCE(c.merged_into, c.id) FROM prediction p"
+        " JOIN class c ON c.id = p.class WHERE p.round IN (SELECT value FROM json_each(?))",
+        json.dumps(rounds),
     )
-    both = [image for image in true if image in predicted]
-    t, p = [true[image] for image in both], [predicted[image] for image in both]
+    found: dict[int, dict[int, int]] = {round_: {} for round_ in rounds}
+    for round_, image, class_ in rows:
+        found[round_][image] = class_
+    return found
+
+
+def _accuracy(true: dict[int, int], predicted: dict[int, int], images: Set[int]) -> Accuracy:
+    """Return the accuracy on some images."""
+    t, p = [true[i] for i in images], [predicted[i] for i in images]
     right = sum(a == b for a, b in zip(t, p, strict=True))
-    low, high = wilson(right, len(both))
-    if len(both) < ENOUGH:
-        n = len(true) if round_ is None else len(both)
-        return Accuracy(n, right, None, None, low, high)
-    return Accuracy(len(both), right, right / len(both), balanced_accuracy(t, p), low, high)
+    low, high = wilson(right, len(images))
+    if len(images) < ENOUGH:
+        return Accuracy(len(images), right, None, None, low, high)
+    return Accuracy(len(images), right, right / len(images), balanced_accuracy(t, p), low, high)
 
 
 def last_round(database: Database) -> int | None:
     """Return the last finished round that trained a network, or None."""
-    found = database.count(
-        "SELECT MAX(id) FROM round WHERE ended IS NOT NULL AND error IS NULL AND fit_s IS NOT NULL"
-    )
+    found = database.count(f"SELECT MAX(id) FROM round WHERE {_FINISHED}")
     return found or None
 
 
@@ -112,13 +128,40 @@ def rounds(database: Database) -> list[Round]:
     """Return the finished rounds that trained a network.
 
     All are measured on the same labels, those of now: where one is corrected, the whole curve is.
+    These are the images that each has predicted. A round that would leave fewer than 50, since
+    most files came later, is left out of that, and its accuracy is not known.
     """
+    key = database.read(_CURVE_CHANGES)
+    if database.curve is None or database.curve[0] != key:
+        database.curve = key, _rounds(database)
+    return list(database.curve[1])
+
+
+# Curves follow from these; computing one takes long when there have been many rounds.
+_CURVE_CHANGES = f"""
+SELECT (SELECT MAX(id) FROM event), (SELECT COUNT(*) FROM class WHERE merged_into IS NOT NULL),
+    COUNT(*), MAX(id) FROM round WHERE {_FINISHED}
+"""
+
+
+def _rounds(database: Database) -> list[Round]:
     rows = database.read(
         "SELECT id, strategy, n_labels, agreement, fit_s, query_s, seed FROM round"
-        " WHERE ended IS NOT NULL AND error IS NULL AND fit_s IS NOT NULL ORDER BY id"
+        f" WHERE {_FINISHED} ORDER BY id"
     )
+    true = answers(database, "test")
+    predicted = predictions(database, [row[0] for row in rows])
+    same: Set[int] = true.keys()
+    few: dict[int, Set[int]] = {}
+    for i in reversed(predicted):  # the last ones count most
+        both = same & predicted[i].keys()
+        if len(both) < ENOUGH:
+            few[i] = both
+        else:
+            same = both
+    accuracies = {i: _accuracy(true, predicted[i], few.get(i, same)) for i in predicted}
     return [
-        Round(i, strategy, n, accuracy_of(database, i), agreement, fit_s, query_s, seed)
+        Round(i, strategy, n, accuracies[i], agreement, fit_s, query_s, seed)
         for i, strategy, n, agreement, fit_s, query_s, seed in rows
     ]
 
@@ -132,29 +175,32 @@ def stopping(curve: list[Round]) -> Stopping:
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return Stopping(False, f"The accuracy is {curve[-1].accuracy}.")
-    change = max(abs(value - known[-1]) for value in known)
-    if change <= _STEADY_CHANGE:
-        why = (
-            f"In three rounds the accuracy has changed by {change:.1%} at most, on the same labels."
-        )
-        return Stopping(True, why)
     agreements = [round_.agreement for round_ in last[1:] if round_.agreement is not None]
     if len(agreements) == _STEADY_ROUNDS and min(agreements) >= _STEADY_AGREEMENT:
         why = f"Three networks in a row agree on the pool, with a kappa of {min(agreements):.3f}."
         return Stopping(True, why)
-    agree = "have no agreement to measure"
-    if last[-1].agreement is not None:
-        agree = f"agree with a kappa of {last[-1].agreement:.2f}"
-    return Stopping(
-        False,
-        f"In three rounds the accuracy has changed by {change:.1%}; the last two networks {agree}.",
-    )
+    change = max(abs(value - known[-1]) for value in known)
+    now = curve[-1].accuracy
+    moved = f"In three rounds the accuracy has changed by {change:.1%}"
+    if change > _STEADY_CHANGE:
+        agree = "have no agreement to measure"
+        if last[-1].agreement is not None:
+            agree = f"agree with a kappa of {last[-1].agreement:.2f}"
+        return Stopping(False, f"{moved}; the last two networks {agree}.")
+    moved = f"{moved} at most, on the same {now.n_test} labels"
+    half = (now.high - now.low) / 2
+    if half > _NARROW:
+        return Stopping(False, f"{moved}, but these tell it to within {half:.1%} alone.")
+    if len(agreements) < _STEADY_ROUNDS:
+        return Stopping(False, f"{moved}, but networks predicted one class for all images.")
+    return Stopping(True, f"{moved}, which tell it to within {half:.1%}.")
 
 
 def suspicious(database: Database, n: int) -> list[tuple[int, float, int | None]]:
     """Return the images with the most suspicious labels: id, self-confidence, proposed class."""
     rows: list[tuple[int, float, int | None]] = database.read(
-        "SELECT s.image, s.score, s.proposed FROM suspicion s JOIN image i ON i.id = s.image"
+        "SELECT s.image, s.score, COALESCE(c.merged_into, s.proposed) FROM suspicion s"
+        " JOIN image i ON i.id = s.image LEFT JOIN class c ON c.id = s.proposed"
         " WHERE i.state = 'ok' AND EXISTS (SELECT 1 FROM label l WHERE l.image = s.image"
         " AND l.kind = 'label') ORDER BY s.score, s.image LIMIT ?",
         n,

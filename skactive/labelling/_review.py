@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from skactive._predictions import predicted_probabilities
-from skactive.labelling._names import class_id, class_names
 from skactive.labelling._results import answers
 from skactive.labelling._rounds import Learner, new_estimator
 
@@ -72,9 +71,9 @@ def review(learner: Learner, seed: int = 0) -> None:
     """
     database = learner.database
     labels = answers(database, "pool")
-    names = class_names(database)
     ids = learner.fill(list(labels))
-    y = np.array([names[labels[i]] for i in ids.tolist()])
+    learner.learn_names()
+    y = learner.named(labels, ids)
     if len(np.unique(y)) < 2:
         return
     groups = dict(database.read('SELECT id, "group" FROM image'))
@@ -93,7 +92,7 @@ def review(learner: Learner, seed: int = 0) -> None:
     )
     confirmed = _confirmed(learner)
     rows = [
-        (i, float(c), class_id(database, name))
+        (i, float(c), learner.class_of(name))
         for i, c, name in zip(ids.tolist(), confidence, proposed.tolist(), strict=True)
         if np.isfinite(c) and i not in confirmed
     ]

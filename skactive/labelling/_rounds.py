@@ -46,6 +46,23 @@ class Learner:
 
     def __post_init__(self) -> None:
         self.cache = StoredImages(self.database, self.folder, self.settings.size)
+        self._names: dict[int, str] = {}
+        self._ids: dict[str, int] = {}
+
+    def learn_names(self) -> None:
+        """Know classes by the names that they have now, until this is called again."""
+        self._names = class_names(self.database)
+        self._ids = {name: class_id(self.database, name) for name in self._names.values()}
+
+    def named(self, labels: dict[int, int], ids: np.ndarray) -> np.ndarray:
+        """Return the names of the classes of images."""
+        names = {**class_names(self.database), **self._names}
+        return np.array([names[labels[i]] for i in ids.tolist()])
+
+    def class_of(self, name: str) -> int:
+        """Return the id of a class, also if it has got another name meanwhile."""
+        known = self._ids.get(name)
+        return class_id(self.database, name) if known is None else known
 
     def fill(self, ids: list[int]) -> np.ndarray:
         """Read images, and say how far it is."""
@@ -56,11 +73,11 @@ def run_round(learner: Learner) -> tuple[int, Any]:
     """Run a round; return its id and the fitted estimator, None where there are too few labels."""
     database = learner.database
     labels = answers(database, "pool")
-    round_ = database.count("SELECT COALESCE(MAX(id), 0) + 1 FROM round")
-    seed = _seed(database, round_)
     ready = len(set(labels.values())) > 1
     name = learner.settings.strategy if ready else START
-    with database.writing() as connection:
+    with database.writing() as connection:  # another process may begin one now, too
+        round_ = database.count("SELECT COALESCE(MAX(id), 0) + 1 FROM round")
+        seed = _seed(database, round_)
         connection.execute(
             "INSERT INTO round (id, started, strategy, n_labels, seed) VALUES (?, ?, ?, ?, ?)",
             (round_, time.time(), name, len(labels), seed),
@@ -98,10 +115,10 @@ def _learn(learner: Learner, round_: int, seed: int) -> Any:
 def fit(learner: Learner, seed: int) -> Any:
     """Train on the labels of the pool; those for measuring are never among them."""
     labels = answers(learner.database, "pool")
-    names = class_names(learner.database)
     ids = learner.fill(list(labels))
     learner.report(f"training on {len(ids)} labels", 0, 0)
-    y = np.array([names[labels[i]] for i in ids.tolist()])
+    learner.learn_names()
+    y = learner.named(labels, ids)
     estimator = new_estimator(learner, seed)
     return estimator.fit(learner.cache.rows(ids), y)
 
@@ -149,7 +166,7 @@ def _measure(learner: Learner, estimator: Any, round_: int) -> None:
 def _keep_predictions(learner: Learner, estimator: Any, images: list[int], round_: int) -> None:
     ids = learner.fill(images)
     p = probabilities(learner, estimator, ids)
-    by_name = {name: class_id(learner.database, name) for name in estimator.classes_.tolist()}
+    by_name = {name: learner.class_of(name) for name in estimator.classes_.tolist()}
     best = [by_name[name] for name in estimator.classes_[p.argmax(1)].tolist()]
     rows = [
         (image, round_, c, value)
@@ -188,13 +205,12 @@ def _query(learner: Learner, estimator: Any, seed: int) -> np.ndarray:
     strategy = learner.strategy or make_strategy(settings.strategy, seed)
     labels = answers(database, "pool")
     known = learner.fill(list(labels))
-    names = class_names(database)
     found = strategy.select(
         estimator,
         Pool(learner.cache.images, ids),
         n,
         X_labelled=learner.cache.rows(known),
-        y_labelled=np.array([names[labels[i]] for i in known.tolist()]),
+        y_labelled=learner.named(labels, known),
     )
     return ids[found.indices]
 
@@ -204,8 +220,9 @@ def _finish(database: Database, round_: int, fit_s: float, query_s: float) -> No
     found = accuracy_of(database, round_)
     with database.writing() as connection:
         connection.execute(
-            "UPDATE round SET ended = ?, fit_s = ?, query_s = ?, n_test = ?, n_right = ?,"
-            " balanced = ?, low = ?, high = ?, agreement = ? WHERE id = ?",
+            # a worker that began meanwhile may have taken it for one that was interrupted
+            "UPDATE round SET ended = ?, error = NULL, fit_s = ?, query_s = ?, n_test = ?,"
+            " n_right = ?, balanced = ?, low = ?, high = ?, agreement = ? WHERE id = ?",
             (
                 *(time.time(), fit_s, query_s, found.n_test, found.n_right),
                 *(found.balanced, found.low, found.high, agreement_with_last(database, round_)),
@@ -253,7 +270,8 @@ def _start(learner: Learner, round_: int, seed: int) -> None:
         picks = ids[KMeansSampling(random_state=seed).select(None, ids, n, embeddings=h).indices]
     requeue(database, picks.tolist(), round_)
     with database.writing() as connection:
-        connection.execute("UPDATE round SET ended = ? WHERE id = ?", (time.time(), round_))
+        sql = "UPDATE round SET ended = ?, error = NULL WHERE id = ?"
+        connection.execute(sql, (time.time(), round_))
 
 
 def _small(images: np.ndarray) -> np.ndarray:

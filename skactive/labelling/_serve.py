@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from skactive._optional import import_optional
+from skactive._phrases import one_line
 from skactive.labelling._arguments import checked_folder, user
 from skactive.labelling._catalogue import fingerprint, scan
 from skactive.labelling._database import Database
@@ -26,6 +27,10 @@ from skactive.labelling._settings import find_strategy, load_settings
 from skactive.labelling._supervisor import Supervisor
 
 _OURS = {"127.0.0.1", "localhost"}
+
+
+class _StoppedError(Exception):
+    """Somebody has ended the server while it was looking for images."""
 
 
 @dataclass
@@ -78,21 +83,22 @@ class Server:
         self.n_test = n_test
         self.scan_: Any = None
         self.database = Database(folder)
-        self.supervisor = Supervisor(folder, strategy, estimator) if train else None
+        self.supervisor: Supervisor | None = None
         self.desk = Desk(self.database, folder, train, ("looking for images", 0, 0))
-        if self.supervisor is not None:
-            worker = self.supervisor
+        if train:
+            worker = Supervisor(folder, strategy, estimator, self._progress)
+            self.supervisor = worker
             self.desk.given_up = lambda: worker.given_up
         self._socket = _listen(host, port, folder)
         port = self._socket.getsockname()[1]
-        shown = "127.0.0.1" if host in _OURS else host
+        shown = "127.0.0.1" if host in _OURS else _reached_at(host)
         tokens = keys_of(self.database.home, labellers)
         if self.database.get("id") is None:
             self.database.set("id", secrets.token_urlsafe(24))
         self.addresses = [
             Address(name, f"http://{shown}:{port}/?token={token}") for token, name in tokens.items()
         ]
-        hosts = {f"{name}:{port}" for name in (_OURS if host in _OURS else {host})}
+        hosts = {f"{name}:{port}" for name in _OURS | {host.lower(), shown}}
         guard = Guard(make_app(self.desk), hosts, tokens, f"skactive_{port}")
         config = uvicorn.Config(
             guard,
@@ -124,6 +130,11 @@ class Server:
         if self.supervisor is not None:
             self.supervisor.start()
 
+    def _progress(self) -> object:
+        """Return what grows as the worker gets on."""
+        rounds = self.database.count("SELECT COUNT(*) FROM round WHERE ended IS NOT NULL")
+        return rounds, self.database.count("SELECT COUNT(*) FROM image WHERE cached > 0")
+
     def _in_thread(self, what: Callable[[], Any]) -> None:
         thread = threading.Thread(target=what, daemon=True)
         self._threads.append(thread)
@@ -134,8 +145,16 @@ class Server:
 
         def report(done: int, todo: int) -> None:
             self.desk.busy = ("looking for images", done, todo)
+            if self._stopping.is_set():
+                raise _StoppedError
 
-        self.scan_ = scan(self.database, self.folder, self.n_test, report)
+        try:
+            self.scan_ = scan(self.database, self.folder, self.n_test, report)
+        except _StoppedError:
+            return
+        except Exception as error:  # whatever it is, the page has to say it
+            self.desk.busy = (f"looking for images has failed: {one_line(error)}", 0, 0)
+            raise
         self.desk.busy = None
         while not self._stopping.is_set() and fingerprint(self.database, self.folder):
             pass
@@ -201,7 +220,7 @@ def serve(
     train : bool, default=True
         Whether a process trains meanwhile.
     settings : mapping or None, default=None
-        `strategy`, `network` and `size` that are stored from now on.
+        `strategy`, `network`, `augment` and `size` that are stored from now on.
     ready : callable, default=print
         Called with the addresses, each with a `labeller` and a `url`, when the page can be opened.
 
@@ -236,6 +255,18 @@ def _prepare(database: Database, classes: Sequence[str], settings: dict[str, Any
             class_id(database, name)
         except RefusedError as error:
             raise invalid("classes", "serve", "names", name, str(error)) from error
+
+
+def _reached_at(host: str) -> str:
+    """Return where others reach this computer: of all its addresses, the one that leads out."""
+    if host not in {"0.0.0.0", ""}:
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:  # no network
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 def _listen(host: str, port: int, folder: Path) -> socket.socket:

@@ -54,14 +54,17 @@ class LabelSession(Learning):
         has `fit` and `predict_proba`. None is a `CNNClassifier`.
     network : str or None, default=None
         The network of that `CNNClassifier`. None is the stored one, and "small_cnn" at first.
+    augment : {"none", "crop", "flip", "crop_flip", "strong"} or None, default=None
+        How it changes images in training. None is what is stored, and "none" at first.
     size : int or None, default=None
         Height and width in pixels at which it learns. None is the stored one, and 64 at first.
     subsample : int or None, default=None
         At most so many images of the pool are looked at in a query, drawn at random. None is
         the stored number, and 5000 at first.
     n_test : int or None, default=None
-        How many images are kept for measuring, at least: groups are not split. It counts when a
-        folder is opened for the first time. None is 200, or a fifth of the images if that is less.
+        How many images are kept for measuring, or a few more: groups are not split. Once somebody
+        was asked for an image, each has its share for good; files that come later are drawn while
+        there are fewer. None is the stored number, at first 200, or a fifth if that is less.
     labeller : str or None, default=None
         Who labels; None is the user's name.
     random_state : int or None, default=None
@@ -105,6 +108,7 @@ class LabelSession(Learning):
         strategy: Any = None,
         estimator: Any = None,
         network: str | None = None,
+        augment: str | None = None,
         size: int | None = None,
         subsample: int | None = None,
         n_test: int | None = None,
@@ -120,7 +124,12 @@ class LabelSession(Learning):
         self._strategy = None if isinstance(strategy, str) else strategy
         self._estimator = estimator
         self.settings = load_settings(
-            self.database, strategy=name, network=network, size=size, subsample=subsample
+            self.database,
+            strategy=name,
+            network=network,
+            augment=augment,
+            size=size,
+            subsample=subsample,
         )
         self._labeller = self._named("labeller", labeller or user(), labeller_id)
         self._tab = f"python {uuid.uuid4()}"
@@ -143,7 +152,8 @@ class LabelSession(Learning):
         path : str or os.PathLike
             What its name says: a `.csv` with a line per image and labeller; a `.json` of Label
             Studio, with the images in the order in which they are asked for, and predictions; a
-            folder, without a dot, for one folder of images per class.
+            folder, without a dot, for one folder of images per class. These are hard links where
+            that can be done: an image that is edited there is edited here too.
 
         Returns
         -------
@@ -216,9 +226,12 @@ class LabelSession(Learning):
         """
         url = self.start(port=port, train=train)
         print(f"Label at {url}\nCtrl-C ends it; every label is on disk.")
-        webbrowser.open(url)
+        # Not from here: a browser in the terminal would end before the wait begins.
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        ended = threading.Event()
         try:
-            threading.Event().wait()
+            while not ended.wait(1):  # Ctrl-C cannot end a longer one on Windows
+                pass
         except KeyboardInterrupt:
             self._stop()
 

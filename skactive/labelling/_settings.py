@@ -12,6 +12,9 @@ from skactive.labelling._errors import invalid
 from skactive.strategies.names import ALONE, JOINTLY
 
 _OWNER = "LabelSession"
+# Names that `CNNClassifier` knows for images: looking at it would import torch.
+NETWORKS = ("auto", "small_cnn", "resnet18", "resnet18_narrow", "vgg11")
+AUGMENTATIONS = ("none", "crop", "flip", "crop_flip", "strong")
 
 
 @dataclass
@@ -20,6 +23,7 @@ class Settings:
 
     strategy: str = "Margin"
     network: str = "small_cnn"
+    augment: str = "none"
     size: int = 64
     subsample: int = 5000
     n_instances: int = 60
@@ -44,9 +48,13 @@ def check_settings(settings: Settings) -> None:
         value = getattr(settings, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise invalid(name, _OWNER, f"an int of at least {low}", value)
-    if not isinstance(settings.network, str):
-        must = "the name of a network, such as 'small_cnn'"
-        raise invalid("network", _OWNER, must, settings.network, "Pass others as estimator=.")
+    network = settings.network
+    known = network in NETWORKS or (isinstance(network, str) and network.startswith("torchvision/"))
+    if not known:
+        must = f"one of {', '.join(NETWORKS)}, or 'torchvision/' and the name of one"
+        raise invalid("network", _OWNER, must, network, "Pass others as estimator=.")
+    if settings.augment not in AUGMENTATIONS:
+        raise invalid("augment", _OWNER, f"one of {', '.join(AUGMENTATIONS)}", settings.augment)
 
 
 def find_strategy(name: str) -> str:
@@ -70,4 +78,4 @@ def make_estimator(settings: Settings) -> Any:
 
     jointly = settings.strategy in JOINTLY
     kind = estimators.LPLClassifier if jointly else estimators.CNNClassifier
-    return kind(settings.network, augment="crop_flip")
+    return kind(settings.network, augment=None if settings.augment == "none" else settings.augment)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -16,20 +19,35 @@ from skactive.labelling._names import class_names
 
 # What names of folders and files may have; all else is written as %XX, and read back from it.
 _PLAIN = " !#$&'()+,;=@[]^`{}~"
+# What Windows takes for a device, whatever the folder.
+_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[1-9¹²³]", re.IGNORECASE)
 
 
-def folder_name(name: str) -> str:
-    """Return the name of a class, or the path of an image, as the name of one folder or file."""
-    plain = "".join(
-        letter if letter.isalnum() or letter in _PLAIN or letter in "-_" else _coded(letter)
-        for letter in name[:-1]
-    )
-    last = name[-1]  # Windows drops a space or a dot there
-    return plain + (last if last.isalnum() or last in "-_)]}" else _coded(last))
+def folder_name(name: str, capitals: bool = True) -> str:
+    """Return the name of a class, or the path of an image, as the name of one folder or file.
+
+    Without `capitals` these are written as %XX too.
+    """
+
+    def written(letter: str, plain: str) -> str:
+        good = letter.isalnum() and (capitals or letter == letter.lower())
+        return letter if good or letter in plain else _coded(letter)
+
+    found = "".join(written(letter, f"{_PLAIN}-_") for letter in name[:-1])
+    found += written(name[-1], "-_)]}")  # Windows drops a space or a dot there
+    return _coded(found[0]) + found[1:] if _DEVICE.fullmatch(found) else found
+
+
+def folder_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the name of the folder of each class, different also where capitals do not count."""
+    same = Counter(name.lower() for name in set(names))
+    return {name: folder_name(name, capitals=same[name.lower()] == 1) for name in names}
 
 
 def _coded(letter: str) -> str:
-    return "%2E" if letter == "." else quote(letter, safe="")
+    if letter.isascii():  # letters too, which `quote` leaves
+        return f"%{ord(letter):02X}"
+    return quote(letter, safe="")
 
 
 def write(database: Database, folder: Path, path: Path) -> int:
@@ -37,6 +55,7 @@ def write(database: Database, folder: Path, path: Path) -> int:
     if path.exists() and any(path.iterdir()):
         raise FileExistsError(f"{path} is not empty; export into a new folder.")
     names = class_names(database)
+    folders = folder_names(names.values())
     rows = database.read(
         f"SELECT i.path, a.class FROM ({ANSWERS}) a JOIN image i ON i.id = a.image"
         " WHERE i.state != 'missing'"
@@ -47,7 +66,7 @@ def write(database: Database, folder: Path, path: Path) -> int:
         if source is None or not source.is_file():
             continue
         stem, dot, suffix = file.rpartition(".")
-        target = path / folder_name(names[class_]) / f"{folder_name(stem)}{dot}{suffix}"
+        target = path / folders[names[class_]] / f"{folder_name(stem)}{dot}{suffix}"
         target.parent.mkdir(exist_ok=True)
         try:
             os.link(source, target)

@@ -6,15 +6,15 @@ import pickle
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from skactive.labelling._database import HOME
 
 _LOG = "worker.log"
-# One that lives for less than so many seconds has failed; after so many in a row we give up.
-_BRIEF, _ATTEMPTS = 20.0, 5
+# After so many workers in a row that died before anything was done, we give up.
+_ATTEMPTS = 5
 
 
 class Supervisor:
@@ -26,10 +26,19 @@ class Supervisor:
         The folder that is labelled.
     strategy, estimator : object or None
         What the worker uses; None for those of the stored settings.
+    progress : callable
+        Returns something else when a worker has got on since, such as the number of rounds.
     """
 
-    def __init__(self, folder: Path, strategy: Any = None, estimator: Any = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        strategy: Any = None,
+        estimator: Any = None,
+        progress: Callable[[], object] = lambda: None,
+    ) -> None:
         self.folder = folder
+        self._progress = progress
         self.log = folder / HOME / _LOG
         self.given_up = False
         self.worker: subprocess.Popen[bytes] | None = None
@@ -52,9 +61,11 @@ class Supervisor:
     def _run(self) -> None:
         failed = 0
         while not self._stopped.is_set() and failed < _ATTEMPTS:
-            began = time.monotonic()
+            before = self._progress()
             self._run_once()
-            failed = failed + 1 if time.monotonic() - began < _BRIEF else 0
+            if self._stopped.is_set():
+                return
+            failed = failed + 1 if self._progress() == before else 1
             self._stopped.wait(min(failed, 3))
         self.given_up = failed == _ATTEMPTS
 
@@ -76,5 +87,15 @@ class Supervisor:
             pass
         if self._stopped.is_set():
             self.worker.kill()
-        self.worker.wait()
+        code = self.worker.wait()
         self.worker.stdin.close()
+        if not self._stopped.is_set():
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(_obituary(code))
+
+
+def _obituary(code: int) -> str:
+    """Return the line of the log that says how a worker has ended."""
+    if code == -9:
+        return "The worker was killed, as systems do that have no memory left.\n"
+    return f"The worker ended with exit code {code}.\n"

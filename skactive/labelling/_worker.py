@@ -75,13 +75,25 @@ def due(database: Database) -> bool:
         " WHERE l.kind = 'label' AND i.share = 'pool'"
     )
     # A round that failed is tried again when there is something new.
-    tried = database.count(
-        "SELECT n_labels FROM round WHERE ended IS NOT NULL OR error != 'stopped'"
+    rows = database.read(
+        "SELECT n_labels, started FROM round WHERE ended IS NOT NULL OR error != 'stopped'"
         " ORDER BY id DESC LIMIT 1"
     )
-    if n - tried >= max(_NEW_LABELS, last // 10):
+    tried, began = rows[0] if rows else (0, 0)
+    if n - tried + n_corrected(database, began) >= max(_NEW_LABELS, last // 10):
         return True
     return n > tried and n_waiting(database) == 0
+
+
+def n_corrected(database: Database, since: float) -> int:
+    """Return how many labels of the pool a review has changed since then, in seconds."""
+    return database.count(
+        "SELECT COUNT(DISTINCT e.image) FROM event e JOIN image i ON i.id = e.image"
+        " WHERE e.via = 'review' AND e.kind = 'label' AND e.at > ? AND i.share = 'pool'"
+        " AND e.class != (SELECT class FROM event b WHERE b.image = e.image"
+        " AND b.kind = 'label' AND b.id < e.id ORDER BY b.id DESC LIMIT 1)",
+        int(since * 1e6),
+    )
 
 
 def forget_interrupted(database: Database) -> None:
@@ -117,21 +129,27 @@ def work(folder: Path, strategy: Any, estimator: Any) -> None:
         elif database.get("seed") is not None and due(database):
             _attempt(lambda: run_round(learner))
         else:
-            left = _unread(learner, in_order(database, "test") + in_order(database, "pool"))
+            left = unread(database, settings.size)
+            if left:
+                _read(learner, in_order(database, "test") + in_order(database, "pool"))
             heart.report("waiting for labels", 0, 0)
             if not left:
                 time.sleep(_PAUSE)
 
 
-def _unread(learner: Any, order: list[int]) -> bool:
-    """Read some images that are not in the cache yet; return whether there were any."""
+def unread(database: Database, size: int) -> bool:
+    """Return whether there are images that are not in the cache yet."""
+    sql = "SELECT 1 FROM image WHERE state = 'ok' AND cached != ? LIMIT 1"
+    return database.value(sql, size) is not None
+
+
+def _read(learner: Any, order: list[int]) -> None:
+    """Read some images that are not in the cache yet."""
     size = learner.settings.size
     ready = {i for (i,) in learner.database.read("SELECT id FROM image WHERE cached = ?", size)}
     left = [i for i in order if i not in ready]
-    if left:
-        learner.report("reading images", len(order) - len(left), len(order))
-        learner.cache.fill(left[:_READ])
-    return bool(left)
+    learner.report("reading images", len(order) - len(left), len(order))
+    learner.cache.fill(left[:_READ])
 
 
 def _attempt(what: Any) -> None:

@@ -4,14 +4,18 @@ import http.client
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
+import webbrowser
 from urllib.parse import urlsplit
 
 import pytest
 
 from skactive.cli import main
 from skactive.labelling import LabelSession
+from skactive.labelling._serve import Address
 from tests.labelling.folders import make_folder
 
 
@@ -41,7 +45,7 @@ def test_label_opens_a_page_before_torch_is_imported_and_ends_with_ctrl_c(folder
     assert running.stdout.readline() == "Ctrl-C ends it; every label is on disk.\n"
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     connection.request("GET", f"/?{urlsplit(url).query}")
-    assert connection.getresponse().status == 303
+    assert connection.getresponse().status == 200
     connection.close()
     running.send_signal(signal.SIGINT)
     _, shown = running.communicate()
@@ -59,13 +63,24 @@ def test_labels(folder, tmp_path, capsys):
         connection = session.database.connection  # two that could not be shown
         connection.execute("UPDATE image SET state = 'unreadable' WHERE path > '0009.png'")
     (folder / "0009.png").unlink()
+    for i in range(12):
+        (folder / f"nowhere{i:02}.png").symlink_to(folder / "gone.png")
     assert main(["labels", "status", str(folder)]) == 0
     shown = capsys.readouterr().out
+    assert shown.count("png was left out: it is not a file\n") == 10
+    assert "2 more were left out." in shown
     assert "4 of 11 images are labelled." in shown
     assert "Files that are unreadable: 2" in shown
     assert "Files that are missing: 1" in shown
     assert "  deer: 2" in shown
     assert "Accuracy: not yet known" in shown
+    assert main(["labels", "rename", str(folder), "deer", "roe deer"]) == 0
+    assert main(["labels", "merge", str(folder), "roe deer", "fox"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["labels", "status", str(folder)]) == 0
+    assert "  fox: 4" in capsys.readouterr().out
+    assert main(["labels", "merge", str(folder), "wolf", "fox"]) == 2
+    assert "CLASS must be a class other than into" in capsys.readouterr().err
     assert main(["labels", "export", str(folder), str(tmp_path / "labels.csv")]) == 0
     assert "4 written to" in capsys.readouterr().out
     with (tmp_path / "labels.csv").open("a") as file:
@@ -82,6 +97,8 @@ def test_labels(folder, tmp_path, capsys):
         (["label", "nowhere"], "FOLDER must be a folder of image files"),
         (["label", "FOLDER", "--host", "0.0.0.0"], "--labeller must be the names"),
         (["label", "FOLDER", "--strategy", "best"], "--strategy must be one of"),
+        (["label", "FOLDER", "--network", "resnet19"], "--network must be one of"),
+        (["label", "FOLDER", "--augment", "blur"], "--augment must be one of"),
         (["labels", "status", "FOLDER"], "has no labels; skactive label opens it"),
     ],
 )
@@ -91,3 +108,58 @@ def test_errors_are_one_line(arguments, message, folder, capsys):
     shown = capsys.readouterr().err
     assert message in shown
     assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("database is locked", "end it, or try again"),
+        ("database or disk is full", "Make room on the disk"),
+        ("attempt to write a readonly database", "writable"),
+        ("unable to open database file", "writable"),
+        ("database disk image is malformed", "Put a copy of"),
+        ("disk I/O error", "has failed"),
+    ],
+)
+def test_what_is_wrong_with_the_file_of_labels_is_one_line(
+    text, remedy, folder, capsys, monkeypatch
+):
+    def fail(*_, **__):
+        raise sqlite3.OperationalError(text)
+
+    monkeypatch.setattr("skactive.labelling.serve", fail)
+    assert main(["label", str(folder)]) == 2
+    shown = capsys.readouterr().err
+    assert f"error: the file of labels: {text}. " in shown
+    assert remedy in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_file_of_labels_that_is_none(folder, capsys):
+    (folder / ".skactive").mkdir()
+    (folder / ".skactive" / "labels.sqlite").write_text("these are no labels at all" * 100)
+    assert main(["labels", "status", str(folder)]) == 2
+    shown = capsys.readouterr().err
+    assert "file is not a database. Put a copy of" in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_browser_that_does_not_return_holds_nothing_up(folder, monkeypatch):
+    """As one in the terminal does, which waits for the page."""
+    opened, answering = threading.Event(), threading.Event()
+
+    def browse(url):
+        opened.set()
+        answering.wait()
+
+    def serve(*_, ready, **__):
+        ready([Address("ada", "http://127.0.0.1:1/")])
+        answering.set()
+
+    monkeypatch.setattr(webbrowser, "open", browse)
+    monkeypatch.setattr("skactive.labelling.serve", serve)
+    running = threading.Thread(target=main, args=(["label", str(folder)],), daemon=True)
+    running.start()
+    running.join(60)
+    assert not running.is_alive()
+    assert opened.wait(60)

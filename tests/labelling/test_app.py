@@ -1,19 +1,20 @@
 """The server, asked over its socket: what it answers, and every probe of the design."""
 
-import http.client
 import json
 import shutil
 import socket
 import threading
+import time
 import uuid
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
-from skactive.labelling import serve
+from skactive.labelling import _app, _serve, serve
 from skactive.labelling._guard import HEADERS, MOST_BYTES
 from skactive.labelling._serve import Server, _hanging_up
+from tests.labelling.asking import TAB, Client
 from tests.labelling.folders import make_folder
 
 READS = [
@@ -29,41 +30,6 @@ READS = [
     "/api/export/labels.csv",
 ]
 WRITES = ["next", "events", "classes", "release", "review", "last"]
-TAB = "tab-of-a-test"
-
-
-class Client:
-    """Asks as a browser with the cookie of one labeller would."""
-
-    def __init__(self, url):
-        parts = urlsplit(url)
-        self.host, self.query = parts.netloc, parts.query
-        status, headers, _ = self.ask("GET", f"/?{self.query}", cookie=None)
-        assert status == 303
-        self.set_cookie = headers["set-cookie"]
-        self.cookie = self.set_cookie.partition(";")[0]
-
-    def ask(self, method, path, body=None, cookie="own", **headers):
-        connection = http.client.HTTPConnection(self.host, timeout=30)
-        headers = {key.replace("_", "-"): value for key, value in headers.items()}
-        if cookie is not None:
-            headers["cookie"] = self.cookie if cookie == "own" else cookie
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        found = answer.status, dict(answer.getheaders()), answer.read()
-        connection.close()
-        return found
-
-    def post(self, name, values, **headers):
-        body = values if isinstance(values, (bytes, str)) else json.dumps(values)
-        given = {"content_type": "application/json", "origin": f"http://{self.host}", **headers}
-        given = {key: value for key, value in given.items() if value is not None}
-        return self.ask("POST", f"/api/{name}", body, **given)
-
-    def call(self, route, /, **values):
-        status, _, body = self.post(route, {"tab": TAB, **values})
-        assert status == 200, body
-        return json.loads(body)
 
 
 @pytest.fixture
@@ -191,6 +157,26 @@ def test_images_are_encoded_anew_and_upright(client, server, tmp_path):
         assert sent.size == (300, 600)
 
 
+def test_two_images_are_decoded_at_a_time(client, monkeypatch):
+    here, most = [], []
+
+    def slow(*_):
+        here.append(1)
+        most.append(len(here))
+        time.sleep(0.05)
+        here.pop()
+        return b"", "image/png"
+
+    monkeypatch.setattr(_app, "picture", slow)
+    asking = [threading.Thread(target=client.ask, args=("GET", f"/image/{i}")) for i in range(1, 9)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert len(most) == 8
+    assert max(most) == 2
+
+
 def test_events_are_written_once_and_by_whoever_has_the_key(client, server):
     fox = client.call("classes", name="fox")["id"]
     sent = [event(1, kind="label", **{"class": fox}), event(2)]
@@ -234,7 +220,7 @@ def test_a_wrong_event_is_refused_and_the_others_are_written(wrong, client, serv
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("next", {"n": 0}),
+        ("next", {"n": -1}),
         ("next", {"n": "3"}),
         ("next", {"n": 1, "tab": 3}),
         ("next", {"n": 1, "have": "all"}),
@@ -290,6 +276,24 @@ def test_state_and_export(client):
     assert client.ask("GET", "/api/export/..%2Flabels.sqlite")[0] == 404
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_scan_that_fails_is_said_on_the_page(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(5, "the disk is gone")
+
+    make_folder(tmp_path, 3)
+    monkeypatch.setattr(_serve, "scan", fail)
+    server = Server(tmp_path, ["ada"], train=False)
+    server.start()
+    try:
+        server._threads[0].join()
+        state = json.loads(Client(server.addresses[0].url).ask("GET", "/api/state")[2])
+        what = "looking for images has failed: [Errno 5] the disk is gone"
+        assert state["doing"] == [what, 0, 0]
+    finally:
+        server.stop()
+
+
 def test_the_last_decision_and_what_it_has_replaced(client, server):
     assert client.call("last") == {"event": None}
     fox = client.call("classes", name="fox")["id"]
@@ -298,7 +302,9 @@ def test_the_last_decision_and_what_it_has_replaced(client, server):
     Client(server.addresses[1].url).call("events", events=[event(3)])
     found = client.call("last")
     assert (found["event"]["uuid"], found["before"]) == (sent[2]["uuid"], None)
-    assert (found["asked"]["image"], found["asked"]["path"]) == (2, "0001.png")
+    assert found["asked"]["image"] == 2
+    path = server.database.value("SELECT path FROM image WHERE id = 2")
+    assert found["asked"]["path"] == path
     client.call("events", events=[event(2, kind="undo", undoes=sent[2]["uuid"])])
     found = client.call("last")
     assert found["event"] == {"uuid": sent[1]["uuid"], "kind": "skip", "class": None}

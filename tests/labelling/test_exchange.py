@@ -6,9 +6,10 @@ import sqlite3
 import numpy as np
 import pytest
 
-from skactive.labelling import LabelSession
-from skactive.labelling._label_studio import _path_of
-from skactive.labelling._sorted_folder import folder_name
+from skactive.labelling import LabelSession, _catalogue
+from skactive.labelling._label_studio import _path_of, _result
+from skactive.labelling._names import class_names
+from skactive.labelling._sorted_folder import folder_name, folder_names
 from tests.labelling.folders import make_folder
 from tests.labelling.spies import Nearest
 
@@ -99,7 +100,7 @@ def test_a_folder_that_others_sorted_is_known_by_content(fresh, tmp_path):
     assert fresh.labels()[["path", "class"]].values.tolist() == [["0013.png", "cat"]]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "CON.", "a:b*?", "Ω", "x" * 50])
+@pytest.mark.parametrize("name", [*NAMES, "CON.", "con", "Lpt1", "a:b*?", "Ω", "x" * 50])
 def test_class_names_as_names_of_folders(name, tmp_path):
     from urllib.parse import unquote
 
@@ -107,7 +108,18 @@ def test_class_names_as_names_of_folders(name, tmp_path):
     assert unquote(coded) == name
     assert not set(coded) & set('/\\:*?"<>|.')
     assert coded[-1] != " "
+    assert coded.lower() not in {"con", "lpt1"}
     (tmp_path / coded).mkdir()
+
+
+def test_classes_that_differ_in_capitals_have_folders_of_their_own():
+    from urllib.parse import unquote
+
+    names = ["Fox", "fox", "FOX", "Ähre", "ähre", "Deer"]
+    coded = folder_names(names)
+    assert len({name.lower() for name in coded.values()}) == len(names)
+    assert {unquote(folder): name for name, folder in coded.items()} == {n: n for n in names}
+    assert (coded["fox"], coded["Deer"]) == ("fox", "Deer")
 
 
 def test_a_line_says_whether_its_image_is_kept_for_measuring(full, tmp_path):
@@ -117,6 +129,50 @@ def test_a_line_says_whether_its_image_is_kept_for_measuring(full, tmp_path):
     expected = dict(full.labels()[["path", "share"]].to_numpy())
     assert set(expected.values()) == {"pool", "test"}
     assert found.items() >= expected.items()
+
+
+def test_a_class_that_was_corrected_in_a_table_is_a_new_decision(full, tmp_path):
+    full.export(tmp_path / "labels.csv")
+    with (tmp_path / "labels.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    row = next(row for row in table if row["path"] == "0005.png")
+    assert row["class"] != "corrected"
+    row["class"] = "corrected"
+    for line in table:
+        line["at"] = f"{int(line['at']):.5E}"  # as spreadsheets do
+    with (tmp_path / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, table[0])
+        writer.writeheader()
+        writer.writerows([*table, {**row, "class": "at once another"}])
+    n_events = full.database.count("SELECT COUNT(*) FROM event")
+    done = full.import_(tmp_path / "labels.csv")
+    assert (done.new, done.known) == (2, 21)
+    assert full.database.count("SELECT COUNT(*) FROM event") == n_events + 2
+    held = full.labels().set_index("path")
+    assert held.loc["0005.png", ["class", "via"]].tolist() == ["at once another", "import"]
+    full.undo()
+    full.undo()
+    assert full.labels().set_index("path").loc["0005.png", "class"] not in {
+        "corrected",
+        "at once another",
+    }
+
+
+def test_of_labels_that_cannot_be_read_none_is_written(full, tmp_path, monkeypatch):
+    monkeypatch.setattr(_catalogue, "PIECE", 2)
+    full.export(tmp_path / "tasks.json")
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    for task in tasks[:9]:
+        task["annotations"][0]["unique_id"] += "-new"
+        task["annotations"][0]["result"] = [_result("another")]
+        task["annotations"][0]["meta"]["kind"] = "label"
+    tasks[9]["annotations"][0]["meta"]["via"] = "telepathy"
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    before = full.database.read(HOLDS)
+    with pytest.raises(ValueError, match="via 'telepathy'"):
+        full.import_(tmp_path / "tasks.json")
+    assert full.database.read(HOLDS) == before
+    assert "another" not in class_names(full.database).values()
 
 
 def test_two_columns_are_enough(fresh, tmp_path):
@@ -161,6 +217,28 @@ def test_two_peoples_files_are_merged(full, tmp_path):
     assert set(merged) == {*expected, *mine}
     assert (full.labels()["class"] == "new class").sum() == 3
     assert full.import_(tmp_path / "bobs" / ".skactive" / "labels.sqlite").new == 0
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_classes_that_got_other_names_are_no_new_decisions(where, full, fresh, tmp_path):
+    assert fresh.import_(full.folder).new > 0
+    full.export(tmp_path / "before.csv")
+    session = full if where == "there" else fresh
+    session.rename_class("狐", "fox")
+    session.merge_class("100 %", into="-")
+    before = fresh.database.read(HOLDS)
+    n_events = full.database.count("SELECT COUNT(*) FROM event")
+    again = fresh.import_(full.folder)
+    assert (again.new, again.known) == (0, n_events)
+    assert fresh.database.read(HOLDS) == before
+    if where == "here":  # what was merged counts as what it is part of
+        fresh.rename_class("fox", "狐")
+        done = fresh.import_(tmp_path / "before.csv")
+        assert (done.new, done.known) == (0, 22)
+    else:
+        full.export(tmp_path / "after.csv")
+        done = full.import_(tmp_path / "after.csv")
+        assert (done.new, done.known) == (0, 22)
 
 
 def test_the_order_of_two_merges_does_not_matter(full, tmp_path):

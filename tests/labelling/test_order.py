@@ -1,3 +1,6 @@
+import threading
+import time
+
 from skactive.labelling import _order
 from skactive.labelling._events import Event, record
 from skactive.labelling._names import labeller_id
@@ -70,6 +73,71 @@ def test_a_round_takes_the_place_of_the_queue(database):
     assert {row.round for row in rows} == {3}
     record(database, 1, [Event(pool[5], "label", 1)])
     assert n_waiting(database) == 3
+
+
+def test_what_a_tab_has_stays_its_own_when_a_round_ends(database, monkeypatch):
+    mine = lease(database, 1, "tab", 4)
+    have = frozenset(images(mine))
+    pool = [i for (i,) in database.read("SELECT id FROM image WHERE share = 'pool'")]
+    requeue(database, [i for i in pool if i not in have][:2], 3)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 60)
+    lease(database, 1, "tab", 0, besides=have)
+    monkeypatch.setattr(time, "time", lambda: now + 120)  # without a renewal they would be free
+    assert not have & set(images(lease(database, 1, "other", 30)))
+    release(database, "tab")
+    release(database, "other")
+    again = {row.image: row.via for row in lease(database, 1, "other", 30)}
+    assert again.items() >= {row.image: row.via for row in mine}.items()
+
+
+def test_what_was_given_away_meanwhile_is_not_taken_back(database, monkeypatch):
+    mine = frozenset(images(lease(database, 1, "silent", 4)))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * _order.LEASE)
+    assert set(images(lease(database, 1, "other", 4))) == mine
+    lease(database, 1, "silent", 0, besides=mine)
+    rows = database.read("SELECT DISTINCT tab FROM lease")
+    assert rows == [("other",)]
+
+
+def test_what_was_undone_is_asked_for_as_it_was_at_first(database):
+    pool = [i for (i,) in database.read("SELECT id FROM image WHERE share = 'pool'")][:3]
+    requeue(database, pool, 1)
+    for row in lease(database, 1, "tab", 2):
+        record(database, 1, [Event(row.image, "label", 1, via=row.via)])
+    record(database, 1, [Event(pool[0], "label", 2, via="review")])
+    requeue(database, [], 2)
+    for _ in range(2):
+        record(database, 1, [undo(database, pool[0])])
+    assert lease(database, 1, "tab", 1)[0][3:] == ("query", None)
+
+
+def undo(database, image):
+    (uuid,) = database.read(
+        "SELECT uuid FROM event e WHERE image = ? AND kind != 'undo'"
+        " AND NOT EXISTS (SELECT 1 FROM event u WHERE u.undoes = e.uuid) ORDER BY id DESC LIMIT 1",
+        image,
+    )[0]
+    return Event(image, "undo", undoes=uuid)
+
+
+def test_reading_waits_for_a_transaction_of_another_thread(database):
+    """Whose end would abort it."""
+    begun, held = threading.Event(), []
+
+    def write():
+        with database.writing():
+            begun.set()
+            time.sleep(0.3)
+            held.append(True)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    begun.wait()
+    assert _order._open(database, 1, "tab", 3, frozenset()) == []
+    assert held
+    thread.join()
 
 
 def test_unreadable_and_missing_files_are_never_asked_for(database):

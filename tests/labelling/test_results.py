@@ -1,6 +1,8 @@
 import pytest
 
+from skactive.labelling import _results
 from skactive.labelling._events import Event, record
+from skactive.labelling._names import merge_class
 from skactive.labelling._results import (
     Accuracy,
     Round,
@@ -86,11 +88,55 @@ def test_rounds_that_did_not_end_do_not_count(measured):
     assert [r.id for r in rounds(measured)] == [1]
 
 
-def made(values, agreements):
+def test_rounds_are_compared_on_images_that_each_has_predicted(measured):
+    """The first one has not seen those that came later, in which the second one is wrong."""
+    measured.connection.execute("DELETE FROM prediction WHERE round = 1 AND image > 152")
+    curve = rounds(measured)
+    assert [(r.accuracy.n_test, r.accuracy.n_right) for r in curve] == [(52, 40), (52, 50)]
+    assert accuracy_of(measured, 2).n_test == 60
+
+
+def test_a_round_that_has_seen_few_of_them_is_not_compared(measured):
+    measured.connection.execute("DELETE FROM prediction WHERE round = 1 AND image > 149")
+    curve = rounds(measured)
+    assert [(r.accuracy.n_test, r.accuracy.n_right) for r in curve] == [(49, 40), (60, 50)]
+    assert [r.accuracy.value is None for r in curve] == [True, False]
+
+
+def test_a_curve_is_computed_once(measured, monkeypatch):
+    before = rounds(measured)
+    with monkeypatch.context() as changed:
+        changed.setattr(_results, "answers", lambda *_: 1 / 0)
+        assert rounds(measured) == before
+    merge_class(measured, "green", "blue")
+    assert [r.accuracy.n_right for r in rounds(measured)] == [60, 60]
+    measured.connection.execute("UPDATE round SET ended = NULL WHERE id = 1")
+    assert [r.id for r in rounds(measured)] == [2]
+
+
+def made(values, agreements, half=0.04):
     return [
-        Round(i, "Margin", i, Accuracy(100, 0, value, value, 0, 1), agreement, 1, 1, 0)
+        Round(
+            i, "Margin", i, Accuracy(200, 0, value, value, 0.5, 0.5 + 2 * half), agreement, 1, 1, 0
+        )
         for i, (value, agreement) in enumerate(zip(values, agreements, strict=True))
     ]
+
+
+def test_an_accuracy_that_few_labels_tell_does_not_stand_still():
+    found = stopping(made([0.8] * 4, [0.5] * 4, half=0.08))
+    assert not found.enough
+    assert "on the same 200 labels, but these tell it to within 8.0% alone" in found.why
+    assert stopping(made([0.8] * 4, [0.5] * 4, half=0.0699)).enough
+    assert stopping(made([0.8] * 4, [0.5, 1, 1, 1], half=0.08)).enough  # by agreement
+
+
+@pytest.mark.parametrize("agreements", [[None] * 4, [None, None, 0.5, 0.5]])
+def test_networks_that_predict_one_class_are_no_reason_to_stop(agreements):
+    """As the first ones do where nine of ten images are of one class."""
+    found = stopping(made([0.9] * 4, agreements))
+    assert not found.enough
+    assert "one class for all" in found.why
 
 
 @pytest.mark.parametrize(

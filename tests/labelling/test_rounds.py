@@ -9,6 +9,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skactive import CNNClassifier
 from skactive.labelling import LabelSession
 from skactive.labelling._rounds import START, agreement_with_last, candidates, in_order
+from skactive.labelling._worker import forget_interrupted
 from tests.labelling.folders import make_marked
 from tests.labelling.spies import CHOSEN_FROM, FITTED, First, Nearest, marks
 
@@ -61,6 +62,44 @@ def test_the_share_for_measuring_reaches_no_fit_and_no_query(session, truth):
     assert "test" not in set(labels[labels["share"] == "pool"]["via"])
     found = session.accuracy()
     assert found.n_right == found.n_test > 30
+
+
+def test_a_worker_that_begins_meanwhile_does_not_stop_a_round(session, truth):
+    class Interrupting(Nearest):
+        def fit(self, X, y):
+            forget_interrupted(session.database)  # as a worker does that has just been started
+            return super().fit(X, y)
+
+    session._estimator = Interrupting()
+    answer(session, truth, 30)
+    session.run_round()
+    assert session.rounds()["round"].tolist() == [2]
+    assert session.database.read("SELECT error FROM round") == [(None,), (None,)]
+
+
+@pytest.mark.parametrize("what", ["rename", "merge"])
+def test_a_class_that_gets_another_name_while_a_network_learns(what, session, truth):
+    class Disturbed(Nearest):
+        def fit(self, X, y):
+            if what == "rename":
+                session.rename_class("dark", "night")
+            else:
+                session.merge_class("dusk", "dark")
+            return super().fit(X, y)
+
+    for k, path in enumerate(session.next(60)):
+        name = truth[path.name]
+        session.label(path, "dusk" if what == "merge" and k % 5 == 0 else name)
+    session._estimator = Disturbed()
+    session.run_round()
+    names = {name for (name,) in session.database.read("SELECT name FROM class")}
+    assert names == ({"night", "bright"} if what == "rename" else {"dark", "bright", "dusk"})
+    assert set(session.labels()["class"]) == names - {"dusk"}
+    classes = session.database.read("SELECT DISTINCT class FROM prediction")
+    assert len(classes) >= 2
+    session._estimator = Nearest()
+    session.rename_class("bright", "day")
+    assert set(session.estimator_.classes_) == {"day", *names} - {"dusk", "bright"}
 
 
 def test_a_query_chooses_from_what_has_no_answer(session, truth):

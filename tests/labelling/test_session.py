@@ -43,6 +43,19 @@ def test_labels_are_kept_and_the_next_session_goes_on(session, folder):
         assert len(again.labels()) == 0
 
 
+def test_why_an_image_was_labelled(session):
+    first, second = [p for p in session.next(4) if session._via(session._image(p)) == "query"][:2]
+    pool = session.database.read("SELECT path FROM image WHERE share = 'pool'")
+    other = next(p for (p,) in reversed(pool) if session._via(session._image(p)) == "import")
+    session.label(other, "blue")  # one that nobody was asked for
+    session.label(first, "blue")
+    session.run_round(3)
+    session.label(second, "green")  # asked for before
+    session.label(first, "green")  # corrected
+    found = session.labels().set_index("path")["via"]
+    assert found.to_dict() == {other: "import", first.name: "query", second.name: "query"}
+
+
 def test_two_sessions_are_never_asked_the_same(session, folder):
     with LabelSession(folder, labeller="bob") as other:
         assert not set(session.next(10)) & set(other.next(10))
@@ -124,6 +137,8 @@ def test_wrong_arguments(arguments, message, folder):
         (lambda s: s.label(3, "blue"), "'path'.*an image file"),
         (lambda s: s.label(s.next()[0], ""), "'name'.*a name. Got ''"),
         (lambda s: s.next(0), "'n'.*at least 1"),
+        (lambda s: s.merge_class("blue", into="azure"), "'name'.*no class 'azure'"),
+        (lambda s: s.rename_class("blue", "green"), "'name'.*'green' already; merge the two"),
         (lambda s: s.suspicious(None), "'n'.*at least 1"),
         (lambda s: s.run_round(0), "'n_instances'.*at least 1"),
     ],

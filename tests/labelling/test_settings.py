@@ -1,6 +1,8 @@
 import pytest
 
 from skactive.labelling._settings import (
+    AUGMENTATIONS,
+    NETWORKS,
     Settings,
     find_strategy,
     load_settings,
@@ -31,7 +33,22 @@ def test_an_unknown_name():
 def test_each_can_be_made(name):
     assert isinstance(make_strategy(name, 3), QueryStrategy)
     assert make_strategy(name, 3).random_state == 3
-    assert make_estimator(Settings(strategy=name)).augment == "crop_flip"
+    assert make_estimator(Settings(strategy=name)).augment is None
+    assert make_estimator(Settings(strategy=name, augment="flip")).augment == "flip"
+
+
+def test_names_are_those_that_the_estimators_know():
+    from skactive.estimators._augment import AUGMENTATIONS as KNOWN
+    from skactive.estimators._networks import NETWORKS as KNOWN_NETWORKS
+
+    assert set(NETWORKS) == {"auto", *KNOWN_NETWORKS}
+    assert set(AUGMENTATIONS) == {"none", *KNOWN}
+
+
+def test_settings_of_before_have_no_augmentation(database):
+    database.set("settings", '{"network": "vgg11"}')
+    assert load_settings(database) == Settings(network="vgg11", augment="none")
+    assert load_settings(database, network="torchvision/resnet18").network == "torchvision/resnet18"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +58,11 @@ def test_each_can_be_made(name):
         ("size", 32.0, "an int"),
         ("subsample", 0, "at least 1"),
         ("n_instances", True, "an int"),
-        ("network", 3, "the name of a network"),
+        ("network", 3, "one of auto, small_cnn"),
+        ("network", "resnet19", "one of auto, small_cnn.*Pass others as estimator="),
+        ("network", ["vgg11"], "one of"),
+        ("augment", "blur", "one of none, crop, flip, crop_flip, strong"),
+        ("augment", True, "one of none"),
     ],
 )
 def test_wrong_settings(name, value, must, database):

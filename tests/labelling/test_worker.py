@@ -9,8 +9,9 @@ import pytest
 
 from skactive.labelling import LabelSession, _supervisor
 from skactive.labelling._database import Database
+from skactive.labelling._events import Event, record
 from skactive.labelling._supervisor import Supervisor
-from skactive.labelling._worker import Heart, another_lives, due, forget_interrupted
+from skactive.labelling._worker import Heart, another_lives, due, forget_interrupted, unread
 from tests.forked import forked
 from tests.labelling import killed_worker
 from tests.labelling.folders import make_marked
@@ -73,6 +74,7 @@ def test_rounds_come_by_themselves_and_a_killed_worker_goes_on(supervisor, sessi
     answer(session, truth, 30)
     wait_for(lambda: ended(database) == 3)
     assert supervisor.worker.pid != first
+    assert "The worker was killed" in supervisor.log.read_text()
     wait_for(lambda: session.database.count("SELECT COUNT(*) FROM image WHERE cached = 8") == 120)
     database.set("review", "wanted")
     wait_for(lambda: database.get("review") == "done")
@@ -116,6 +118,16 @@ def test_it_ends_when_its_stdin_closes(session):
     assert worker.wait() == 0
 
 
+def test_whether_images_are_left_to_be_read(session):
+    database = session.database
+    assert unread(database, 8)
+    database.connection.execute("UPDATE image SET cached = 8")
+    assert not unread(database, 8)
+    assert unread(database, 16)
+    database.connection.execute("UPDATE image SET state = 'missing'")
+    assert not unread(database, 16)
+
+
 def test_one_works_at_a_time(session):
     assert not another_lives(session.database)
     heart = Heart(session.database)
@@ -146,6 +158,24 @@ def test_when_a_round_is_due(session, truth):
     assert not due(database)  # a round that failed is not repeated without new labels
 
 
+def test_corrections_of_a_review_count_as_new_labels(session, truth):
+    database = session.database
+    answer(session, truth, 36)
+    session.run_round()
+    rows = database.read(
+        "SELECT l.image, l.class FROM label l JOIN image i ON i.id = l.image"
+        " WHERE i.share = 'pool' ORDER BY 1 LIMIT 12"
+    )
+    for image, class_ in rows:  # confirmed
+        record(database, 1, [Event(image, "label", class_, via="review")])
+    assert not due(database)
+    for image, class_ in rows[:9]:
+        record(database, 1, [Event(image, "label", 3 - class_, via="review")])
+    assert not due(database)
+    record(database, 1, [Event(rows[9][0], "label", 3 - rows[9][1], via="review")])
+    assert due(database)
+
+
 @pytest.mark.slow
 def test_a_worker_that_cannot_start_is_given_up(session, monkeypatch):
     monkeypatch.setattr(_supervisor, "_ATTEMPTS", 1)
@@ -156,6 +186,25 @@ def test_a_worker_that_cannot_start_is_given_up(session, monkeypatch):
     wait_for(lambda: found.given_up)
     assert "'size' parameter" in found.log.read_text()
     found.stop()
+
+
+@pytest.mark.parametrize("gets_on", [False, True])
+def test_workers_that_live_long_and_do_nothing_are_given_up(gets_on, session, monkeypatch):
+    """As those that are killed for their memory whenever they train."""
+    died, now = [], time.monotonic()
+    found = Supervisor(session.folder, progress=lambda: len(died) // 4 if gets_on else 0)
+
+    def die():
+        died.append(now + 100 * len(died))
+        if len(died) == 40:
+            found._stopped.set()
+
+    monkeypatch.setattr(found, "_run_once", die)
+    monkeypatch.setattr(found._stopped, "wait", lambda seconds: None)
+    monkeypatch.setattr(time, "monotonic", lambda: died[-1] if died else now)
+    found._run()
+    assert found.given_up is not gets_on
+    assert len(died) == (40 if gets_on else 5)
 
 
 def test_the_network_is_imported_there_alone(session):
