@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skactive._batches import take_rows
 from skactive._device import unwrap
-from skactive._validation import Description, invalid
+from skactive._validation import Description, InvalidParameterError, invalid
 from skactive.gradients._network import lend_network
 
 _OWNER = "find_head"
@@ -29,7 +29,8 @@ def find_head(module: nn.Module, X: Any) -> str:
     -------
     str
         The name, as in `module.named_modules()`, of the last Linear or convolutional layer to run
-        whose output, flattened, has the softmax of the logits.
+        whose output, flattened, has the softmax of the logits. One sample does not show that it
+        has for all; `head_inputs` looks at each.
 
     Raises
     ------
@@ -64,16 +65,26 @@ def find_head(module: nn.Module, X: Any) -> str:
     finally:
         for hook in hooks:
             hook.remove()
-    log_p = logits.flatten().log_softmax(0)
     for name, output in reversed(outputs):
-        # up to a constant, which the softmax does not see: log p for logits, say
-        if output.numel() == logits.numel() and torch.allclose(
-            output.flatten().log_softmax(0), log_p, rtol=1e-4, atol=1e-5
-        ):
+        if output.numel() == logits.numel() and bool(same_softmax(output, logits)):
             return name
-    raise invalid(
+    raise without_head(module, _OWNER)
+
+
+def same_softmax(output: Tensor, logits: Tensor) -> Tensor:
+    """Return whether a layer's output has the softmax of the logits, (n, C): a tensor of one bool.
+
+    It may differ from them by a constant per sample, as logits from log p do.
+    """
+    output = output.reshape(logits.shape)
+    return torch.isclose(output.log_softmax(1), logits.log_softmax(1), rtol=1e-4, atol=1e-5).all()
+
+
+def without_head(module: nn.Module, owner: str) -> InvalidParameterError:
+    """Return the error for a network of which no layer makes the logits."""
+    return invalid(
         "module",
-        _OWNER,
+        owner,
         "a network whose logits are the output of a linear or convolutional layer",
         Description(type(module).__name__),
         "Put the layer that makes the logits last, or use a strategy that reads probabilities.",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from skactive._batches import map_batches, n_rows, one_behind, take_rows
 from skactive._device import unwrap
 from skactive._validation import Description, check_count, invalid
-from skactive.gradients._head import find_head
+from skactive.gradients._head import find_head, same_softmax, without_head
 from skactive.gradients._network import lend_network
 
 _OWNER = "head_inputs"
@@ -94,29 +94,40 @@ def head_inputs(
         head = module.get_submodule(find_head(module, take_rows(X, slice(0, 1))))
         _check_head(module, head)
         read: list[Tensor] = []
+        made: list[Tensor] = []
 
         def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             read.append((args[0] if args else kwargs["input"]).detach().clone())
 
-        def compute(block: Any, start: int) -> tuple[Tensor, Tensor, Tensor]:
+        def keep_output(_: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+            made.append(output.detach().clone())
+
+        def compute(block: Any, start: int) -> tuple[Tensor, ...]:
             read.clear()
+            made.clear()
             samples = network.inputs(block)
             logits = network.run(samples)
-            rows = _rows(head, read[-1], len(samples))
-            return rows, logits, network.run(samples[:1])
+            rows, same = _rows(head, read[-1], len(samples)), same_softmax(made[-1], logits)
+            return rows, logits, same, network.run(samples[:1])
 
         weight = cast(Tensor, head.weight).detach().flatten(1).clone()
-        hook = head.register_forward_pre_hook(keep, with_kwargs=True)
+        hooks = [
+            head.register_forward_pre_hook(keep, with_kwargs=True),
+            head.register_forward_hook(keep_output),
+        ]
         try:
             found: tuple[Tensor, ...] = ()
-            for block, (*parts, alone) in one_behind(map_batches(compute, X, batch_size)):
+            for block, (*parts, same, alone) in one_behind(map_batches(compute, X, batch_size)):
                 network.check_alike(alone, parts[1])
+                if not bool(same):
+                    raise without_head(module, _OWNER)
                 if not found:
                     found = tuple(part.new_empty(n_rows(X), part.shape[1]) for part in parts)
                 for whole, part in zip(found, parts, strict=True):
                     whole[block] = part
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
     return HeadInputs(found[0], found[1], bias=head.bias is not None, weight=weight)
 
 

@@ -113,3 +113,17 @@ def test_a_network_that_mixes_samples_and_one_that_diverged():
         head_inputs(diverged, X[:0])
     with pytest.raises(ValueError, match="'batch_size' parameter of head_inputs"):
         head_inputs(diverged, X, batch_size=0)
+
+
+@pytest.mark.parametrize("batch_size", [2, 9])
+@pytest.mark.parametrize("bound", [lambda x: x.clamp(-5, 5), lambda x: x.clamp_(-5, 5)])
+def test_a_head_that_is_changed_for_some_samples_is_none(bound, batch_size):
+    """As it is for the first sample alone, what follows the layer does nothing."""
+    net = seeded(lambda: Apply(lambda m, x: bound(m.fc(x)), fc=nn.Linear(4, 3)))
+    X = torch.randn(9, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert head_inputs(net, X, batch_size=batch_size).logits.abs().max() < 5
+    X[6] *= 100
+    with pytest.raises(ValueError, match="of head_inputs must be a network whose logits are the o"):
+        head_inputs(net, X, batch_size=batch_size)
+    assert not net.fc._forward_hooks
+    assert not net.fc._forward_pre_hooks
