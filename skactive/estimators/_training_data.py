@@ -58,7 +58,8 @@ class TrainingData:
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
     ) -> ArrayDataset:
         """Check training data; at first they fix classes, format, scaling and structure."""
-        if isinstance(X, (Dataset, DataLoader, Mapping)) or hasattr(X, "column_names"):
+        is_data_set = isinstance(X, (Dataset, DataLoader, Mapping)) or hasattr(X, "column_names")
+        if is_data_set and not hasattr(X, "tocsr"):  # SciPy's sparse matrices by keys are dicts
             raise invalid(
                 "X",
                 self,
