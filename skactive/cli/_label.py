@@ -14,7 +14,7 @@ _DESCRIPTION = """\
 Open a page on which a person labels the images of a folder.
 
 Images come in the order in which they teach a network the most; it trains in the background. Each
-key press is on disk before the next image is shown. The same command goes on tomorrow. All of it
+decision is kept before the next image is shown. The same command goes on tomorrow. All of it
 is in FOLDER/.skactive; `skactive labels` reads and writes it."""
 # The options that stand for parameters, in messages.
 _OPTIONS = {
