@@ -28,23 +28,25 @@ _OPTIONS = {
     "size": "--size",
 }
 _MOST_NAMED = 10
-# What SQLite says, and what helps.
+# What SQLite calls an error, which Python 3.10 does not tell, and what helps.
+_AGAIN = "Put a copy of .skactive/labels.sqlite back, or move it away to begin anew."
+_WRITABLE = "Make .skactive and what is in it writable, or label a copy of the folder."
 _REMEDIES = {
-    "locked": "Another program holds the labels; end it, or try again.",
-    "full": "Make room on the disk; what was labelled so far is kept.",
-    "not a database": "Put a copy of .skactive/labels.sqlite back, or move it away to begin anew.",
-    "malformed": "Put a copy of .skactive/labels.sqlite back, or move it away to begin anew.",
-    "readonly": "Make .skactive and what is in it writable, or label a copy of the folder.",
-    "unable to open": "Make .skactive and what is in it writable, or label a copy of the folder.",
-    "disk I/O": "The disk or the network drive has failed; look whether other files can be read.",
+    "SQLITE_BUSY": "Another program holds the labels; end it, or try again.",
+    "SQLITE_FULL": "Make room on the disk; what was labelled so far is kept.",
+    "SQLITE_NOTADB": _AGAIN,
+    "SQLITE_CORRUPT": _AGAIN,
+    "SQLITE_READONLY": _WRITABLE,
+    "SQLITE_CANTOPEN": _WRITABLE,
+    "SQLITE_IOERR": "The disk or the network drive has failed; see if other files can be read.",
 }
+_REMEDY = "End other programs that have it open, and see that .skactive can be read and written to."
 
 
 def told_of_labels(error: Exception) -> str:
     """Return what is wrong with the file of labels, in one sentence, and what helps."""
-    text = str(error)
-    remedy = next((remedy for part, remedy in _REMEDIES.items() if part in text), "")
-    return f"the file of labels: {text}. {remedy}".strip()
+    name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])  # without what is finer
+    return f"the file of labels: {error}. {_REMEDIES.get(name, _REMEDY)}"
 
 
 def add_label(commands: Any) -> None:

@@ -118,8 +118,7 @@ def head_inputs(
         try:
             found: tuple[Tensor, ...] = ()
             for block, (*parts, same, alone) in one_behind(map_batches(compute, X, batch_size)):
-                network.check_alike(alone, parts[1])
-                if not bool(same):
+                if not network.check_alike(alone, parts[1], same):
                     raise without_head(module, _OWNER)
                 if not found:
                     found = tuple(part.new_empty(n_rows(X), part.shape[1]) for part in parts)

@@ -111,21 +111,24 @@ def test_errors_are_one_line(arguments, message, folder, capsys):
 
 
 @pytest.mark.parametrize(
-    ("text", "remedy"),
+    ("text", "name", "remedy"),
     [
-        ("database is locked", "end it, or try again"),
-        ("database or disk is full", "Make room on the disk"),
-        ("attempt to write a readonly database", "writable"),
-        ("unable to open database file", "writable"),
-        ("database disk image is malformed", "Put a copy of"),
-        ("disk I/O error", "has failed"),
+        ("database is locked", "BUSY_SNAPSHOT", "end it, or try again"),
+        ("database or disk is full", "FULL", "Make room on the disk"),
+        ("attempt to write a readonly database", "READONLY_DBMOVED", "writable"),
+        ("unable to open database file", "CANTOPEN", "writable"),
+        ("database disk image is malformed", "CORRUPT", "Put a copy of"),
+        ("disk I/O error", "IOERR_WRITE", "has failed"),
+        ("interrupted", "INTERRUPT", "End other programs that have it open"),
     ],
 )
 def test_what_is_wrong_with_the_file_of_labels_is_one_line(
-    text, remedy, folder, capsys, monkeypatch
+    text, name, remedy, folder, capsys, monkeypatch
 ):
     def fail(*_, **__):
-        raise sqlite3.OperationalError(text)
+        error = sqlite3.OperationalError(text)
+        error.sqlite_errorname = f"SQLITE_{name}"
+        raise error
 
     monkeypatch.setattr("skactive.labelling.serve", fail)
     assert main(["label", str(folder)]) == 2
@@ -140,7 +143,8 @@ def test_a_file_of_labels_that_is_none(folder, capsys):
     (folder / ".skactive" / "labels.sqlite").write_text("these are no labels at all" * 100)
     assert main(["labels", "status", str(folder)]) == 2
     shown = capsys.readouterr().err
-    assert "file is not a database. Put a copy of" in shown
+    remedy = "Put a copy of" if sys.version_info >= (3, 11) else "End other programs"
+    assert f"file is not a database. {remedy}" in shown
     assert shown.count("\n") == 1
 
 
