@@ -18,6 +18,8 @@ from torch import Tensor
 # blocks, for each part of the parameters that is kept apart from the others.
 Information = tuple[Tensor, ...]
 
+# What is computed with as float32.
+HALF = (torch.float16, torch.bfloat16)
 # Intermediate results are made in blocks of samples of about this many numbers.
 _BLOCK = 2**22
 
@@ -145,7 +147,7 @@ class FisherFactors(ABC):
 
 def at_least_single(values: Tensor) -> Tensor:
     """Return half-precision numbers as float32, in which they are computed with, others as is."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+    return values.float() if values.dtype in HALF else values
 
 
 def cut(n: int, numbers_each: int) -> list[slice]:

@@ -117,13 +117,16 @@ def head_inputs(
         ]
         try:
             found: tuple[Tensor, ...] = ()
+            all_same = torch.ones((), dtype=torch.bool, device=network.device)  # looked at once
             for block, (*parts, same, alone) in one_behind(map_batches(compute, X, batch_size)):
-                if not network.check_alike(alone, parts[1], same):
-                    raise without_head(module, _OWNER)
+                network.check_alike(alone, parts[1])
+                all_same &= same
                 if not found:
                     found = tuple(part.new_empty(n_rows(X), part.shape[1]) for part in parts)
                 for whole, part in zip(found, parts, strict=True):
                     whole[block] = part
+            if not bool(all_same):
+                raise without_head(module, _OWNER)
         finally:
             for hook in hooks:
                 hook.remove()

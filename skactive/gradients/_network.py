@@ -76,25 +76,22 @@ class Network:
         with torch.no_grad():
             self.check_alike(self.run(first), logits)
 
-    def check_alike(self, alone: Tensor, logits: Tensor, also: Tensor | bool = True) -> bool:
+    def check_alike(self, alone: Tensor, logits: Tensor) -> None:
         """Raise if a logit is not finite, or the first sample's are not those on its own, (1, C).
 
-        Return whether `also`, a tensor of one bool, is True. A GPU is waited for once.
+        For both a GPU is waited for once.
         """
         difference = (alone[0] - logits[0]).abs().max()
         tolerance = 1e-8 if self.dtype == torch.float64 else 1e-2
         differ = difference > tolerance * logits[0].abs().max().clamp(min=1e-6)
-        if bool(~differ & torch.isfinite(logits).all() & also):
-            return True
-        self.check_finite(logits)
-        if bool(differ):
+        if bool(differ | ~torch.isfinite(logits).all()):
+            self.check_finite(logits)
             must = "a network that scores each sample by itself"
             remedy = (
                 "The first sample's logits change with the batch that it is in; look for "
                 f"a normalisation over the batch, or a mixing of samples. {_LONE}"
             )
             raise invalid("module", self.owner, must, type(self.module).__name__, remedy)
-        return False
 
 
 def trainable_parameters(module: nn.Module, owner: str) -> dict[str, nn.Parameter]:
