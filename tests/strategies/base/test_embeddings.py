@@ -211,6 +211,7 @@ def test_integers_keep_their_differences(dtype):
         CoreSet(embeddings=lambda block: block, random_state=0).select(None, rows, 3),
     ):
         assert set(rows[found.indices, 0].tolist()) == {20_000_000, 20_000_001, 20_000_003}
+        assert found.gains[-1] == 1
 
 
 @pytest.mark.parametrize(
