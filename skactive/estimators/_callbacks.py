@@ -8,7 +8,7 @@ from typing import Any
 
 from skorch.callbacks import Callback
 
-from skactive._validation import invalid
+from skactive._validation import invalid, is_number
 
 
 class StopTraining(Exception):
@@ -82,7 +82,7 @@ class StopAtTrainAccuracy(RecordAccuracy):
 
     def initialize(self) -> StopAtTrainAccuracy:
         """Check the threshold."""
-        if not (isinstance(self.threshold, (int, float)) and 0 < self.threshold <= 1):
+        if not (is_number(self.threshold) and 0 < self.threshold <= 1):
             raise invalid("threshold", self, "a number above 0 and at most 1", self.threshold)
         return self
 
