@@ -83,7 +83,7 @@ def main() -> None:
         folder = Path(place) / "clothes"
         truth, names = write(folder)
         LabelSession(folder, names, size=28, n_test=N_TEST, random_state=0).close()
-        server = serving(folder, ["you"], train=True)
+        server = serving(folder, ["you"], train=True, n_test=N_TEST)
         browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         context = browser.new_context(
             bypass_csp=True, viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light"
