@@ -22,15 +22,15 @@ let asking = false;
 let ended = false;
 const held = new Map(); // image -> the decision that holds for it, as far as this page knows
 
-// Asks for images; those that cannot be read now are no reason to ask for fewer. To renew is to ask
-// for one more, which tells the server that this tab still has the others.
+// Asks for images; those that cannot be read now are no reason to ask for fewer. To renew
+// tells the server that this tab still has those that it was given, also if it needs no more.
 async function more(renew = false) {
   const wanted = AHEAD - queue.filter((one) => !one.away).length;
   if (asking || (wanted <= 0 && !renew)) return;
   asking = true;
   try {
     const have = [...new Set([...queue, ...outbox.all()].map((one) => one.image))].slice(0, 900);
-    const { images } = await post("next", { n: Math.max(wanted, 1), have });
+    const { images } = await post("next", { n: Math.max(wanted, 0), have });
     const known = new Set([...queue, ...outbox.all()].map((one) => one.image)); // by now
     const fresh = images.filter((one) => !known.has(one.image));
     queue.push(...fresh);
