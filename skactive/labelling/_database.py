@@ -6,6 +6,7 @@ import re
 import sqlite3
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,6 +156,13 @@ class Database:
         if mode != wanted:  # a file system without shared memory that is not in the list
             (mode,) = self.connection.execute("PRAGMA journal_mode = truncate").fetchone()
         self.connection.execute("PRAGMA synchronous = FULL")
+        if mode != "wal":
+            warnings.warn(
+                f"{self.home} is on a network drive, or another file system where SQLite's "
+                "write-ahead log does not work. Labels are kept by another journal, which is "
+                "slower: a copy of the folder on a disk of this machine would not need it.",
+                stacklevel=4,
+            )
         return str(mode)
 
     def _make_tables(self) -> None:
