@@ -352,9 +352,11 @@ def test_a_ctrl_c_that_skorch_swallows_teaches_nothing(owner, wrap, monkeypatch)
     assert [len(member.X_training) for member in members(taught)] == [14] * len(members(taught))
 
 
-@pytest.mark.parametrize("kind", KINDS_OF_LEARNERS)
 @pytest.mark.usefixtures("listening")
-def test_nor_does_one_in_the_first_training(kind, monkeypatch):
+def test_nor_does_one_in_the_first_training(monkeypatch):
+    """Of an ActiveLearner; a DeepActiveLearner is not trained where it is made."""
     monkeypatch.setitem(FAILS, "calls", 1)
     with pytest.raises(KeyboardInterrupt):
-        kind(net(callbacks=[Presses(fit=1)]), X_training=X[START], y_training=y[START])
+        learners.ActiveLearner(
+            net(callbacks=[Presses(fit=1)]), X_training=X[START], y_training=y[START]
+        )
