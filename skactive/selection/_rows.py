@@ -87,12 +87,13 @@ class Rows:
         return found.add_(self.norms[:, None], alpha=kept).clamp_min_(0)
 
     def squared_differences(self, others: Rows, which: Tensor) -> Annotated[Tensor, "N M"]:
-        """Return ‖x − y‖² from the differences with some others of each row, (N, M)."""
+        """Return ‖x − y‖² from the differences with some others of each row, (N, M); no s ⊗ h."""
         found = torch.empty(which.shape, dtype=self.norms.dtype, device=self.norms.device)
         for some in blocks(len(which), which.shape[1] * self.right.shape[1]):
-            at = torch.arange(some.start, some.stop, device=which.device)
-            i, j = at.repeat_interleave(which.shape[1]), which[some].flatten()
-            found[some] = self._difference(i, others, j).view(which[some].shape)
+            # index_select: several times as fast as indexing
+            y = others.right.index_select(0, which[some].flatten())
+            y = y.view(*which[some].shape, y.shape[1])
+            found[some] = y.sub_(self.right[some][:, None]).square_().sum(2)
         return found
 
     def _difference(self, i: Tensor, others: Rows, j: Tensor) -> Tensor:
