@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
-import webbrowser
 from typing import Any
 
 from skactive.cli._arguments import count
@@ -109,9 +107,7 @@ def serve(arguments: argparse.Namespace) -> None:
             print("The page is open to the network, and nothing is encrypted.", flush=True)
         print("Ctrl-C ends it; every label is on disk.", flush=True)
         if not arguments.no_browser:
-            # A browser in the terminal returns when it is closed, and nobody would answer it.
-            url = addresses[0].url
-            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+            addresses[0].open()
 
     names = ("strategy", "network", "augment", "size")
     labelling.serve(

@@ -9,6 +9,7 @@ import secrets
 import socket
 import sys
 import threading
+import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -39,6 +40,10 @@ class Address:
 
     labeller: str
     url: str
+
+    def open(self) -> None:
+        """Open the page in a browser; one in the terminal, which ends first, holds nothing up."""
+        threading.Thread(target=webbrowser.open, args=(self.url,), daemon=True).start()
 
 
 class Server:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-import webbrowser
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -226,8 +225,8 @@ class LabelSession(Learning):
         """
         url = self.start(port=port, train=train)
         print(f"Label at {url}\nCtrl-C ends it; every label is on disk.")
-        # Not from here: a browser in the terminal would end before the wait begins.
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        assert self._server is not None
+        self._server.addresses[0].open()
         ended = threading.Event()
         try:
             while not ended.wait(1):  # Ctrl-C cannot end a longer one on Windows
