@@ -206,9 +206,9 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
             and the result of each is kept there: after a kill the same call goes on, and one
             folder serves all rounds. Strategies that value each sample by itself pick what they
             pick without; `CoreSet`, `BADGE`, `BAIT`, `FisherMask`, `MaxHerding` and `UHerding`
-            choose in two stages, from what each block puts up; others cannot do it. Strategies of
-            others do as these do. The number of threads is what torch is set to here. None reads
-            the pool in this process.
+            choose in two stages, from what each block puts up; others cannot do it. Strategies
+            made of others do as their members do. The number of threads is what torch is set to
+            here. None reads the pool in this process.
 
         Returns
         -------
