@@ -67,8 +67,7 @@ class ClassifierNetwork(nn.Module):
         """Return the logits of a batch of samples as stored, (n, n_classes)."""
         x = self.input.arrange(x)
         if self.training and self.augmentation is not None:
-            looks = not (self._scale_known or torch.compiler.is_compiling())
-            scale = _scale(x) if looks else None
+            scale = None if self._scale_known else _scale(x)
             x = _augmented(self.augmentation, x)
             if scale is not None:
                 _check_scale(scale, _scale(x))

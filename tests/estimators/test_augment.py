@@ -189,6 +189,14 @@ def test_numbers_on_another_scale_are_refused(make, method, augment, images):
         getattr(clf, method)(images, LABELS)
 
 
+@pytest.mark.slow
+def test_a_compiled_network_is_looked_at_too():
+    augment = v2.Normalize([0.5] * 3, [0.1] * 3)
+    clf = CNNClassifier("small_cnn", augment=augment, compile=True, max_epochs=1, device="cpu")
+    with pytest.raises(ValueError, match="on the scale that it is given"):
+        clf.fit(FLOATS, LABELS)
+
+
 @pytest.mark.parametrize(
     "augment",
     [
