@@ -178,12 +178,27 @@ def _kind(label: Any) -> str:
 def _check_none_missing(parameter: str, labels: np.ndarray) -> None:
     import pandas as pd
 
-    if labels.dtype.kind not in "fOMT":
+    kind = labels.dtype.kind
+    if kind in "US":
+        missing = np.flatnonzero(labels == ("" if kind == "U" else b""))
+    elif kind in "fM":
+        missing = np.flatnonzero(pd.isna(labels))
+    elif kind in "OT":
+        labels = labels.astype(object)  # in which pandas sees what is missing
+        missing = np.flatnonzero(pd.isna(labels) | _are_empty(labels))
+    else:
         return
-    missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
         others = f", and at {len(missing) - 1} more" if len(missing) > 1 else ""
+        first = labels.flat[missing[0]]
+        empty = ", where it has an empty string" if isinstance(first, (str, bytes)) else ""
         raise ValueError(
-            f"{parameter} has no label at position {missing[0]}{others}. Label these samples, or "
-            "leave them out of X and y."
+            f"{parameter} has no label at position {missing[0]}{empty}{others}. Label these "
+            "samples, or leave them out of X and y."
         )
+
+
+def _are_empty(labels: np.ndarray) -> np.ndarray:
+    """Return which objects are the empty string: what a table has where nothing was filled in."""
+    found = (isinstance(label, (str, bytes)) and not label for label in labels.flat)
+    return np.fromiter(found, bool, labels.size).reshape(labels.shape)

@@ -116,6 +116,25 @@ def test_missing_labels(y):
         encode(y)
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["a", "", "b"],
+        np.array(["a", "", "b"]),
+        np.array([b"a", b"", b"b"]),
+        np.array(["a", "", "b"], dtype=object),
+        pd.Series(["a", "", "b"]),
+        pd.Series(["a", "", "b"], dtype="string"),
+        pd.Series(["a", "", "b"], dtype="category"),
+    ],
+    ids=repr,
+)
+def test_an_empty_string_is_no_label(y):
+    """What csv.reader gives where nothing was filled in was a class of its own."""
+    with pytest.raises(ValueError, match="no label at position 1, where it has an empty string"):
+        encode(y)
+
+
 def test_several_missing_labels():
     with pytest.raises(ValueError, match="at position 0, and at 2 more"):
         encode([None, "a", None, None])
