@@ -62,8 +62,11 @@ def take_rows(
         if isinstance(X, np.ndarray) or isinstance(index, slice):
             return X[index]
         # Files that are like arrays, such as h5py's, give rows once each, in increasing order.
-        rows, at = np.unique(np.asarray(index, np.intp), return_inverse=True)
-        return X[rows] if np.array_equal(rows, index) else X[rows][at]
+        wanted = np.asarray(index, np.intp)
+        if (np.diff(wanted) > 0).all():
+            return X[wanted]
+        rows, at = np.unique(wanted, return_inverse=True)
+        return X[rows][at]
     positions = range(*index.indices(len(X))) if isinstance(index, slice) else index
     items = [X[int(i)] for i in positions]
     of_inputs = of_inputs or (bool(items) and holds_image(items[0]))

@@ -119,10 +119,11 @@ class Pool:
         return self.source if takes_positions and nothing_else and self.is_whole else self
 
     def _at(self, index: slice | np.ndarray) -> slice | np.ndarray:
-        """Return where samples are in the source: a slice, whose rows are views, if it is whole."""
-        if isinstance(index, slice) and self.is_whole:
-            return index
-        return self.positions[index]
+        """Return where samples are in the source: a slice, whose rows are views, of a run."""
+        at = self.positions[index]
+        if isinstance(index, slice) and len(at) and (np.diff(at) == 1).all():
+            return slice(int(at[0]), int(at[-1]) + 1)
+        return at
 
 
 def pools_of(X_pool: Any, X_labelled: Any) -> list[Pool]:

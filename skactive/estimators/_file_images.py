@@ -37,9 +37,14 @@ def images_of(
     ndarray of shape (N, *shape), or FileImages
         The images.
     """
-    if len(paths) * math.prod(shape) * np.dtype(dtype).itemsize > _AT_ONCE:
+    if is_large(len(paths), shape, dtype):
         return FileImages(read, paths, shape, dtype)
     return read(_listed(paths)) if len(paths) else np.empty((0, *shape), dtype)
+
+
+def is_large(n: int, shape: tuple[int, ...], dtype: Any) -> bool:
+    """Whether n images are more than an array is made of before somebody asks for it."""
+    return n * math.prod(shape) * np.dtype(dtype).itemsize > _AT_ONCE
 
 
 class FileImages(NDArrayOperatorsMixin):

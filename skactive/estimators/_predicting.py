@@ -155,7 +155,8 @@ class Predicting(ClassifierMixin):
         X = to_array(X, self)
         if not self._format.is_image:
             return validate_data(self, X, reset=False, dtype=numpy_dtype(self._dtype))
-        _check_feature_names(self, X, reset=False)
+        if hasattr(self, "feature_names_in_") or not isinstance(X, (np.ndarray, Tensor)):
+            _check_feature_names(self, X, reset=False)  # for arrays alone it would take time
         X = X if isinstance(X, FileImages) else dense(X)
         self._format.check(X, self)
         return X

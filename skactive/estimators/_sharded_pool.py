@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from joblib import Parallel, delayed
 from skactive._memory import peak_since_start
 from skactive._validation import check_count, invalid, on_behalf_of
 from skactive._whole_files import write_whole
-from skactive.estimators._file_images import FileImages
+from skactive.estimators._file_images import FileImages, is_large
 from skactive.estimators._image_reader import ImageReader
 from skactive.estimators._shards import (
     Block,
@@ -100,6 +101,7 @@ class ShardedPool(FileImages):
             raise invalid("errors", "ShardedPool", "'raise' or 'skip'", errors)
         self.shards, self.blocks, self.errors = shards, tuple(blocks), errors
         self.edges = np.cumsum([0, *map(len, blocks)])
+        self._edges = self.edges.tolist()
         super().__init__(self._at, np.arange(self.edges[-1]), shards.shape, shards.dtype)
 
     @classmethod
@@ -346,6 +348,16 @@ class ShardedPool(FileImages):
         for block, where, rows in self._by_block(positions):
             found[where] = self.shards.readable(block, rows)
         return found
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice) and index.step in (None, 1):  # a batch, of one block
+            start, stop, _ = index.indices(len(self))
+            i = bisect_right(self._edges, start) - 1
+            small = not is_large(stop - start, self.shape[1:], self.dtype)
+            if start < stop <= self._edges[i + 1] and small:
+                first = self._edges[i]
+                return self.shards.run(self.blocks[i], start - first, stop - first)
+        return super().__getitem__(index)
 
     def _at(self, positions: Any) -> np.ndarray:
         parts = list(self._by_block(positions))

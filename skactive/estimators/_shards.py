@@ -64,6 +64,10 @@ class Shards(ABC):
     def read(self, block: Block, rows: np.ndarray) -> np.ndarray:
         """Return some samples of a block, (n, *shape)."""
 
+    def run(self, block: Block, start: int, stop: int) -> np.ndarray:
+        """Return samples of a block that follow each other, (stop - start, *shape)."""
+        return self.read(block, np.arange(start, stop))
+
     def readable(self, block: Block, rows: np.ndarray) -> np.ndarray:
         """Return which of some samples can be read, (n,), bool."""
         return np.ones(len(rows), dtype=bool)
@@ -104,10 +108,13 @@ class NpyShards(Shards):
 
     def read(self, block: Block, rows: np.ndarray) -> np.ndarray:
         """Return some rows; those that follow each other as they lie in the file, read-only."""
-        mapped, first = _mapped(block.uri, block.etag), block.start + rows[0]
         if (np.diff(rows) == 1).all():
-            return mapped[first : first + len(rows)]
-        return mapped[block.start + rows]
+            return self.run(block, int(rows[0]), int(rows[-1]) + 1)
+        return _mapped(block.uri, block.etag)[block.start + rows]
+
+    def run(self, block: Block, start: int, stop: int) -> np.ndarray:
+        """Return rows that follow each other as they lie in the file, read-only."""
+        return _mapped(block.uri, block.etag)[block.start + start : block.start + stop]
 
 
 @dataclass(frozen=True)
@@ -300,7 +307,7 @@ def _check(block: Block) -> None:
 @lru_cache(8)
 def _mapped(uri: str, etag: str) -> np.ndarray:
     _check_etag(uri, etag, uri)
-    return map_rows(uri)
+    return np.asarray(map_rows(uri))  # which libraries know better than its subclass
 
 
 def map_rows(uri: str) -> np.ndarray:

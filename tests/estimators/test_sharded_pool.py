@@ -1,6 +1,7 @@
 """ShardedPool: many files as one array, whatever they are."""
 
 import io
+import itertools
 import os
 import pickle
 import tarfile
@@ -96,6 +97,15 @@ def test_every_kind_is_the_array(kind, tmp_path):
     again = ShardedPool.load(tmp_path / "pool.jsonl")
     assert (again.shards, again.blocks, again.errors) == (pool.shards, pool.blocks, pool.errors)
     np.testing.assert_array_equal(again, IMAGES)
+
+
+def test_every_slice(tmp_path):
+    rows = np.arange(9)[:, None]
+    for name, part in {"0": rows[:4], "1": rows[4:5], "2": rows[5:]}.items():
+        np.save(tmp_path / f"{name}.npy", part)
+    pool = ShardedPool.from_npy(str(tmp_path / "*.npy"), block_size=3)
+    for start, stop in itertools.product(range(-10, 11), repeat=2):
+        np.testing.assert_array_equal(pool[start:stop], rows[start:stop])
 
 
 def test_other_types_of_numbers_and_large_slices(tmp_path):
