@@ -151,7 +151,8 @@ def losses(folder: Path, n: int) -> dict[str, float]:
         return fisher_factors(clf.module_, clf.check_samples(images), mask, batch_size=BATCH)
 
     def masked_trace(at: Any) -> float:
-        known = (factors(X).gram() + factors(array[at]).gram()).double()
+        labelled, batch = (factors(some).gram().double() for some in (X, array[at]))
+        known = (labelled + n * batch) / (len(X) + n)  # as FisherMask scales them
         known.diagonal().add_(1)
         some = factors(array[::20])
         return float(torch.linalg.solve(known, some.gram().double() / len(some)).trace())

@@ -441,7 +441,10 @@ class Built:
     def features(self, images: Tensor) -> Tensor:
         """Return the features of a batch of images, once it is known where they are."""
         self.network = self.network.tapped(images)
-        return self.network.features(images)
+        if self.network.layout is not None:
+            return self.network.features(images)
+        self.network, found = self.network.laid_out(images)
+        return found
 
 
 # Building a network takes as long as embedding many images; a Pipeline asks for one block at a

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 import random
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -99,6 +100,35 @@ def close(found, wanted):
 def test_the_input_of_the_last_layer(net, images, batch_size):
     found = Embedder(net, batch_size=batch_size, device="cpu").transform(images)
     close(found, by_hand(net, images))
+
+
+class Views(Net):
+    """Looks at its maps as rows by Tensor.view, which takes them in one layout alone."""
+
+    def forward(self, x):
+        maps = self.norm(self.conv(x)).relu()
+        return self.fc(self.drop(maps.view(*maps.shape[:2], -1).mean(2)))
+
+
+@pytest.mark.parametrize("layer", [None, "drop"])
+def test_layouts_of_maps(net, images, layer):
+    module = Views()
+    module.load_state_dict(net.state_dict())
+    embedder = Embedder(module, device="cpu", layer=layer)
+    for some in (images, images[:1]):
+        close(embedder.transform(some), by_hand(net, some))
+
+
+def test_convolutions_see_channels_last(images):
+    class Sees(Net):
+        layouts: ClassVar[list] = []
+
+        def forward(self, x):
+            self.layouts.append(x.is_contiguous(memory_format=torch.channels_last))
+            return super().forward(x)
+
+    Embedder(Sees(), device="cpu", layer="drop", batch_size=3).transform(images)
+    assert Sees.layouts == [True] * 3
 
 
 def test_layers_by_name(net, images):
