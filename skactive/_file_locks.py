@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# What systems say of files whose file system has no locks.
+_WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Wait until nobody else has the lock, and hold it.
+    """Wait until nobody else has the lock, and hold it; where the file system has any.
 
     Parameters
     ----------
@@ -33,7 +37,8 @@ def locked(path: Path) -> Iterator[None]:
 def lock_at_once(descriptor: int) -> bool:
     """Take the lock of an open file until it is closed; return False if another has it.
 
-    On Windows, whose locks would keep others from reading, nothing is locked.
+    On Windows, whose locks would keep others from reading, and on file systems without locks, as
+    some of clusters are, nothing is locked.
     """
     try:
         import fcntl
@@ -43,6 +48,9 @@ def lock_at_once(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
     return True
 
 
@@ -56,4 +64,8 @@ def _wait(descriptor: int, take: bool) -> None:
         os.lseek(descriptor, 0, os.SEEK_SET)
         how.locking(descriptor, how.LK_LOCK if take else how.LK_UNLCK, 1)
         return
-    fcntl.flock(descriptor, fcntl.LOCK_EX if take else fcntl.LOCK_UN)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if take else fcntl.LOCK_UN)
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise

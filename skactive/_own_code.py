@@ -10,6 +10,8 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar
@@ -99,12 +101,21 @@ class OwnCode:
             place = f"{function.__globals__.get('__name__')}.{key}"
             if place in self.found:
                 continue
-            told = self._lenient(value)
-            self.found.setdefault(place, told)  # a function is there by now
-            if isinstance(value, ModuleType) and _own_module(value):
-                for inner in sorted(used & vars(value).keys()):
-                    told = self._lenient(vars(value)[inner])
-                    self.found.setdefault(f"{place}.{inner}", told)
+            self._add_value(place, value, used)
+        for module in _imported(function):  # within the function
+            self._add_value(module.__name__, module, used)
+
+    def _add_value(self, place: str, value: Any, used: set[str]) -> None:
+        """Add what a name stands for; of a module of the user's own what is used of it."""
+        told = self._lenient(value)
+        self.found.setdefault(place, told)  # a function is there by now
+        if isinstance(value, ModuleType) and _own_module(value):
+            for key in sorted(used & vars(value).keys()):
+                inner = vars(value)[key]
+                # by its own name, for modules may hold each other
+                name = inner.__name__ if isinstance(inner, ModuleType) else f"{place}.{key}"
+                if name not in self.found:
+                    self._add_value(name, inner, used)
 
     def _add_class(self, kind: type) -> None:
         name = self._free(f"{kind.__module__}.{kind.__qualname__}")
@@ -151,6 +162,38 @@ def _own_module(module: ModuleType) -> bool:
     file = getattr(module, "__file__", None) or ""
     root = module.__name__.partition(".")[0]
     return not (_installed(file) or root in _KNOWN or root in sys.stdlib_module_names)
+
+
+def _imported(function: FunctionType) -> Iterator[ModuleType]:
+    """Yield the modules of the user's own that a function imports when it is called."""
+    package = function.__globals__.get("__package__") or ""
+    for level, name, wanted in _imports(function.__code__):
+        with suppress(Exception):  # as it would fail, or be passed over, when the function runs
+            named = resolve_name("." * level + name, package)
+            root = named.partition(".")[0]
+            spec = find_spec(root)
+            known = root in _KNOWN or root in sys.stdlib_module_names
+            if known or spec is None or _installed(spec.origin or ""):
+                continue
+            module = import_module(named)
+            for part in wanted:
+                if not hasattr(module, part):
+                    import_module(f"{named}.{part}")
+            yield module
+
+
+def _imports(code: CodeType) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    """Yield how many packages up, and under which name, a function finds what, within it."""
+    before: list[Any] = []
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "IMPORT_NAME":
+            level, wanted = before[-2:]
+            yield level, instruction.argval, wanted or ()
+        if instruction.opname.startswith("LOAD_"):
+            before.append(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _imports(constant)
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -339,6 +339,11 @@ def _some(
     return X[drawn], y[drawn]
 
 
+def _one_of_each(y: np.ndarray) -> np.ndarray:
+    """Return where each class is for the first time."""
+    return np.unique(y, return_index=True)[1]
+
+
 def try_out(study: Study, file: Path) -> None:
     """Play a round of each strategy with a few images, so that what cannot run is found now.
 
@@ -357,8 +362,10 @@ def try_out(study: Study, file: Path) -> None:
     data = study.data
     n, rows = n_rows(data.X_train), data.embeddings
     few = np.linspace(0, n - 1, min(n, _TRIAL_LABELS + _TRIAL_POOL)).round().astype(int)
+    few = np.union1d(few, _one_of_each(data.y_train))  # as metrics may ask for
     X, y = take_rows(data.X_train, few), data.y_train[few]
     test = np.flatnonzero(np.isin(data.y_test, y))[:_TRIAL_POOL]
+    test = np.union1d(test, _one_of_each(data.y_test))
     n_initial = min(study.settings["n_initial"], _TRIAL_LABELS, len(few) - 1)
     common = {
         key: study.settings[key] for key in ["metrics", "protocol", "initial", "n_threads"]

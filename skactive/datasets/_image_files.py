@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from skactive._validation import invalid
@@ -16,6 +17,7 @@ def image_files(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the image files in a folder and its sub-folders.
 
     Files are told by their suffix: every one that Pillow reads, in capitals too. None is opened.
+    Folders that are links are followed.
     Hidden files and folders, whose names begin with a dot, are left out.
 
     Parameters
@@ -60,7 +62,7 @@ def image_files(folder: str | os.PathLike[str]) -> list[Path]:
     root = Path(folder)
     found = [
         (path.relative_to(root).parts, path)
-        for path in root.rglob("*")
+        for path in _files_in(root)
         if path.suffix.lower() in suffixes and path.is_file()
     ]
     shown = [path for parts, path in sorted(found) if not any(p.startswith(".") for p in parts)]
@@ -70,3 +72,14 @@ def image_files(folder: str | os.PathLike[str]) -> list[Path]:
             "Files are told by suffixes that Pillow reads, such as .jpg, .png, .tif and .webp.",
         )
     return shown
+
+
+def _files_in(root: Path) -> Iterator[Path]:
+    """Yield the files in a folder and all below it, linked ones too, but none within itself."""
+    above: dict[str, frozenset[str]] = {os.fspath(root): frozenset()}
+    for folder, inside, names in os.walk(root, followlinks=True):
+        known = above.pop(folder) | {os.path.realpath(folder)}
+        at = {name: os.path.realpath(os.path.join(folder, name)) for name in inside}
+        inside[:] = [name for name in inside if at[name] not in known]
+        above |= {os.path.join(folder, name): known for name in inside}
+        yield from (Path(folder, name) for name in names)

@@ -440,10 +440,7 @@ class Built:
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features of a batch of images, once it is known where they are."""
-        self.network = self.network.tapped(images)
-        if self.network.layout is not None:
-            return self.network.features(images)
-        self.network, found = self.network.laid_out(images)
+        self.network, found = self.network.tapped(images).laid_out(images)
         return found
 
 

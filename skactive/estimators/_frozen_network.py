@@ -79,6 +79,8 @@ class FrozenNetwork:
         In channels last convolutions on a CPU are faster. A network that looks at its maps as rows,
         say, by Tensor.view, cannot take them.
         """
+        if self.layout is not None:
+            return self, self.features(images)
         convolves = any(isinstance(layer, nn.Conv2d) for layer in self.module.modules())
         if self.device.type == "cpu" and convolves:
             faster = replace(self, layout=torch.channels_last)

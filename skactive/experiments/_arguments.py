@@ -287,7 +287,7 @@ def check_folder(out: str | os.PathLike[str]) -> Path:
     must = "a folder, or a path to make one at"
     if not isinstance(out, (str, os.PathLike)) or not os.fspath(out):
         raise invalid("out", OWNER, must, out, "Leave it out to keep nothing.")
-    folder = Path(out)
+    folder = Path(out).expanduser()
     files = [path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()]
     if files:
         it = "It" if files[0] == folder else str(files[0])

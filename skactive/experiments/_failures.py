@@ -42,9 +42,11 @@ def failed(dataset: str, strategy: str, seed: int, round_: int, error: Exception
     They hold networks and batches, on a GPU perhaps, which those that go on have need of.
     """
     text = "".join(traceback.format_exception(error))
+    seen: list[BaseException] = []  # an exception may be the cause of itself
     inside: BaseException | None = error
-    while inside is not None:
+    while inside is not None and not any(inside is one for one in seen):
         traceback.clear_frames(inside.__traceback__)
+        seen.append(inside)
         inside = inside.__cause__ or inside.__context__
     failure = Failure(
         dataset=dataset,

@@ -70,7 +70,7 @@ def load_failures(paths: Sequence[str | os.PathLike[str]]) -> list[Failure]:
 
 
 def _file(path: str | os.PathLike[str]) -> Path:
-    file = Path(path)
+    file = Path(path).expanduser()
     file = file / "results.jsonl" if file.is_dir() else file
     if not file.is_file():
         raise invalid(

@@ -254,19 +254,21 @@ def _query(
     except SelectionError as error:
         where = f"strategy {name!r}, round {round_} of seed {seed}"
         raise SelectionError(
-            f"run_experiment ({where}): {error} Mend the strategy; the finished rounds are kept."
+            f"run_experiment ({where}): {error} Mend the strategy; the finished rounds are kept, "
+            "and the mended code goes on under another name, or with another out=."
         ) from error
     return pool[picked], seconds
 
 
 def _rows(strategy: Any, embeddings: Any, pool: np.ndarray, labelled: np.ndarray) -> dict[str, Any]:
     """Return the rows of pool and labelled samples, for a strategy that takes any."""
-    takes = inspect.signature(strategy.select).parameters.values()
+    takes = list(inspect.signature(strategy.select).parameters.values())
     wanted = any(p.kind is p.VAR_KEYWORD or p.name == "embeddings" for p in takes)
     if embeddings is None or not wanted:
         return {}
-    rows, rows_labelled = (take_rows(embeddings, which) for which in (pool, labelled))
-    return {"embeddings": rows, "embeddings_labelled": rows_labelled}
+    rows = {"embeddings": pool, "embeddings_labelled": labelled}
+    both = any(p.kind is p.VAR_KEYWORD or p.name == "embeddings_labelled" for p in takes)
+    return {key: take_rows(embeddings, rows[key]) for key in list(rows)[: 1 + both]}
 
 
 def _unlabelled(X: Any, pool: np.ndarray) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping, Set
 from types import BuiltinMethodType, MethodType, ModuleType, NoneType
@@ -66,12 +67,13 @@ class _Reader:
 
     def plain(self, value: Any) -> Any:
         """Describe any value."""
+        if isinstance(value, np.generic):  # first: np.float64 is a float, too
+            item = value.item()
+            return repr(value) if isinstance(item, np.generic) else self.plain(item)
         if isinstance(value, float) and not math.isfinite(value):
             return str(value)  # JSON has no NaN, and NaN differs from itself
         if value is None or isinstance(value, (bool, int, float, str)):
             return value if type(value) in (type(None), bool, int, float, str) else repr(value)
-        if isinstance(value, np.generic):
-            return self.plain(value.item())
         if isinstance(value, (np.ndarray, Tensor)):
             return fingerprint(value)
         return self._nested.describe(value, self._composed)
@@ -123,6 +125,9 @@ class _Reader:
         kept = {
             key: self.plain(parameters[key]) for key in parameters if key not in _WITHOUT_EFFECT
         }
+        weights = parameters.get("weights")
+        if isinstance(weights, (str, os.PathLike)) and os.path.isfile(weights):
+            kept["weights"] = {"file": os.fspath(weights), "checksum": _checksum(weights)}
         return {"class": _path(type(value)), "params": kept}
 
     def _table(self, table: Any) -> dict[str, Any]:
@@ -260,6 +265,15 @@ def fingerprint(X: Any) -> dict[str, Any]:
             digest.update(values)
         shape, dtype = [total, *rows.shape[1:]], rows.dtype.name
     return {"shape": shape, "dtype": dtype, "checksum": digest.hexdigest()[:16]}
+
+
+def _checksum(path: str | os.PathLike[str]) -> str:
+    """Return the first 16 hex digits of the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(2**20):
+            digest.update(piece)
+    return digest.hexdigest()[:16]
 
 
 def _as_array(rows: Any) -> Any:

@@ -119,7 +119,8 @@ def latest(records: list[Record]) -> list[Record]:
     A round is there twice when it was the last of a run that was later given more rounds: it
     queried nothing the first time.
     """
-    return list({(r["strategy"], r["seed"], r["round"]): r for r in records}.values())
+    kept = {(r["dataset"], r["strategy"], r["seed"], r["round"]): r for r in records}
+    return list(kept.values())
 
 
 def _lock(descriptor: int, path: Path) -> None:

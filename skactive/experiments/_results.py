@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from skactive._validation import invalid
+from skactive._validation import invalid, is_number
 from skactive.experiments import _comparison, _seeds, _tables
 from skactive.experiments._failures import Failure
 from skactive.experiments._load import load_failures, load_records
@@ -92,7 +92,10 @@ class Results(StrategyTests):
         names = [name for name in Record.__annotations__ if name not in without]
         for row in rows:
             more: Any = row.pop("metrics", None) or {}
-            names += [name for name in more if name not in names]
+            known = {*names, *Record.__annotations__}
+            # or they are in the row, of a frame that was taken apart
+            apart = [name for name in row if name not in known and is_number(row[name])]
+            names += [name for name in {**more, **dict.fromkeys(apart)} if name not in names]
             row.update(more)
             row.setdefault("dataset", "data")
         frame = pd.DataFrame(rows, columns=names)
@@ -306,7 +309,9 @@ class Results(StrategyTests):
         pandas.DataFrame
             A row per run and rule, with the columns `dataset`, `strategy`, `seed`, `rule`,
             `n_labelled` and the measurement at that round, NaN where the rule never said so, and
-            `n_labelled_last` and the measurement, with `_last` after its name, in the last round.
+            `n_labelled_last` and the measurement, with `_last` after its name, in the last round;
+            and from these `saved`, the labels between, and `lost`, by how much the measurement was
+            better in the last round.
 
         Raises
         ------

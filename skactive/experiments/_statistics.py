@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -89,11 +90,12 @@ def paired_t(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     difference = a - b
     n = np.sum(~np.isnan(difference), axis=0)
-    mean = np.nanmean(difference, axis=0)
     size = np.where(np.isnan(difference), 0, np.maximum(np.abs(a), np.abs(b)))
     rounding = ROUNDING * size.max(axis=0)  # 0.7 − 0.5 is not 0.8 − 0.6
-    spread = np.nanmax(difference, axis=0) - np.nanmin(difference, axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of pairs without two measurements
+        mean = np.nanmean(difference, axis=0)
+        spread = np.nanmax(difference, axis=0) - np.nanmin(difference, axis=0)
         t = np.sqrt(n) * mean / np.nanstd(difference, axis=0, ddof=1)
     equal = np.where(np.abs(mean) <= rounding, 0, np.copysign(np.inf, mean))
     t = np.where(spread <= rounding, equal, t)

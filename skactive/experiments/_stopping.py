@@ -9,9 +9,10 @@ import numpy as np
 
 from skactive._batches import n_rows, take_rows
 from skactive._validation import invalid
+from skactive.experiments._comparison import LOWER_IS_BETTER
 from skactive.experiments._records import Record, Stopped
 from skactive.experiments._seeding import STOP_SET, derive_seed
-from skactive.stopping import StoppingRule
+from skactive.stopping import State, StoppingRule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,10 +81,10 @@ def judged(record: Record, earlier: Sequence[Record], rules: Mapping[str, Stoppi
         return record
     verdicts: dict[str, Stopped] = {}
     for name, rule in rules.items():
-        rounds = [*earlier, record]
-        state = rule.judge(_restored(one["stopping"][name]["seen"]) for one in rounds)
-        value = state.value if np.isfinite(state.value) else None
         seen = record["stopping"][name]["seen"]
+        before = _state([one["stopping"][name] for one in earlier])
+        state = rule.judge([_restored(seen)], state=before)
+        value = state.value if np.isfinite(state.value) else None
         verdicts[name] = Stopped(value=value, stop=state.stop, seen=seen)
     return {**record, "stopping": verdicts}
 
@@ -112,7 +113,7 @@ def stopping_points(frame: pd.DataFrame, metric: str, owner: str) -> pd.DataFram
     """
     import pandas as pd
 
-    if "stopping" not in frame:
+    if "stopping" not in frame or not frame["stopping"].map(_is_verdict).any():
         raise invalid(
             "results",
             owner,
@@ -124,7 +125,7 @@ def stopping_points(frame: pd.DataFrame, metric: str, owner: str) -> pd.DataFram
     for (dataset, strategy, seed), run in frame.groupby(
         ["dataset", "strategy", "seed"], sort=False
     ):
-        run = run[run["stopping"].map(lambda said: isinstance(said, dict))].sort_values("round")
+        run = run[run["stopping"].map(_is_verdict)].sort_values("round")
         for name in run["stopping"].iloc[0] if len(run) else ():
             says = run["stopping"].map(lambda said, name=name: said[name]["stop"])
             at = run[says].iloc[0] if says.any() else None
@@ -141,7 +142,24 @@ def stopping_points(frame: pd.DataFrame, metric: str, owner: str) -> pd.DataFram
                     f"{metric}_last": last[metric],
                 }
             )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    return table.assign(
+        saved=table["n_labelled_last"] - table["n_labelled"],
+        lost=sign * (table[f"{metric}_last"] - table[metric]),
+    )
+
+
+def _is_verdict(said: Any) -> bool:
+    return isinstance(said, dict)  # NaN in rounds without rules
+
+
+def _state(rounds: list[Stopped]) -> State | None:
+    """Return the state that a rule was in after some rounds."""
+    if not rounds:
+        return None
+    values = tuple(_restored([one["value"] for one in rounds]).tolist())
+    return State(rounds[-1]["stop"], values, tuple(_restored(one["seen"]) for one in rounds))
 
 
 def _stored(found: np.ndarray) -> list[Any]:

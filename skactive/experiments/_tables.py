@@ -34,13 +34,14 @@ _MARKDOWN = re.compile(r"[\\|<>*`$~\[\]]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def cells(table: pd.DataFrame) -> list[list[str]]:
-    """Write a data frame into cells; an index that is more than a count becomes columns.
+    """Write a frame or a Series into cells; an index that is more than a count becomes columns.
 
     The underscores in names of columns become spaces, except where the columns of a matrix are
     called what its rows are.
     """
     import pandas as pd
 
+    table = table.to_frame() if isinstance(table, pd.Series) else table
     indexed = not isinstance(table.index, pd.RangeIndex)
     rows = set(table.index) if indexed else set()
     names = table.index.names if indexed else []

@@ -80,7 +80,7 @@ class Guard:
         if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return 415, "What is written has to be JSON.", {}
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MOST_BYTES:
+        if not length.isdecimal() or int(length) > MOST_BYTES:
             return 413, "The request is too long.", {"connection": "close"}
         return 0, "", {}
 

@@ -98,7 +98,9 @@ class ClassBalanceDisplay(Display):
             for of in results.frame[column]
             for c in of
         }
-        classes = sorted(known, key=lambda c: (not c.isdigit(), int(c) if c.isdigit() else 0, c))
+        classes = sorted(
+            known, key=lambda c: (not c.isdecimal(), int(c) if c.isdecimal() else 0, c)
+        )
         counts = np.zeros((len(names), len(classes)))
         for name, of_round in results.frame[["strategy", "queried_classes"]].itertuples(
             index=False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from skactive._phrases import one_line
 from skactive._validation import InvalidParameterError, invalid
+from skactive._whole_files import write_whole
 from skactive.exceptions import UnfinishedRunsWarning
 from skactive.plotting._calibration import CalibrationCurvesDisplay
 from skactive.plotting._class_balance import ClassBalanceDisplay
@@ -21,6 +22,7 @@ from skactive.plotting._display import Display, fit_figure
 from skactive.plotting._learning_curves import LearningCurvesDisplay
 from skactive.plotting._penalty_matrix import PenaltyMatrixDisplay
 from skactive.plotting._queried_images import QueriedImagesDisplay
+from skactive.plotting._stopping_points import StoppingPointsDisplay
 from skactive.plotting._style import strategy_names
 from skactive.plotting._time_accuracy import TimeAccuracyDisplay
 
@@ -110,7 +112,8 @@ def write_report(
         f"<title>Active learning: {escape(', '.join(datasets))}</title>\n"
         f"<style>{_CSS}</style>\n</head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
     )
-    Path(path).write_text(page, encoding="utf-8")
+    # names of files that are not UTF-8 have bytes that it cannot hold
+    write_whole(Path(path), page.encode("utf-8", "backslashreplace"))
 
 
 def _head(results: Results) -> Iterator[str]:
@@ -165,6 +168,10 @@ def _of_dataset(results: Results, data: Any, baseline: str) -> Iterator[str]:
         yield f"<h3>Labels that {escape(baseline)} needs for the same mean accuracy</h3>"
         yield _table(_efficiency(results, baseline))
         yield '<p class="note">∞: its curve never gets there.</p>'
+    if "stopping" in results.frame:
+        yield "<h3>Where rules would have stopped</h3>"
+        yield _figure(StoppingPointsDisplay.from_results, results)
+        yield _try(lambda: _table(results.stopping_points().drop(columns="dataset")))
     yield "<h3>Time</h3>"
     yield _figure(TimeAccuracyDisplay.from_results, results)
     yield "<h3>Calibration</h3>"

@@ -34,7 +34,8 @@ class StoppingPointsDisplay(Display):
         Per rule, the labels between where it said to stop and the end of each run; NaN where it
         never said so.
     lost : list of ndarray of shape (n_runs,)
-        The measurement at the end of the run less that where the rule said to stop.
+        By how much the measurement was better at the end of the run than where the rule said to
+        stop: the difference, or for `log_loss` and `ece`, of which less is better, its opposite.
     score_name : str
         What the measurement is; in the label of the vertical axis.
 
@@ -106,10 +107,8 @@ class StoppingPointsDisplay(Display):
         rules = {str(name): rows for name, rows in points.groupby("rule", sort=False)}
         display = cls(
             rules=list(rules),
-            saved=[
-                (r["n_labelled_last"] - r["n_labelled"]).to_numpy(float) for r in rules.values()
-            ],
-            lost=[(r[f"{metric}_last"] - r[metric]).to_numpy(float) for r in rules.values()],
+            saved=[rows["saved"].to_numpy(float) for rows in rules.values()],
+            lost=[rows["lost"].to_numpy(float) for rows in rules.values()],
             score_name=metric_title(metric),
         )
         return display.plot(ax, **kwargs)

@@ -109,13 +109,15 @@ class StoppingRule(DeclaredParameters, BaseEstimator, ABC):
         found = self.observe(estimator, X_stop, y_stop)
         return self._after(state, found)
 
-    def judge(self, seen: Iterable[Any]) -> State:
+    def judge(self, seen: Iterable[Any], *, state: State | None = None) -> State:
         """Return the state after rounds that have left this, such as those of another threshold.
 
         Parameters
         ----------
         seen : iterable of array-like
             What `observe` returned in each round, in order.
+        state : State or None, default=None
+            That of the rounds before these; None if there are none.
 
         Returns
         -------
@@ -123,7 +125,6 @@ class StoppingRule(DeclaredParameters, BaseEstimator, ABC):
             As after a call per round.
         """
         self._validate_params()
-        state = None
         for found in seen:
             state = self._after(state, np.asarray(found))
         return State(False, (), ()) if state is None else state

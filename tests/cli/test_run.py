@@ -115,6 +115,17 @@ def test_check_runs_nothing(tmp_path, ran, capsys):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_check_with_a_rare_class_and_a_metric_of_all_classes(tmp_path, ran, seed, capsys):
+    """The few images of the trial lacked the class, and the metric was not defined."""
+    study = (ran / "small.toml").read_text().replace("pool = 200\ntest = 100", f"seed = {seed}")
+    study = study.replace("[estimator]", "counts = { 0 = 4, 1 = 300, 2 = 300 }\n[estimator]")
+    study += 'initial = "balanced"\nmetrics = ["roc_auc_ovr"]\n'
+    (tmp_path / "rare.toml").write_text(study)
+    arguments = ["run", str(tmp_path / "rare.toml"), "--check", "--out", str(tmp_path / "new")]
+    assert cli.main(arguments) == 0, capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [

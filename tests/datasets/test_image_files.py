@@ -72,3 +72,15 @@ def test_a_folder_without_images(tmp_path):
 def test_what_is_no_folder(folder):
     with pytest.raises(ValueError, match="'folder' parameter of image_files must be the path of a"):
         image_files(folder)
+
+
+def test_folders_that_are_links_are_followed_and_none_within_itself(tmp_path):
+    elsewhere, root = tmp_path / "elsewhere", tmp_path / "root"
+    for folder in (elsewhere, root / "own"):
+        folder.mkdir(parents=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(folder / "1.png")
+    (root / "linked").symlink_to(elsewhere)
+    (root / "own" / "up").symlink_to(root)
+    (elsewhere / "round").symlink_to(root / "linked")
+    found = [path.relative_to(root).as_posix() for path in image_files(root)]
+    assert found == ["linked/1.png", "own/1.png"]

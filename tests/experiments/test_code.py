@@ -19,7 +19,7 @@ from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skactive import CoreSet, Entropy, Hybrid, Margin
+from skactive import CNNClassifier, CoreSet, Entropy, Hybrid, Margin
 from skactive._validation import InvalidParameterError
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments import run_experiment
@@ -373,3 +373,56 @@ def test_what_is_installed_is_known_by_its_version():
     assert "code" not in described(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()))
     assert isinstance(described(torch.device("cpu")), str)
     assert issubclass(Shuffled, BaseEstimator)
+
+
+@pytest.mark.parametrize(
+    ("head", "inside", "call"),
+    [
+        ("from own.order import order", "pass", "order"),
+        ("import own.order as o", "pass", "o.order"),
+        ("import own.order", "pass", "own.order.order"),
+        ("import own", "import own.order", "own.order.order"),
+        ("", "from own.order import order", "order"),
+        ("", "from own import order as o", "o.order"),
+        ("", "import own.order as o", "o.order"),
+    ],
+)
+def test_functions_in_modules_of_packages_however_they_are_imported(
+    tmp_path, monkeypatch, head, inside, call
+):
+    """`import own.order` and imports within functions went unnoticed."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "__init__.py").write_text("")
+    code = f"{head}\ndef choose(n):\n    {inside}\n    return {call}(n)\n"
+    (tmp_path / "choosing.py").write_text(code)
+
+    def told(source):
+        (tmp_path / "own" / "order.py").write_text(
+            f"import own\ndef order(n):\n    return {source}\n"
+        )
+        for name in ("own", "own.order", "choosing"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        return described(importlib.import_module("choosing").choose)
+
+    assert told("n") == told("n") != told("n + 1")
+    for name in ("own", "own.order", "choosing"):
+        del sys.modules[name]
+
+
+def test_files_of_weights_count_by_what_is_in_them(tmp_path):
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"one")
+    before = described(CNNClassifier(weights=str(file)))
+    os.utime(file, (0, 0))
+    assert described(CNNClassifier(weights=str(file))) == before
+    file.write_bytes(b"two")
+    assert described(CNNClassifier(weights=str(file))) != before
+
+
+@pytest.mark.parametrize("one", [np.float64(0.1), np.float32(0.5), np.int8(3), np.bool_(True)])
+def test_numbers_of_numpy_are_numbers(one):
+    assert described(one) == one.item()
+    assert type(described(one)) is type(one.item())

@@ -167,3 +167,10 @@ def test_in_processes_the_others_go_on_too(tmp_path):
     assert results.frame["strategy"].value_counts().to_dict() == {"unsure": 4, "breaks": 1}
     with pytest.raises(RuntimeError, match="Unpicklable: this: that"):
         run(strategies={"breaks": BreaksThere()}, n_jobs=2, seeds=1)
+
+
+def test_an_exception_that_is_its_own_cause():
+    """`raise error from error` kept the description going round for ever."""
+    error = ValueError("odd")
+    error.__cause__ = error
+    assert failed("data", "s", 0, 0, error).failure["error"] == "ValueError: odd"

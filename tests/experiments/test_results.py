@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skactive._validation import InvalidParameterError
@@ -128,3 +129,14 @@ def test_a_measurement_that_is_never_finite_is_nan():
 def test_no_rounds_on_no_data_set():
     with pytest.raises(ValueError, match="one of those with rounds: there are none"):
         Results([]).on()
+
+
+def test_a_frame_that_is_taken_apart_keeps_further_metrics():
+    given = [one | {"metrics": {"roc_auc_ovr": 0.5 + i / 10}} for i, one in enumerate(RECORDS)]
+    frame = Results(given).frame
+    pd.testing.assert_frame_equal(Results(frame.to_dict("records")).frame, frame)
+
+
+def test_a_series_is_a_table():
+    ranks = pd.Series({"margin": 1.0, "a random one": 2.0}, name="mean rank")
+    assert Results(RECORDS).to_text(ranks).splitlines()[1].split() == ["margin", "1.000"]

@@ -38,6 +38,7 @@ NAMES = [
     "\"quoted\" & 'so'",
     "&amp;",
     "index",
+    "²",  # a digit, and no number
 ]
 
 
@@ -244,7 +245,7 @@ def test_runs_that_failed_are_in_the_report(tmp_path):
         "seed": 3,
         "round": 1,
         "error": "MemoryError: no room\nfor <more>",
-        "traceback": "Traceback:\n  in <lambda>\n",
+        "traceback": "Traceback: b\udce9.png\n  in <lambda>\n",  # a name that is not UTF-8
     }
     records = results().frame.to_dict("records")
     write_report(Results(records), tmp_path / "well.html")

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from skactive.experiments import Results
-from skactive.plotting import StoppingPointsDisplay
+from skactive.plotting import StoppingPointsDisplay, write_report
 
 
 def record(strategy, seed, round_, accuracy, stops):
@@ -57,3 +57,31 @@ def test_errors():
     plain = [{k: v for k, v in record("A", 0, 0, 0.5, {}).items() if k != "stopping"}]
     with pytest.raises(ValueError, match=r"experiment with stopping rules"):
         StoppingPointsDisplay.from_results(Results(plain))
+
+
+def test_less_is_better():
+    """What is lost is positive where the end of the run was better, of log-losses too."""
+    records = results().frame.to_dict("records")
+    worse = Results(one | {"log_loss": 2 - one["accuracy"]} for one in records)
+    found = StoppingPointsDisplay.from_results(worse, metric="log_loss", ax=Figure().subplots())
+    np.testing.assert_allclose(found.lost, [[0.3, 0.2, 0], [0.1, np.nan, 0.1]])
+
+
+def test_data_without_rules_beside_data_with_some():
+    plain = [
+        {k: v for k, v in record("A", 0, i, 0.5, {}).items() if k != "stopping"} | {"dataset": "b"}
+        for i in range(2)
+    ]
+    both = Results([*results().frame.to_dict("records"), *plain])
+    assert set(both.stopping_points()["dataset"]) == {"data"}
+    with pytest.raises(ValueError, match="experiment with stopping rules"):
+        StoppingPointsDisplay.from_results(both, dataset="b")
+
+
+@pytest.mark.slow
+def test_the_report_has_them(tmp_path):
+    write_report(results(), tmp_path / "report.html", baseline="A")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    after = page.split("<h3>Where rules would have stopped</h3>")[1]
+    assert 'alt="StoppingPoints"' in after
+    assert "$late_" in after
