@@ -1,7 +1,8 @@
 """BAIT's three forms of the last layer's information: objective, picks in common, time, memory.
 
 And the blocks against a plain rounding step of Approx-FIRAL, in turns in one run. `--only` takes a
-part: `full`, `rounding`, `many` (100 and 1,000 classes, up to an hour and 8 GB) or `binary`.
+part: `full`, `rounding`, `many` (100 and 1,000 classes, an hour or more, and 8 GB), `thousand` (the
+first 50 picks of these) or `binary`.
 """
 
 from __future__ import annotations
@@ -173,6 +174,7 @@ CELLS: dict[str, Callable[[], list[dict[str, Any]]]] = {
         + against_rounding(4000, 10, 32, 40)
     ),
     "many": many_classes,
+    "thousand": lambda: large("blocks", 50_000, 1_000, 512, 50, None, 8_000),
     "binary": lambda: large("binary", 50_000, 10, 512, 1_000, 15, None),
 }
 

@@ -14,6 +14,8 @@ and FisherMask (the latter's on every twentieth sample and the mask of one proce
 of CoreSet and of BADGE's potential of k-means++ it is one process / two stages; of the coverage of
 MaxHerding and, weighted by margins, of UHerding, two stages / one process. 1 is no loss; sampling
 makes numbers above it.
+
+`--only` takes a part: `losses` or `overhead`.
 """
 
 from __future__ import annotations
@@ -198,17 +200,19 @@ def _fisher(p: Any, h: Any) -> Any:
     return torch.stack(parts).reshape(C, C, D, D).swapaxes(1, 2).reshape(C * D, C * D)
 
 
-def measure(quick: bool) -> list[dict[str, Any]]:
+def measure(quick: bool, only: str = "") -> list[dict[str, Any]]:
     small, large = (2_000, 6_000) if quick else (100_000, 1_000_000)
     shards, n = (6, 50) if quick else (100, 200)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_shards(folder, small - small % shards, shards)
-        before = {strategy: alone(peaks, strategy, folder) for strategy in NAMES}
-        for strategy, share in alone(losses, folder, n).items():
+        for strategy, share in alone(losses, folder, n).items() if only in "losses" else ():
             what = f"{strategy} in two stages, N = {small:,}: share of the objective"
             rows.append(row(what, "×", share, None, "higher"))
+        if only not in "overhead":
+            return rows
+        before = {strategy: alone(peaks, strategy, folder) for strategy in NAMES}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_shards(folder, large, shards)
