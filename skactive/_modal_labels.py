@@ -52,6 +52,11 @@ def _plain(parameter: str, labels: Any, owner: object) -> Any:
     read, _ = labels_of_one_kind(parameter, labels, owner)
     if isinstance(labels, (list, tuple)):
         return read.tolist()
+    if np.ndim(labels) == 2:  # a column, as fit takes it
+        labels = labels.iloc[:, 0] if hasattr(labels, "iloc") else labels.reshape(-1)
+        read = read.reshape(-1)
+    if getattr(getattr(labels, "dtype", None), "kind", "") == "T":  # which modAL cannot stack
+        return read
     if str(getattr(labels, "dtype", "object")) != "object":  # a number or a text each, as they are
         return labels
     if hasattr(labels, "iloc"):

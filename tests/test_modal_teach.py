@@ -5,6 +5,7 @@ import inspect
 import signal
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from modAL.models import ActiveLearner, BayesianOptimizer, Committee, learners
@@ -360,3 +361,27 @@ def test_nor_does_one_in_the_first_training(monkeypatch):
         learners.ActiveLearner(
             net(callbacks=[Presses(fit=1)]), X_training=X[START], y_training=y[START]
         )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda y: y[:, None],
+        lambda y: pd.DataFrame({"label": y}),
+        lambda y: torch.as_tensor(y)[:, None],
+    ],
+    ids=["column", "frame", "tensor"],
+)
+def test_a_column_of_labels_is_taught(make):
+    X, y = np.arange(20.0).reshape(10, 2), np.arange(10) % 2
+    learner = ActiveLearner(SGDClassifier(random_state=0), X_training=X[:4], y_training=y[:4])
+    learner.teach(X[4:6], make(y[4:6]))
+    np.testing.assert_array_equal(learner.y_training, y[:6])
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="NumPy 2 has it")
+def test_texts_of_any_length_are_taught():
+    X, y = np.arange(20.0).reshape(10, 2), np.array(["cat", "dog"] * 5)
+    learner = ActiveLearner(SGDClassifier(random_state=0), X_training=X[:4], y_training=y[:4])
+    learner.teach(X[4:6], y[4:6].astype(np.dtypes.StringDType()))
+    assert learner.y_training.tolist() == y[:6].tolist()
