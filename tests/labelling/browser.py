@@ -35,11 +35,11 @@ def opened(context, server, person=0):
 def painted(page, other_than=None):
     """Wait until an image can be seen; return its number."""
     page.wait_for_function(
-        "old => document.body.dataset.painted && document.body.dataset.painted !== old"
+        "old => document.body?.dataset.painted && document.body?.dataset.painted !== old"
         " && !document.getElementById('picture').classList.contains('hidden')",
         arg=str(other_than),
     )
-    return int(page.evaluate("document.body.dataset.painted"))
+    return int(page.evaluate("document.body?.dataset.painted"))
 
 
 def press(page, key):
@@ -75,7 +75,7 @@ def saved(page):
 def shows(page, image):
     """Wait until an image can be seen."""
     page.wait_for_function(
-        "image => document.body.dataset.painted === image"
+        "image => document.body?.dataset.painted === image"
         " && !document.getElementById('picture').classList.contains('hidden')",
         arg=str(image),
     )

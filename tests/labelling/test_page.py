@@ -30,7 +30,7 @@ def test_by_keyboard_alone_from_the_first_image_to_the_export(page, tmp_path, se
     third, _ = press(page, " ")
     fourth, _ = press(page, "?")
     page.keyboard.press("Backspace")
-    page.wait_for_function(f"document.body.dataset.painted === '{fourth}'")
+    page.wait_for_function(f"document.body?.dataset.painted === '{fourth}'")
     again = make_class(page, "deer/roe")
     assert again == fourth
     saved(page)

@@ -152,7 +152,7 @@ def test_an_answer_of_the_keyboard_in_review_does_not_touch_what_is_asked(contex
     page.wait_for_function(ASKS)
     painted(page, first)
     page.keyboard.press("Escape")
-    page.wait_for_function(f"document.body.dataset.painted === '{first}'")
+    page.wait_for_function(f"document.body?.dataset.painted === '{first}'")
     make_class(page, "grey")
     saved(page)
     name = server.database.value(
