@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from skactive import CNNClassifier, Embedder
+from skactive.estimators import _training_data
 from skactive.estimators._build import build_network
 from skactive.estimators._inputs import InputFormat
 from skactive.exceptions import InvalidParameterError
@@ -439,3 +440,14 @@ def test_a_network_that_is_on_a_device_comes_to_the_cpu(kind, data):
 def test_a_network_without_values():
     with pytest.raises(InvalidParameterError, match=r"'module' .* whose parameters have values. "):
         build(nn.Linear(784, 10, device="meta"), GREY)
+
+
+def test_rows_are_float32_where_a_device_has_no_float64(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    y = np.arange(30) % 3
+    expected = make(max_epochs=2).fit(X.astype(np.float32), y).predict_proba(X.astype(np.float32))
+    monkeypatch.setattr(_training_data, "has_float64", lambda device: False)
+    clf = make(max_epochs=2, warm_start=True).fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), expected)
+    clf.partial_fit(X, y)
+    assert {p.dtype for p in clf.module_.parameters()} == {torch.float32}
