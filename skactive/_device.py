@@ -66,6 +66,11 @@ def resolve_device(device: str | torch.device | None, owner: object = "skactive"
     return resolved
 
 
+def has_float64(device: torch.device) -> bool:
+    """Whether a device computes in float64; MPS does not."""
+    return device.type != "mps"
+
+
 def same_device(a: torch.device, b: torch.device) -> bool:
     """Whether two names are of one device: "cuda" is "cuda:0"."""
     return a.type == b.type and (a.index or 0) == (b.index or 0)

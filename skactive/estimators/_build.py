@@ -230,6 +230,7 @@ def build_network(
                 network = copy.deepcopy(network)
     else:
         network, named = _named(module, form, n_classes, params, weights, owner), True
+    network = _on_cpu(network, owner)
     if weights is not None and not (named and module.startswith(TORCHVISION)):
         load_weights(network, weights, owner)
     return network
@@ -250,6 +251,17 @@ def copied(module: nn.Module, owner: object) -> nn.Module:
         )
         must = "a network that can be copied"
         got = Description(f"a {type(module).__name__} that torch cannot copy")
+        raise invalid("module", owner, must, got, remedy) from error
+
+
+def _on_cpu(network: nn.Module, owner: object) -> nn.Module:
+    """Bring a network to the CPU, or raise where its parameters are nowhere, on "meta"."""
+    try:
+        return network.to("cpu")
+    except NotImplementedError as error:
+        must = "a network whose parameters have values"
+        got = Description(f"a {type(network).__name__} on the device 'meta'")
+        remedy = "Build it on the CPU."
         raise invalid("module", owner, must, got, remedy) from error
 
 

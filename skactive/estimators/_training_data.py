@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_feature_names, validate_data
 from torch.utils.data import DataLoader, Dataset
 
 from skactive._batches import as_tensor, check_finite, n_rows, take_rows
+from skactive._device import has_float64, resolve_device
 from skactive._one_label import labels_of_one_kind
 from skactive._validation import Phrase, describe, invalid
 from skactive.estimators._containers import NO_SAMPLE, dense, numpy_dtype, to_array
@@ -47,6 +48,7 @@ class TrainingData:
     channels: str
     normalize: Any
     class_weight: Any
+    device: Any
     classes_: np.ndarray
     n_features_in_: int
     _format: InputFormat
@@ -108,7 +110,7 @@ class TrainingData:
             else (self.input_shape is None and len(getattr(X, "shape", (0, 0))) <= 2)
         )
         if rows:
-            dtype = [np.float64, np.float32] if first else numpy_dtype(self._dtype)
+            dtype = self._row_dtypes() if first else numpy_dtype(self._dtype)
             X, y = validate_data(self, X, y, reset=first, dtype=dtype)
         elif n_rows(X) == 0:
             raise ValueError(NO_SAMPLE)
@@ -125,6 +127,11 @@ class TrainingData:
         if not rows:
             check_finite(X, self)
         return X, y
+
+    def _row_dtypes(self) -> list[type]:
+        """Return what rows may be computed in: in float64, too, where the device has it."""
+        exact = has_float64(resolve_device(self.device, self))
+        return [np.float64, np.float32] if exact else [np.float32]
 
     def _find_scaling(self, X: Any, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Return what is subtracted from and what divides each channel, in the units of X."""

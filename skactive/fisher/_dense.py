@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from skactive._validation import invalid
-from skactive.fisher._factors import HALF, FisherFactors, cut
+from skactive.fisher._factors import FisherFactors, as_held, cut
 
 
 class DenseFactors(FisherFactors):
@@ -31,7 +31,7 @@ class DenseFactors(FisherFactors):
     def __init__(self, values: Tensor) -> None:
         if not isinstance(values, Tensor) or values.ndim != 3 or not values.is_floating_point():
             raise invalid("values", self, "a floating-point tensor of shape (N, C, k)", values)
-        self.values = values = values.float() if values.dtype in HALF else values
+        self.values = values = as_held(values)
         n, c, k = values.shape
         self.shape, self.dtype, self.device = (n, c, k), values.dtype, values.device
 

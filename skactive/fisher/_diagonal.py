@@ -22,8 +22,8 @@ from skactive.gradients.engine import (
     Seen,
     SquareTaker,
     Tape,
-    class_rows,
     general_gradients,
+    label_rows,
     lend_network,
     make_plan,
     trainable_parameters,
@@ -159,8 +159,7 @@ def _drawn_rows(logits: Tensor, draws: Tensor) -> Tensor:
     whole = reached[:, -1:]
     drawn = torch.searchsorted(reached, draws.to(reached.dtype) * whole, right=True)
     possible = (reached < whole).sum(1, keepdim=True)  # the last class of a probability above 0
-    chosen = drawn.minimum(possible)[:, :, None].expand(-1, -1, logits.shape[1])
-    return class_rows(logits, "uniform").gather(1, chosen) / draws.shape[1] ** 0.5
+    return label_rows(logits, drawn.minimum(possible)) / draws.shape[1] ** 0.5
 
 
 def _block_sums(

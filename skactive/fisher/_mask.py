@@ -57,9 +57,9 @@ def parameter_mask(
 
         Ties go to the lower position.
     fraction : float or "auto", default="auto"
-        k = ⌊fraction · P⌋. "auto" is max(⌊0.002 · P⌋, ⌈1.1 · last layer⌉), at most P, since 0.002,
-        the published fraction, is less than the last layer for small networks and many classes;
-        with "layerwise" it is 0.002.
+        k = ⌊fraction · P⌋. "auto" is max(⌊0.002 · P⌋, ⌈1.1 · last layer⌉, 1), at most P, since
+        0.002, the published fraction, is less than the last layer for small networks and many
+        classes; with "layerwise" it is 0.002.
     n_parameters : int or None, default=None
         k itself, in place of a fraction; with "layerwise" the fraction k/P, beside the whole last
         layer.
@@ -234,7 +234,7 @@ def _round_up(part: int, total: int, digits: int) -> float:
 
 def _count(kind: str, fraction: Any, n_parameters: int | None, P: int, n_last: int) -> int:
     if n_parameters is None and fraction == "auto":
-        return min(P, max(exact_share(0.002, P), exact_share(1.1, n_last, up=True)))
+        return min(P, max(exact_share(0.002, P), exact_share(1.1, n_last, up=True), 1))
     k = exact_share(fraction, P) if n_parameters is None else int(n_parameters)
     smallest = min(n_last + 1, P)
     if kind == "global" and k < smallest:

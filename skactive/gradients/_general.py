@@ -72,6 +72,9 @@ def _group_gradients(
     module = network.module
     parameters = {name: module.get_parameter(name).detach() for name in names}
     size = sum(p.numel() for p in parameters.values())
+    step = min(_MOST_SAMPLES, len(X), max(1, _BLOCK // (size * rows.shape[1])))
+    # No more passes at a time than there are samples: a batch holds what it does on the fast path.
+    rows_at_once = max(1, min(_BLOCK // size, len(X) // step))
 
     def one_sample(x: Tensor, sample_rows: Tensor) -> dict[str, Tensor]:
         def logits(values: dict[str, Tensor]) -> Tensor:
@@ -80,12 +83,11 @@ def _group_gradients(
         pull = vjp(logits, parameters)[1]
 
         def one_row(row: Tensor) -> dict[str, Tensor]:
-            (gradients,) = pull(row)
+            (gradients,) = pull(row, create_graph=False)
             return {name: reduce(name, gradient.flatten()) for name, gradient in gradients.items()}
 
-        return vmap(one_row, chunk_size=max(1, _BLOCK // size))(sample_rows)
+        return vmap(one_row, chunk_size=rows_at_once)(sample_rows)
 
-    step = min(_MOST_SAMPLES, max(1, _BLOCK // (size * rows.shape[1])))
     for start in range(0, len(X), step):
         some = slice(start, start + step)
         with warnings.catch_warnings():

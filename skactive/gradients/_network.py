@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -142,6 +143,39 @@ def _plain_kernels() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fused)
 
 
+class _WithoutCudnn:
+    """Switches cuDNN off while any thread is inside; the last one puts it back as it was.
+
+    Of recurrent layers in evaluation mode cuDNN has no backward pass; torch's own kernels have.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = True
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = torch.backends.cudnn.enabled
+            torch.backends.cudnn.enabled = False
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                torch.backends.cudnn.enabled = self._before
+
+
+_WITHOUT_CUDNN = _WithoutCudnn()
+
+
+def _without_cudnn(module: nn.Module) -> AbstractContextManager[None]:
+    recurrent = any(isinstance(layer, nn.RNNBase) for layer in module.modules())
+    return _WITHOUT_CUDNN if recurrent else nullcontext()
+
+
 @contextmanager
 def lend_network(
     module: nn.Module, X: Any, device: str | torch.device | None, owner: str
@@ -175,7 +209,12 @@ def lend_network(
     module = unwrap(module)
     _check_batch_norms(module, owner)
     where = module_device(module) if device is None else resolve_device(device, owner)
-    with scoring(module), _moved(module, where), _plain_kernels():
+    with (
+        scoring(module),
+        _moved(module, where),
+        _plain_kernels(),
+        _without_cudnn(module),
+    ):
         for parameter in module.parameters():
             parameter.requires_grad_(False)
         yield Network(module, owner)

@@ -45,6 +45,35 @@ def class_rows(
     return rows if weighting == "uniform" else p.sqrt()[:, :, None] * rows
 
 
+def label_rows(
+    logits: Annotated[Tensor, "N C"], labels: Annotated[Tensor, "N S"]
+) -> Annotated[Tensor, "N S C"]:
+    """Return e_c − p for some labels c of each sample: rows of `class_rows`, of no others.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (N, C)
+        The logits.
+    labels : torch.Tensor of int64, of shape (N, S)
+        The labels.
+
+    Returns
+    -------
+    torch.Tensor of shape (N, S, C)
+        The rows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> label_rows(torch.zeros(1, 2), torch.tensor([[1]]))
+    tensor([[[-0.5000,  0.5000]]])
+    """
+    p = logits.log_softmax(1).exp()
+    others = (1 - p).scatter_(1, *_split_off_best(p))
+    rows = -p[:, None, :].repeat(1, labels.shape[1], 1)
+    return rows.scatter_(2, labels[:, :, None], others.gather(1, labels)[:, :, None])
+
+
 def class_roots(logits: Annotated[Tensor, "N C"]) -> Annotated[Tensor, "N C"]:
     """Return √(p_c (1 − p_c)) of each class, the roots of the diagonal of diag(p) − p pᵀ.
 

@@ -4,7 +4,7 @@ from skactive.gradients._general import Reduce, general_gradients
 from skactive.gradients._geometry import Geometry
 from skactive.gradients._network import Network, lend_network, trainable_parameters
 from skactive.gradients._plan import Plan, Seen, make_plan
-from skactive.gradients._softmax import class_roots, class_rows, reduced_rows
+from skactive.gradients._softmax import class_roots, class_rows, label_rows, reduced_rows
 from skactive.gradients._takers import EntryTaker, OuterTaker, SquareTaker, Taker
 from skactive.gradients._tape import Tape
 from skactive.gradients._top_rows import spectrum, top_rows
@@ -23,6 +23,7 @@ __all__ = [
     "class_roots",
     "class_rows",
     "general_gradients",
+    "label_rows",
     "lend_network",
     "make_plan",
     "reduced_rows",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
@@ -216,15 +217,23 @@ class Draws(Configurations):
 
 
 def check_log_probs(name: str, given: Any, owner: str) -> Tensor:
-    """Return T distributions of each of N samples as a tensor (N, T, C), or raise."""
+    """Return T distributions of each of N samples as a tensor (N, T, C), or raise.
+
+    In halves, entropies would lose the digits that tell samples apart: they become float32, and
+    their sums over C are 1 again.
+    """
     log_p = as_tensor(given)
     must = "logarithms of distributions, floats of shape (N, T, C) that sum to 1 over C"
     if log_p.ndim != 3 or not log_p.is_floating_point() or min(log_p.shape) < 1:
         raise invalid(name, owner, must, given)
+    half = log_p.dtype in (torch.float16, torch.bfloat16)
+    # Rounding by ε changes their sum by at most ε H, and H is at most log C.
+    tolerance = max(1e-3, torch.finfo(log_p.dtype).eps * math.log(log_p.shape[2]))
+    log_p = log_p.float() if half else log_p
     for part in log_p.split(max(1, _BLOCK_ON_CPU // log_p[0].numel())):
-        if not bool((part.logsumexp(2).abs() < 1e-3).all()):
+        if not bool((part.logsumexp(2).abs() < tolerance).all()):
             raise invalid(name, owner, must, given, "Pass what log_softmax returns.")
-    return log_p
+    return log_p.log_softmax(2) if half else log_p
 
 
 def _conditional_entropies(log_p: Annotated[Tensor, "N T C"]) -> Annotated[Tensor, "N"]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skactive._generators import isolated_rng
+from skactive._plain_torch import plain_torch
 from skactive._refit import fitted_clone
 from skactive._rng import generator
 from skactive._validation import check_count
@@ -127,6 +128,7 @@ def _by_classifier(
     return p
 
 
+@plain_torch()
 def _by_network(
     known: Tensor, rows: Tensor, max_epochs: int, draw: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -154,16 +156,15 @@ def _trained(X: Tensor, y: Tensor, max_epochs: int, draw: np.random.Generator) -
         ]
         net = nn.Sequential(*hidden, nn.Linear(_WIDTH, 2)).to(X.device, X.dtype)
     optimizer = torch.optim.Adam(net.parameters(), lr=_LR)
-    with torch.enable_grad():
-        for _ in range(max_epochs):
-            order = torch.as_tensor(draw.permutation(len(X)), device=X.device)
-            right = torch.zeros((), dtype=torch.int64, device=X.device)
-            for batch in order.split(_BATCH):
-                logits = net(X[batch])
-                optimizer.zero_grad()
-                nn.functional.cross_entropy(logits, y[batch]).backward()
-                optimizer.step()
-                right += (logits.argmax(1) == y[batch]).sum()
-            if int(right) > _ACCURATE * len(X):
-                break
+    for _ in range(max_epochs):
+        order = torch.as_tensor(draw.permutation(len(X)), device=X.device)
+        right = torch.zeros((), dtype=torch.int64, device=X.device)
+        for batch in order.split(_BATCH):
+            logits = net(X[batch])
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(logits, y[batch]).backward()
+            optimizer.step()
+            right += (logits.argmax(1) == y[batch]).sum()
+        if int(right) > _ACCURATE * len(X):
+            break
     return net

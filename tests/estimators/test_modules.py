@@ -10,9 +10,11 @@ from torch import nn
 from torch.nn.utils import prune
 
 from skactive import CNNClassifier, Embedder
+from skactive.estimators import _training_data
 from skactive.estimators._build import build_network
 from skactive.estimators._inputs import InputFormat
 from skactive.exceptions import InvalidParameterError
+from tests.pretended import pretended
 
 RGB = InputFormat((3, 32, 32), "CHW", (3, 32, 32), integer=True)
 GREY = InputFormat((28, 28), "HW", (28, 28), integer=True)
@@ -399,3 +401,53 @@ def test_the_input_layer_of_another_classifier(data):
     with pytest.raises(InvalidParameterError, match=r"input layer.* Pass module_\.network\."):
         make(fitted.module_).fit(*data)
     make(fitted.module_.network).fit(*data)
+
+
+# -- networks that are on a device already ---------------------------------------------------
+
+
+def here():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(100, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+
+
+class There(nn.Sequential):
+    def __init__(self):
+        super().__init__(*here())
+        self.to("meta")
+
+
+@pytest.mark.parametrize("kind", ["instance", "function", "class", "the same each time"])
+def test_a_network_that_is_on_a_device_comes_to_the_cpu(kind, data):
+    expected = make(here).fit(*data).predict_proba(data[0])
+    with pretended():
+        own = There()
+        before = {name: values.cpu() for name, values in own.state_dict().items()}
+        module = {
+            "instance": own,
+            "function": lambda: here().to("meta"),
+            "class": There,
+            "the same each time": lambda: own,
+        }[kind]
+        found = make(module).fit(*data).predict_proba(data[0])
+        for name, values in own.state_dict().items():  # the user's stays
+            assert values.device.type == "meta"
+            assert torch.equal(values.cpu(), before[name])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_network_without_values():
+    with pytest.raises(InvalidParameterError, match=r"'module' .* whose parameters have values. "):
+        build(nn.Linear(784, 10, device="meta"), GREY)
+
+
+def test_rows_are_float32_where_a_device_has_no_float64(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    y = np.arange(30) % 3
+    expected = make(max_epochs=2).fit(X.astype(np.float32), y).predict_proba(X.astype(np.float32))
+    monkeypatch.setattr(_training_data, "has_float64", lambda device: False)
+    clf = make(max_epochs=2, warm_start=True).fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), expected)
+    clf.partial_fit(X, y)
+    assert {p.dtype for p in clf.module_.parameters()} == {torch.float32}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from skactive._device import unwrap
 from skactive.fisher import _diagonal, diagonal_fisher
+from skactive.gradients._softmax import class_rows, label_rows
 from tests.cases import CASES
 from tests.oracles import naive_diagonal
 
@@ -82,3 +84,26 @@ def test_message_for_labels(labels):
     module, X = CASES["linear rows"].build()
     with pytest.raises(ValueError, match="'labels' .* 'all' or an int of at least 1. Got"):
         diagonal_fisher(module, X, labels=labels)
+
+
+@pytest.mark.parametrize("scale", [1.0, 40.0])
+def test_drawn_rows_are_those_of_all_classes(scale):
+    logits = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)) * scale
+    labels = torch.randint(5, (6, 3), generator=torch.Generator().manual_seed(1))
+    chosen = labels[:, :, None].expand(-1, -1, 5)
+    assert torch.equal(label_rows(logits, labels), class_rows(logits, "uniform").gather(1, chosen))
+
+
+def test_what_is_held_grows_with_the_labels_that_are_drawn():
+    """Not with the square of the number of classes."""
+    largest = []
+
+    class Largest(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            largest.append(out.numel() if isinstance(out, torch.Tensor) else 0)
+            return out
+
+    with Largest():
+        _diagonal._drawn_rows(torch.zeros(4, 300), torch.full((4, 2), 0.5))
+    assert max(largest) == 4 * 2 * 300

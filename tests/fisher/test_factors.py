@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from skactive.fisher import _factors, choose_rank, greedy_fisher, last_layer_factors
+from skactive.fisher._block_factors import BlockFactors
 from skactive.fisher._concatenated import ConcatenatedFactors
 from skactive.fisher._dense import DenseFactors
 from skactive.fisher._kronecker import KroneckerFactors
+from tests.pretended import pretended
 
 N, C = 7, 3
 
@@ -148,3 +150,23 @@ def test_half_precision_is_computed_with_as_float32(dtype):
     assert found == greedy_fisher(dense.float(), 4).indices.tolist()
     assert found == greedy_fisher(DenseFactors(dense), 4).indices.tolist()
     assert choose_rank(logits) == choose_rank(logits.float())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a, b, c: DenseFactors(a),
+        lambda a, b, c: KroneckerFactors(a, b),
+        lambda a, b, c: BlockFactors(c, b),
+    ],
+    ids=["dense", "kronecker", "blocks"],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+def test_factors_are_on_the_cpu_where_a_device_has_no_float64(make, dtype, monkeypatch):
+    given = [torch.randn(size).to(dtype) for size in [(6, 2, 3), (6, 4), (6, 3)]]
+    expected = make(*given).gram()
+    monkeypatch.setattr(_factors, "has_float64", lambda device: device.type != "meta")
+    with pretended():
+        factors = make(*(part.to("meta") for part in given))
+        assert factors.device.type == "cpu"
+        assert torch.equal(factors.gram(), expected)

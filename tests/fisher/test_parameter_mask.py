@@ -223,3 +223,15 @@ def test_networks_without_a_head_or_anything_to_train():
     frozen = network().requires_grad_(False)
     with pytest.raises(ValueError, match=r"'module'.*parameters that require gradients.*Unfreeze"):
         parameter_mask(diagonal(), frozen)
+
+
+@pytest.mark.parametrize("kind", ["global", "random"])
+def test_auto_is_one_parameter_at_least(kind):
+    """Where the last layer is frozen, and the rest has fewer than 500 parameters."""
+    module = network()
+    module[4].requires_grad_(False)
+    values = diagonal()[:144]
+    mask = parameter_mask(values, module, kind=kind, random_state=0)
+    assert len(mask) == 1
+    if kind == "global":
+        assert mask.tolist() == [int(values.argmax())]

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from skactive._device import unwrap
 from skactive.gradients import _geometry, _gradient_norms, _takers, gradient_norms
+from skactive.gradients._general import func_gradients, loop_gradients
 from skactive.gradients._geometry import GEOMETRIES
+from skactive.gradients._network import lend_network
 from skactive.gradients._takers import NormTaker
 from tests.cases import Apply, Case, all_cases, overwritten_input
 from tests.gradients.spies import Spy
@@ -340,3 +343,27 @@ def test_inputs_are_not_copied_unless_overwritten():
 def test_messages(options, match):
     with pytest.raises(ValueError, match=match):
         gradient_norms(nn.Linear(4, 3), torch.zeros(2, 4), **options)
+
+
+@pytest.mark.parametrize("C", [3, 24])
+def test_the_general_path_holds_a_batch_once_whatever_the_classes(C):
+    sizes = []
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            sizes.append(out.numel() if isinstance(out, Tensor) else 0)
+            return out
+
+    body = nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    module = nn.Sequential(*body, nn.Linear(4, C)).double()
+    X, rows = torch.randn(8, 1, 12, 12).double(), torch.randn(8, C, C).double()
+    of = (["1.weight", "1.bias"], X, rows, lambda name, gradient: gradient)
+    with lend_network(module, X, None, "a test") as network:
+        plain = [kept for _, kept in loop_gradients(network, *of)]
+        with Sizes():
+            parts = [kept for _, kept in func_gradients(network, *of)]
+    for name in of[0]:
+        found, expected = (torch.cat([kept[name] for kept in some]) for some in (parts, plain))
+        torch.testing.assert_close(found, expected)
+    assert max(sizes) == max(8 * 4 * 10 * 10, 8 * C * C)  # the maps of a batch, or the rows

@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset, TensorDataset
 
 from skactive.fisher import diagonal_fisher, fisher_factors
 from skactive.gradients import gradient_norms
+from skactive.gradients._network import _without_cudnn
 from tests.cases import Apply
 from tests.oracles import naive_diagonal, naive_norms, naive_rows
 
@@ -63,6 +64,7 @@ def snapshot(module: nn.Module) -> list[object]:
         torch.is_grad_enabled(),
         torch.is_autocast_enabled("cpu"),
         torch.backends.mha.get_fastpath_enabled(),
+        torch.backends.cudnn.enabled,
     )
     return [layers, parameters, buffers, generators, switches]
 
@@ -342,3 +344,47 @@ def test_on_cuda(score):
     assert got.device.type == "cuda"
     torch.testing.assert_close(got.cpu(), score(module, X), rtol=1e-9, atol=1e-12)
     assert next(module.parameters()).device.type == "cpu"
+
+
+class Recurrent(nn.Module):
+    """Notes whether cuDNN may be used, and fails at a given call."""
+
+    def __init__(self, fails_at: int = 0) -> None:
+        super().__init__()
+        self.cell, self.head = nn.GRU(6, 4, batch_first=True), nn.Linear(4, 3)
+        self.fails_at, self.seen = fails_at, []
+
+    def forward(self, x):
+        self.seen.append(torch.backends.cudnn.enabled)
+        if len(self.seen) == self.fails_at:
+            raise KeyError("as asked")
+        return self.head(self.cell(x[:, 0])[0][:, -1])
+
+
+@EACH
+@pytest.mark.parametrize("before", [True, False])
+def test_recurrent_layers_are_scored_without_cudnn(score, before, monkeypatch):
+    """In evaluation mode it has no backward pass for them."""
+    monkeypatch.setattr(torch.backends.cudnn, "enabled", before)
+    module = Recurrent()
+    score(module, images(dtype=torch.float32))
+    assert set(module.seen) == {False}
+    assert torch.backends.cudnn.enabled == before
+    with pytest.raises(KeyError):
+        score(Recurrent(fails_at=2), images(dtype=torch.float32))
+    assert torch.backends.cudnn.enabled == before
+
+
+def test_cudnn_is_off_until_the_last_thread_leaves():
+    threads = [_without_cudnn(Recurrent()), _without_cudnn(nn.Sequential(nn.LSTM(2, 2)))]
+    before = torch.backends.cudnn.enabled
+    for thread in threads:
+        thread.__enter__()
+    threads[0].__exit__(None, None, None)
+    assert not torch.backends.cudnn.enabled
+    with _without_cudnn(network()):  # none of its business
+        assert not torch.backends.cudnn.enabled
+    threads[1].__exit__(None, None, None)
+    assert torch.backends.cudnn.enabled == before
+    with _without_cudnn(network()):
+        assert torch.backends.cudnn.enabled == before

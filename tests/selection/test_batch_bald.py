@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skactive.selection import batch_bald
+from skactive.selection import batch_bald, predictive_information
 from skactive.selection._batch_bald import Configurations, Draws
 from tests.oracles import greedy_joint_information
 
@@ -157,3 +157,42 @@ def test_cuda_picks_as_the_cpu():
         on_cuda = batch_bald(log_p.cuda(), 6, n_configurations=n_configurations, random_state=0)
         np.testing.assert_array_equal(on_cuda.indices, on_cpu.indices)
         np.testing.assert_allclose(on_cuda.gains, on_cpu.gains, rtol=1e-9)
+
+
+HALVES = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize(("C", "n"), [(2, 5), (5, 5), (300, 2)])
+def test_halves_are_computed_with_in_single_precision(dtype, C, n):
+    log_p = torch.as_tensor(problem(60, 6, C)).to(dtype)
+    assert_same_picks(batch_bald(log_p, n), batch_bald(log_p.double().log_softmax(2), n))
+
+
+def assert_same_picks(found, expected):
+    assert found.indices.tolist() == expected.indices.tolist()
+    np.testing.assert_allclose(found.gains, expected.gains, rtol=1e-4, atol=1e-5)
+
+
+def test_a_little_more_information_wins_in_float16():
+    a, b, c, d = [0.9, 0.1], [0.1, 0.9], [0.87, 0.13], [0.13, 0.87]
+    log_p = np.log([[c, d, c, d], [a, b, a, b]]).astype(np.float16)
+    assert batch_bald(log_p, 1).indices.tolist() == [1]
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_predictive_information_of_halves(dtype):
+    log_p = torch.as_tensor(problem(9, 4, 3)).to(dtype)
+    found = predictive_information(log_p, log_p[:4])
+    exact = log_p.double().log_softmax(2)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(
+        found, predictive_information(exact, exact[:4]), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_halves_whose_sums_are_not_1(dtype):
+    log_p = torch.as_tensor(problem(9, 4, 3)).to(dtype) + 0.05
+    with pytest.raises(ValueError, match=r"'log_probs' .* Pass what log_softmax returns."):
+        batch_bald(log_p, 2)

@@ -199,3 +199,27 @@ def test_wrong_arguments(given, match):
         discriminative_picks(POOL, **{"n": 2, "labelled": KNOWN, **given})
     with pytest.raises(ValueError, match="'classifier' parameter of DiscriminativeAL"):
         DiscriminativeAL(classifier=3).select(None, POOL, 1, embeddings=POOL)
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        torch.inference_mode,
+        torch.no_grad,
+        lambda: torch.autocast("cpu", torch.bfloat16),
+        lambda: torch.device("meta"),
+    ],
+    ids=["inference_mode", "no_grad", "autocast", "device"],
+)
+def test_picks_do_not_depend_on_torchs_contexts(context):
+    def pick():
+        values, known = torch.from_numpy(POOL), torch.from_numpy(KNOWN)
+        return discriminative_picks(
+            values * 2, 4, labelled=known * 2, sub_batches=2, max_epochs=3, random_state=0
+        )
+
+    expected = pick()
+    with context():
+        found = pick()  # of tensors that are made inside
+    assert found.indices.tolist() == expected.indices.tolist()
+    assert found.gains.tolist() == expected.gains.tolist()
