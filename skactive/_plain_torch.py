@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 
@@ -42,20 +43,31 @@ def plain_torch() -> Iterator[None]:
                 torch.clear_autocast_cache()
 
 
-class _Float32:
-    """Makes float32 the default while any thread is inside; the last one puts it back."""
+class Switched:
+    """Keeps a switch of the process in one position while any thread is inside.
 
-    def __init__(self) -> None:
+    The last one to leave puts it back.
+
+    Parameters
+    ----------
+    get, turn : callable
+        Return its position, and set it.
+    position : object
+        Where it is kept.
+    """
+
+    def __init__(self, get: Callable[[], Any], turn: Callable[[Any], Any], position: Any) -> None:
+        self._get, self._turn, self._position = get, turn, position
         self._lock = threading.Lock()
         self._inside = 0
-        self._before = torch.float32
+        self._before = position
 
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._before = torch.get_default_dtype()
+                self._before = self._get()
             self._inside += 1
-            self._set(torch.float32)
+            self._set(self._position)
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
@@ -63,9 +75,9 @@ class _Float32:
             if self._inside == 0:
                 self._set(self._before)
 
-    def _set(self, dtype: torch.dtype) -> None:
-        if torch.get_default_dtype() != dtype:
-            torch.set_default_dtype(dtype)
+    def _set(self, position: Any) -> None:
+        if self._get() != position:
+            self._turn(position)
 
 
-_FLOAT32 = _Float32()
+_FLOAT32 = Switched(torch.get_default_dtype, torch.set_default_dtype, torch.float32)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -16,6 +17,7 @@ from skactive._draws import drawn_from
 from skactive._generators import put_back
 from skactive._plain_torch import plain_torch
 
+_NONE = object()
 _LOCK = threading.Lock()
 _LOCKS: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
 
@@ -31,9 +33,10 @@ def scoring(*modules: nn.Module) -> Iterator[None]:
     """Put modules into evaluation mode, and leave them as they were, also after an exception.
 
     Restored are each submodule's train or eval mode, each parameter's `requires_grad` and
-    `.grad`, each buffer's values, and the random generators, if the networks may draw from them in
-    evaluation mode. Threads wait for each other where they use the same network. Code inside may
-    call backward, whatever contexts of torch the caller is in (`plain_torch`).
+    `.grad`, each buffer's values, the attributes in which forward keeps tensors, and the random
+    generators, if the networks may draw from them in evaluation mode. Threads wait for each other
+    where they use the same network. Code inside may call backward, whatever contexts of torch the
+    caller is in (`plain_torch`).
 
     Parameters
     ----------
@@ -52,6 +55,7 @@ def scoring(*modules: nn.Module) -> Iterator[None]:
             if drawn_from(module, training=False):
                 stack.enter_context(put_back(module_device(module)))
         modes = [(m, m.training) for module in modules for m in module.modules()]
+        attributes = [(vars(m), dict(vars(m))) for m, _ in modes]
         parameters = [
             (p, p.requires_grad, p.grad) for module in modules for p in module.parameters()
         ]
@@ -76,6 +80,8 @@ def scoring(*modules: nn.Module) -> Iterator[None]:
                 parameter.grad = grad
             for submodule, name, buffer, _ in buffers:
                 submodule._buffers[name] = buffer  # forward may have put another one there
+            for held, before in attributes:
+                _put_tensors_back(held, before)
             _restore([(buffer, value) for *_, buffer, value in buffers])
 
 
@@ -90,3 +96,28 @@ def _restore(buffers: list[tuple[Tensor, Tensor]]) -> None:
         for (buffer, value), differs in zip(pairs, differ.tolist(), strict=True):
             if differs:
                 buffer.copy_(value)
+
+
+def _put_tensors_back(held: dict[str, Any], before: dict[str, Any]) -> None:
+    """Give attributes of a module that hold tensors, or held some, their former values.
+
+    What forward has put there may be no tensor any more once it has been differentiated, or hold
+    the graph of a batch: neither can be copied.
+    """
+    changed = [name for name, value in held.items() if before.get(name, _NONE) is not value]
+    changed += [name for name in before if name not in held]
+    for name in changed:
+        if not (_holds_tensors(held.get(name)) or _holds_tensors(before.get(name))):
+            continue
+        if name in before:
+            held[name] = before[name]
+        else:
+            del held[name]
+
+
+def _holds_tensors(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return isinstance(value, Tensor) or (
+        isinstance(value, (list, tuple)) and any(isinstance(each, Tensor) for each in value)
+    )

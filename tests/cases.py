@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
+from torch.utils.checkpoint import checkpoint
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,38 @@ def unvmappable(m: nn.Module, x: Tensor) -> Tensor:
     """A gain that Python looks at: torch.func cannot transform it."""
     factor = 2.0 if float(m.gain.weight.detach().sum()) > -1e9 and x[0].sum().item() < 1e9 else 1.0
     return m.head(m.gain(x) * factor)
+
+
+def without_gradients(context: Callable[[], AbstractContextManager[object]]) -> Case:
+    """A body of which forward records no gradients, though its parameters are not frozen."""
+
+    def forward(m: nn.Module, x: Tensor) -> Tensor:
+        with context():
+            h = m.norm(m.body(x).relu_())
+            h += m.bias(h)
+        return m.head(m.late(h.clone()).tanh())
+
+    layers = {"body": (4, 5), "bias": (5, 5), "late": (5, 5), "head": (5, 3)}
+    return Case(
+        lambda: Apply(
+            forward,
+            norm=nn.LayerNorm(5),
+            **{name: nn.Linear(*sizes) for name, sizes in layers.items()},
+        ),
+        (4,),
+        frozenset({"norm.weight", "norm.bias"}),
+    )
+
+
+def checkpointed(m: nn.Module, x: Tensor) -> Tensor:
+    h = checkpoint(lambda x: m.second(m.first(x).tanh()).tanh(), m.stem(x), use_reentrant=False)
+    return m.head(checkpoint(m.last, h, use_reentrant=False).tanh())
+
+
+def separate_attention(m: nn.Module, x: Tensor) -> Tensor:
+    """Attention whose keys have a bias, which the softmax takes no notice of."""
+    scores = m.query(x) @ m.key(x).mT
+    return m.head((scores.softmax(2) @ m.value(x)).mean(1))
 
 
 CASES: dict[str, Case] = {
@@ -476,6 +510,40 @@ CASES: dict[str, Case] = {
         lambda: Apply(unvmappable, gain=nn.LayerNorm(4), head=nn.Linear(4, 3)),
         (4,),
         frozenset({"gain.weight", "gain.bias"}),
+    ),
+    "a body under no_grad": without_gradients(torch.no_grad),
+    "a body in inference mode": without_gradients(torch.inference_mode),
+    "activations checkpointed": Case(
+        lambda: Apply(
+            checkpointed,
+            stem=nn.Linear(4, 5),
+            first=nn.Linear(5, 6),
+            second=nn.Linear(6, 5),
+            last=nn.Linear(5, 5),
+            head=nn.Linear(5, 3),
+        ),
+        (4,),
+    ),
+    "biases before normalisations": Case(
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3),
+            nn.InstanceNorm2d(4),
+            nn.ReLU(),
+            nn.Conv2d(4, 4, 1),
+            nn.GroupNorm(4, 4, affine=False),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(64, 3),
+        ),
+        (1, 6, 6),
+    ),
+    "keys with a bias": Case(
+        lambda: Apply(
+            separate_attention,
+            **{name: nn.Linear(4, 4) for name in ("query", "key", "value")},
+            head=nn.Linear(4, 3),
+        ),
+        (5, 4),
     ),
     "compiled": Case(
         lambda: torch.compile(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))), (4,)

@@ -22,6 +22,7 @@ from skactive import (
     LPLGrad,
 )
 from skactive._plain_torch import plain_torch
+from skactive.gradients.engine import lend_network
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (24, 8, 8), dtype=np.uint8)
@@ -254,25 +255,39 @@ def test_plain_torch(context, fails):
         assert surroundings() == before
 
 
-def test_two_threads_inside_at_different_times():
-    """The default dtype is process-wide: whoever leaves first must not put it back for both."""
+def lent():
+    return lend_network(torch.nn.Linear(2, 2), torch.zeros(1, 2), None, "here")
+
+
+fused = torch.backends.mha.get_fastpath_enabled
+
+
+@pytest.mark.parametrize(
+    ("context", "inside", "look", "expected"),
+    [
+        (float64_by_default, plain_torch, torch.get_default_dtype, [torch.float32, torch.float64]),
+        (nullcontext, lent, fused, [False, True]),
+    ],
+)
+def test_two_threads_inside_at_different_times(context, inside, look, expected):
+    """These are process-wide: whoever leaves first must not put them back for both."""
     first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
     seen = []
 
     def first():
-        with plain_torch():
+        with inside():
             first_is_in.set()
             second_is_in.wait(60)
         first_is_out.set()
 
-    with float64_by_default():
+    with context():
         thread = threading.Thread(target=first)
         thread.start()
         assert first_is_in.wait(60)
-        with plain_torch():
+        with inside():
             second_is_in.set()
             assert first_is_out.wait(60)
-            seen.append(torch.get_default_dtype())
+            seen.append(look())
         thread.join(60)
-        seen.append(torch.get_default_dtype())
-    assert seen == [torch.float32, torch.float64]
+        seen.append(look())
+    assert seen == expected

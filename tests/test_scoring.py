@@ -65,3 +65,41 @@ def test_scoring_restores_everything(fails):
     assert net.layers[2].weight.grad is None
     assert not net.layers[0].bias.requires_grad
     assert net.calls == 0
+
+
+class Keeps(nn.Module):
+    """Keeps what it computes, in attributes of all kinds."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.norm = nn.Linear(4, 4), nn.LayerNorm(4)
+        self.known, self.calls, self.one, self.gone = None, 0, torch.zeros(2), torch.ones(2)
+        self.several, self.named = [], {}
+
+    def forward(self, x):
+        self.known = self.new = self.norm(self.layer(x))
+        self.one = self.layer.kept = x.sum()
+        self.several, self.named = [x, self.new], {"x": x}
+        if hasattr(self, "gone"):
+            del self.gone
+        self.calls += 1
+        return self.new
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_tensors_that_forward_keeps_are_put_back(fails):
+    net = Keeps()
+    one, gone, several, named = net.one, net.gone, net.several, net.named
+    try:
+        with scoring(net):
+            net(torch.ones(3, 4))
+            if fails:
+                raise KeyError
+    except KeyError:
+        pass
+    assert net.known is None
+    assert not hasattr(net, "new")
+    assert not hasattr(net.layer, "kept")
+    assert (net.one is one, net.gone is gone) == (True, True)
+    assert (net.several is several, net.named is named) == (True, True)
+    assert net.calls == 1  # no tensor

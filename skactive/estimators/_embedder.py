@@ -67,10 +67,10 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         is the input of the linear layer that makes the output, as classifiers have one, and where
         there is none the output. "" is the output in any case.
     pooling : {"mean", "first"}, default="mean"
-        What becomes of tokens (n, T, D): their mean, or the first one, which transformers of many
-        kinds keep for the whole image. Maps (n, C, H, W) are averaged over their positions. Of
-        HuggingFace's outputs the `last_hidden_state` is taken; `layer="pooler"` takes the pooler's,
-        which only some checkpoints have trained.
+        What becomes of tokens (n, T, D): their mean, or the first one, which many transformers keep
+        for the whole image. Maps, (n, C, H, W) or (n, H, W, C) by the layer and the aspect ratio of
+        the images, are averaged over positions. Of HuggingFace's outputs `last_hidden_state` is
+        taken; `layer="pooler"` takes the pooler's, which only some checkpoints have trained.
     size : {"auto"}, tuple of (int, int) or None, default="auto"
         Height and width that images are resized to, with antialiasing; proportions are not kept.
         "auto" prepares them as for the weights: torchvision's and timm's networks have their
@@ -94,13 +94,12 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
     n_jobs : int or None, default=None
         Threads that read files, as in scikit-learn: None is 1, and -1 one per processor.
     cache : str, path or None, default=None
-        A folder to keep features in, made if there is none; it may be deleted at any time. Features
-        are found by the content of an image, and by the network's weights, layer, code and
-        preprocessing: what is known is not computed again, in this process or another, and a
-        network that was trained further starts anew. Files are known by their path, as seen from
-        the folder, their size and times, and are read again only where one of these has changed.
-        What was computed before a kill is there after it, and several processes may share a folder.
-        Delete it if it grows too large: networks that are no longer used are not removed.
+        A folder to keep features in, made if there is none. They are found by an image's content,
+        and the network's weights, layer, code and preprocessing: what is known is not computed
+        again, in this process or another, and a network that was trained further starts anew. Files
+        are known by path as seen from the folder, size and times, and read again only where one of
+        these has changed. What was there before a kill is there after it; several processes may
+        share a folder. Delete it at any time: networks that are no longer used are not removed.
     errors : {"raise", "skip"}, default="raise"
         What a query does about files that cannot be read, as with `ImageReader`: with "skip" no
         strategy chooses them. With `cache=` the pass that looks for them also embeds the others.
@@ -118,8 +117,7 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
     -----
     Files are read as `ImageReader` does it. With a cache, features that lie there one after the
     other, in the order of X, are returned as a memory map: a change to it does not reach the file.
-    Features differ in their last digits between devices
-    and sizes of batches, as all that torch computes.
+    Features differ in their last digits between devices and sizes of batches, as all in torch.
 
     Examples
     --------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -15,6 +14,7 @@ from skactive._device import module_device
 from skactive._scoring import scoring
 from skactive._validation import Description, Phrase, invalid
 from skactive.estimators._build import ClassifierNetwork
+from skactive.estimators._channel_axis import channel_axis
 from skactive.estimators._parameter_names import near_names
 
 _Result = TypeVar("_Result")
@@ -72,7 +72,7 @@ class FeatureTaps:
 
         def reader(name: str, axis: int) -> Callable[[nn.Module, Any, Tensor], None]:
             def read(layer: nn.Module, inputs: Any, output: Tensor) -> None:
-                found[name] = _pool(output, axis)  # at once: a later layer may overwrite it
+                found[name] = _pool(output, axis)  # at once
 
             return read
 
@@ -206,7 +206,7 @@ def _watch(whole: ClassifierNetwork, names: Sequence[str]) -> tuple[dict[str, _O
             found.pop(name, None)
             usable = isinstance(output, Tensor) and output.is_floating_point()
             if usable and 2 <= output.ndim <= 4 and len(output) == _EXAMPLES:
-                axis = _channel_axis(tuple(output.shape), tuple(shape[2:]) or (1, 1))
+                axis = channel_axis(layer, tuple(output.shape), tuple(shape[2:]) or (1, 1))
                 sizes = list(output.shape[1:])
                 del sizes[axis if axis < 0 else axis - 1]
                 found[name] = _Output(axis, tuple(sizes), _pool(output, axis), learnt)
@@ -243,25 +243,10 @@ def _same(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def _channel_axis(shape: tuple[int, ...], image: tuple[int, ...]) -> int:
-    """Return which axis of an output holds the channels.
-
-    For maps it is the first after the samples, unless the other reading, (n, H, W, C), has an
-    aspect ratio nearer to the image's.
-    """
-    if len(shape) == 2:
-        return 1
-    if len(shape) == 3:
-        return -1
-
-    def distance(height: int, width: int) -> float:
-        return abs(math.log(height / width) - math.log(image[0] / image[1]))
-
-    last = distance(shape[1], shape[2]) < distance(shape[2], shape[3]) - 1e-9
-    return -1 if last else 1
-
-
 def _pool(output: Tensor, axis: int) -> Tensor:
-    """Average over all axes but the first and that of the channels, (n, channels)."""
+    """Average over all axes but the first and that of the channels, (n, channels).
+
+    What is returned shares no memory with the output, which a later layer may overwrite.
+    """
     positions = [i for i in range(1, output.ndim) if i != axis % output.ndim]
-    return output.mean(positions) if positions else output
+    return output.mean(positions) if positions else output.clone()

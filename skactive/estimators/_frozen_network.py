@@ -20,10 +20,14 @@ from skactive._phrases import one_line
 from skactive._scoring import scoring
 from skactive._validation import Description, describe, invalid
 from skactive.estimators._build import ClassifierNetwork, copied, load_weights
+from skactive.estimators._channel_axis import channel_axis
 from skactive.estimators._network_identity import digest_of
 from skactive.estimators._preprocessing import Preprocessing, of_module, of_torchvision
 from skactive.estimators._torchvision import TORCHVISION, torchvision_as_published
 from skactive.exceptions import InvalidParameterError
+
+# How outputs of layers become features: another number for each way, so that no cache mixes them.
+_READING = 2
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,15 @@ class FrozenNetwork:
 
     def identity(self) -> tuple[bytes, dict[str, Any]]:
         """Return what tells the features apart from others', and the same for a person."""
-        about = {
+        about: dict[str, Any] = {
             "module": type(self.module).__qualname__,
             "features": repr(self.tap),
             "pooling": self.pooling,
             "preprocessing": repr(self.preprocessing),
             "amp": self.amp,
         }
+        if self.tap is None or not self.tap.reads:
+            about["reading"] = _READING
         digest = hashlib.blake2b(digest_of(self.module), digest_size=32)
         digest.update(repr(about).encode())
         return digest.digest(), about
@@ -111,29 +117,35 @@ class FrozenNetwork:
             In the size and the colours that the network takes, not scaled yet.
         """
         assert self.tap is not None
-        layer, read = self.module.get_submodule(self.tap.layer), list[Any]()
+        layer, found = self.module.get_submodule(self.tap.layer), list[Tensor | Description]()
+
+        def read(values: Any) -> None:  # at once: what comes later may overwrite them
+            found[:] = [self._pooled(layer, tensor_in(values), images)]
+
         if self.tap.reads:
             hook = layer.register_forward_pre_hook(
-                lambda _, args, kwargs: read.append(
-                    args[0] if args else next(iter(kwargs.values()))
-                ),
+                lambda _, args, kwargs: read(args[0] if args else next(iter(kwargs.values()))),
                 with_kwargs=True,
             )
         else:
-            hook = layer.register_forward_hook(lambda _, args, out: read.append(out))
+            hook = layer.register_forward_hook(lambda _, args, out: read(out))
         try:
             self._run(images)
         finally:
             hook.remove()
-        if not read:
-            raise invalid(
-                "layer",
-                self.owner,
-                "a layer that runs when the network does",
-                self.tap.layer,
-                "Choose one that its forward calls.",
+        if not found:
+            must = "a layer that runs when the network does"
+            remedy = "Choose one that its forward calls."
+            raise invalid("layer", self.owner, must, self.tap.layer, remedy)
+        if isinstance(found[0], Description):
+            n = len(images)
+            must = (
+                f"a layer that returns maps ({n}, C, H, W) or ({n}, H, W, C), tokens ({n}, T, D) "
+                f"or features ({n}, D) for {n} images"
             )
-        return self._pooled(tensor_in(read[-1]), len(images)).float().cpu()
+            remedy = "Name another layer, or wrap the module in one whose forward returns such."
+            raise invalid("layer", self.owner, must, found[0], remedy)
+        return found[0].float().cpu()
 
     def _run(self, images: Tensor) -> Any:
         """Run the network; what it draws, it draws alike each time."""
@@ -176,23 +188,20 @@ class FrozenNetwork:
         head = next((name for name, each in reversed(seen) if _makes(each, out)), None)
         return Tap("", reads=False) if head is None else Tap(head, reads=True)
 
-    def _pooled(self, found: Any, n: int) -> Tensor:
-        """Return one row per image: of maps their average, of tokens that or the first."""
-        usable = isinstance(found, Tensor) and found.ndim in (2, 3, 4) and len(found) == n
+    def _pooled(self, layer: nn.Module, found: Any, images: Tensor) -> Tensor | Description:
+        """Return one row per image: of maps their average, of tokens that or the first.
+
+        It shares no memory with what was found. Of what cannot be used, its description.
+        """
+        usable = isinstance(found, Tensor) and found.ndim in (2, 3, 4) and len(found) == len(images)
         if not usable:
-            raise invalid(
-                "layer",
-                self.owner,
-                f"a layer that returns maps ({n}, C, H, W), tokens ({n}, T, D) or features "
-                f"({n}, D) for {n} images",
-                Description(f"one that returns {describe(found)}"),
-                "Name another layer, or wrap the module in one whose forward returns such.",
-            )
+            return Description(f"one that returns {describe(found)}")
         if found.ndim == 4:
-            return found.float().mean((2, 3))
+            axis = channel_axis(layer, tuple(found.shape), tuple(images.shape[2:]))
+            return found.float().mean((2, 3) if axis == 1 else (1, 2))
         if found.ndim == 3:
-            return found.float().mean(1) if self.pooling == "mean" else found[:, 0]
-        return found
+            return found.float().mean(1) if self.pooling == "mean" else found[:, 0].clone()
+        return found.clone()
 
 
 def tensor_in(out: Any) -> Any:

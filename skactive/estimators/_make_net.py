@@ -19,8 +19,9 @@ from skactive._device import resolve_device
 from skactive._generators import isolated_rng
 from skactive._validation import Phrase, invalid
 from skactive.estimators._augment import AUGMENTATIONS
-from skactive.estimators._build import ClassifierNetwork, build_network, check_logits, in_precision
+from skactive.estimators._build import ClassifierNetwork, build_network, in_precision
 from skactive.estimators._callbacks import SCHEDULES, RecordAccuracy, Schedule
+from skactive.estimators._check_logits import check_logits
 from skactive.estimators._inputs import InputFormat, InputLayer
 from skactive.estimators._net import ArrayDataset, Net
 from skactive.estimators._own_callbacks import check_names, checked_callbacks

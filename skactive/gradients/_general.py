@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 
+from skactive.gradients._checkpoints import check_checkpoints
 from skactive.gradients._network import Network
 
 # Gradients of a chunk of samples hold about this many numbers, activations aside.
@@ -97,6 +99,30 @@ def _group_gradients(
         yield start, {name: values.detach() for name, values in kept.items()}
 
 
+@dataclass
+class Measured:
+    """Reduces gradients as another function does, and notes the largest entry of each.
+
+    Parameters
+    ----------
+    reduce : callable
+        As for `func_gradients`.
+
+    Attributes
+    ----------
+    largest : list of torch.Tensor
+        The absolute values.
+    """
+
+    reduce: Reduce
+    largest: list[Tensor] = field(default_factory=list, init=False)
+
+    def __call__(self, name: str, gradient: Tensor) -> Tensor:
+        if gradient.numel():
+            self.largest.append(torch.linalg.vector_norm(gradient, torch.inf))
+        return self.reduce(name, gradient)
+
+
 def loop_gradients(
     network: Network, names: Sequence[str], X: Tensor, rows: Tensor, reduce: Reduce
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
@@ -128,22 +154,33 @@ def loop_gradients(
             logits = network.run(X[i : i + 1])
             kept: dict[str, list[Tensor]] = {name: [] for name in names}
             for row in rows[i]:
-                gradients = tuple(torch.zeros_like(p) for p in parameters.values())
-                if logits.requires_grad:  # else none of the parameters is used
-                    gradients = torch.autograd.grad(
-                        logits,
-                        list(parameters.values()),
-                        row[None],
-                        retain_graph=True,
-                        materialize_grads=True,
-                        allow_unused=True,
-                    )
+                gradients = _plain_gradients(network, logits, list(parameters.values()), row)
                 for name, gradient in zip(names, gradients, strict=True):
                     kept[name].append(reduce(name, gradient.flatten()))
         finally:
             for parameter in parameters.values():
                 parameter.requires_grad_(False)
         yield i, {name: torch.stack(values)[None].detach() for name, values in kept.items()}
+
+
+def _plain_gradients(
+    network: Network, logits: Tensor, parameters: list[nn.Parameter], row: Tensor
+) -> tuple[Tensor, ...]:
+    """Return the gradients of a combination of one sample's logits, (1, C)."""
+    if not logits.requires_grad:  # none of the parameters is used
+        return tuple(torch.zeros_like(parameter) for parameter in parameters)
+    try:
+        return torch.autograd.grad(
+            logits,
+            parameters,
+            row[None],
+            retain_graph=True,
+            materialize_grads=True,
+            allow_unused=True,
+        )
+    except RuntimeError:
+        check_checkpoints(network.module, logits, network.owner)
+        raise
 
 
 def general_gradients(

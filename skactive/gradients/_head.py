@@ -76,7 +76,7 @@ def same_softmax(output: Tensor, logits: Tensor) -> Tensor:
 
     It may differ from them by a constant per sample, as logits from log p do.
     """
-    output = output.reshape(logits.shape)
+    output = output.reshape(logits.shape).to(logits.dtype)
     return torch.isclose(output.log_softmax(1), logits.log_softmax(1), rtol=1e-4, atol=1e-5).all()
 
 

@@ -97,7 +97,8 @@ def head_inputs(
         made: list[Tensor] = []
 
         def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            read.append((args[0] if args else kwargs["input"]).detach().clone())
+            a = (args[0] if args else kwargs["input"]).detach().clone()
+            read.append(network.widened(a))
 
         def keep_output(_: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
             made.append(output.detach().clone())
@@ -108,7 +109,8 @@ def head_inputs(
             samples = network.inputs(block)
             logits = network.run(samples)
             rows, same = _rows(head, read[-1], len(samples)), same_softmax(made[-1], logits)
-            return rows, logits, same, network.run(samples[:1])
+            first = samples[:1].clone()  # what is kept holds no batch
+            return rows, logits, same, first, network.run(first)
 
         weight = cast(Tensor, head.weight).detach().flatten(1).clone()
         hooks = [
@@ -118,8 +120,9 @@ def head_inputs(
         try:
             found: tuple[Tensor, ...] = ()
             all_same = torch.ones((), dtype=torch.bool, device=network.device)  # looked at once
-            for block, (*parts, same, alone) in one_behind(map_batches(compute, X, batch_size)):
-                network.check_alike(alone, parts[1])
+            for block, some in one_behind(map_batches(compute, X, batch_size)):
+                *parts, same, first, alone = some
+                network.check_alike(first, alone, parts[1])
                 all_same &= same
                 if not found:
                     found = tuple(part.new_empty(n_rows(X), part.shape[1]) for part in parts)

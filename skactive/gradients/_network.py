@@ -12,11 +12,16 @@ from torch import Tensor, nn
 
 from skactive._batches import as_tensor, check_not_iterable_dataset, n_rows
 from skactive._device import module_device, resolve_device, unwrap
+from skactive._plain_torch import Switched
 from skactive._scoring import scoring
 from skactive._validation import describe, invalid
+from skactive.gradients._precision import HALF, FloatTypes, computes_in_half
 
-_HALF = (torch.float16, torch.bfloat16)
 _LONE = "Its score must depend on one sample alone."
+# Fused attention, in which layers' hooks do not fire, is off.
+_PLAIN_KERNELS = Switched(
+    torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled, False
+)
 
 
 class Network:
@@ -35,13 +40,15 @@ class Network:
         Where it computes.
     dtype : torch.dtype
         What it computes in.
+    precision : torch.dtype
+        The same, or float32 of a network in float64 that was seen to compute a part in float32.
     """
 
     def __init__(self, module: nn.Module, owner: str) -> None:
         self.module, self.owner = module, owner
         self.device = module_device(module)
         floating = (p.dtype for p in module.parameters() if p.is_floating_point())
-        self.dtype = next(floating, torch.float32)
+        self.dtype = self.precision = next(floating, torch.float32)
 
     def inputs(self, block: Any) -> Tensor:
         """Return samples as the network takes them: floats in its dtype, integers as they are."""
@@ -53,6 +60,14 @@ class Network:
         """Return the logits of samples; on a copy, which the network may overwrite."""
         return self.logits(self.module(X.clone()))
 
+    def run_watched(self, X: Tensor) -> tuple[Tensor, set[torch.dtype]]:
+        """Do the same, and return also in which types it computes; `precision` is the lowest."""
+        with FloatTypes() as found:
+            logits = self.run(X)
+        if self.dtype == torch.float64 and found.seen - {torch.float64}:
+            self.precision = torch.float32
+        return logits, found.seen
+
     def logits(self, output: Any) -> Tensor:
         """Return the logits (N, C) from what the network returned: that, or its first item."""
         first = output[0] if isinstance(output, (tuple, list)) and output else output
@@ -63,7 +78,11 @@ class Network:
             got = describe(first) if isinstance(first, Tensor) else type(first).__name__
             remedy = f"It returned {got}. A head of one logit needs a second one."
             raise invalid("module", self.owner, must, type(self.module).__name__, remedy)
-        return first
+        return self.widened(first)
+
+    def widened(self, values: Tensor) -> Tensor:
+        """Return numbers in half precision in the network's own, and others as they are."""
+        return values.to(self.dtype) if values.dtype in HALF else values
 
     def check_finite(self, logits: Tensor) -> None:
         """Raise if a logit is NaN or infinite."""
@@ -75,18 +94,24 @@ class Network:
     def check_alone(self, first: Tensor, logits: Tensor) -> None:
         """Raise if a logit is not finite, or the first sample's differ from those on its own."""
         with torch.no_grad():
-            self.check_alike(self.run(first), logits)
+            self.check_alike(first, self.run(first), logits)
 
-    def check_alike(self, alone: Tensor, logits: Tensor) -> None:
+    def check_alike(self, first: Tensor, alone: Tensor, logits: Tensor) -> None:
         """Raise if a logit is not finite, or the first sample's are not those on its own, (1, C).
 
         For both a GPU is waited for once.
         """
         difference = (alone[0] - logits[0]).abs().max()
-        tolerance = 1e-8 if self.dtype == torch.float64 else 1e-2
+        tolerance = 1e-8 if self.precision == torch.float64 else 1e-2
         differ = difference > tolerance * logits[0].abs().max().clamp(min=1e-6)
         if bool(differ | ~torch.isfinite(logits).all()):
             self.check_finite(logits)
+            before, (_, seen) = self.precision, self.run_watched(first)
+            if seen & HALF:
+                raise computes_in_half(self.module, self.owner, "a part", min(seen & HALF, key=str))
+            if self.precision != before:
+                self.check_alike(first, alone, logits)
+                return
             must = "a network that scores each sample by itself"
             remedy = (
                 "The first sample's logits change with the batch that it is in; look for "
@@ -122,7 +147,7 @@ def _moved(module: nn.Module, device: torch.device) -> Iterator[None]:
     before = []
     try:
         for tensor in (*module.parameters(), *module.buffers()):
-            dtype = torch.float32 if tensor.dtype in _HALF else tensor.dtype
+            dtype = torch.float32 if tensor.dtype in HALF else tensor.dtype
             if (tensor.dtype, tensor.device) != (dtype, device):
                 before.append((tensor, tensor.data))
                 tensor.data = tensor.data.to(device, dtype)
@@ -133,6 +158,7 @@ def _moved(module: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
+<<<<<<< HEAD
 def _plain_kernels() -> Iterator[None]:
     """No fused attention, in which layers' hooks do not fire."""
     fused = torch.backends.mha.get_fastpath_enabled()
@@ -177,6 +203,8 @@ def _without_cudnn(module: nn.Module) -> AbstractContextManager[None]:
 
 
 @contextmanager
+=======
+>>>>>>> b1
 def lend_network(
     module: nn.Module, X: Any, device: str | torch.device | None, owner: str
 ) -> Iterator[Network]:
@@ -209,12 +237,16 @@ def lend_network(
     module = unwrap(module)
     _check_batch_norms(module, owner)
     where = module_device(module) if device is None else resolve_device(device, owner)
+<<<<<<< HEAD
     with (
         scoring(module),
         _moved(module, where),
         _plain_kernels(),
         _without_cudnn(module),
     ):
+=======
+    with scoring(module), _moved(module, where), _PLAIN_KERNELS:
+>>>>>>> b1
         for parameter in module.parameters():
             parameter.requires_grad_(False)
         yield Network(module, owner)

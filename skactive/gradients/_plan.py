@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skactive._batches import n_rows, take_rows
-from skactive.gradients._general import Reduce, func_gradients, loop_gradients
+from skactive.gradients._general import Measured, Reduce, func_gradients, loop_gradients
 from skactive.gradients._geometry import GEOMETRIES, Geometry
 from skactive.gradients._network import Network
+from skactive.gradients._precision import HALF, computes_in_half
 from skactive.gradients._takers import Taker
 from skactive.gradients._tape import Tape
 
@@ -118,7 +119,7 @@ def make_plan(
             for layer, names in layers.items()
         }
 
-    good, plain, rows = _check(network, some, wanted, layers, takers_for(layers), reduce)
+    good, plain = _check(network, some, wanted, layers, takers_for(layers), reduce)
     layers = {
         layer: kept
         for layer, names in layers.items()
@@ -126,7 +127,7 @@ def make_plan(
     }
     general = [name for name in wanted if name not in good]
     paths = {name: "fast" if name in good else "loop" for name in wanted}
-    for name in _check_func(network, some, general, plain, rows, reduce):
+    for name in _check_func(some, general, plain):
         paths[name] = "func"
     head = next((layer for layer in layers if seen[layer].makes_logits), None)
     return Plan(takers_for(layers), layers, head, paths, sum(seen[layer].size for layer in layers))
@@ -157,32 +158,102 @@ def _survey(
     seen = {layer: Seen(GEOMETRIES[type(layer)](layer)) for layer in layers}
     inputs: dict[nn.Module, tuple[Tensor, int]] = {}
     outputs: dict[nn.Module, tuple[Tensor, int]] = {}
+    recording: set[nn.Module] = set()
 
     def look(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         a, it = (args[0] if args else kwargs["input"]), seen[layer]
+        if output.dtype in HALF:
+            what = f"the output of {layer}"
+            raise computes_in_half(network.module, network.owner, what, output.dtype)
         it.calls += 1
         it.fits = it.geometry.fits(a, len(X))
         it.on_rows = type(layer) is nn.Linear and a.ndim == 2 and len(a) == len(X)
         it.size = a.numel() // len(X)
-        inputs[layer] = a, a._version
-        outputs[layer] = output, output._version
+        inputs[layer] = a, _version(a)
+        outputs[layer] = output, _version(output)
+        if torch.is_grad_enabled() and not output.is_inference():
+            recording.add(layer)
 
     hooks = []
     try:
         for layer in layers:
             hooks.append(layer.register_forward_hook(look, with_kwargs=True))
-        with torch.no_grad():
-            logits = network.run(X)
+        # All is frozen: it records no gradients, but layers tell whether they would.
+        logits = network.run_watched(X)[0] if network.dtype == torch.float64 else network.run(X)
     finally:
         for hook in hooks:
             hook.remove()
     network.check_finite(logits)
     for layer, (a, version) in inputs.items():
-        seen[layer].overwritten = a._version != version
+        seen[layer].overwritten = _version(a) != version
     for layer, (output, version) in outputs.items():
-        untouched = output is logits and output._version == version
+        untouched = output is logits and _version(output) == version and layer in recording
         seen[layer].makes_logits = untouched and seen[layer].on_rows
     return seen
+
+
+def _version(tensor: Tensor) -> int:
+    """Return how often a tensor was written to; of inference tensors that is not counted."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+class _Plain(NamedTuple):
+    """What plain autograd gave for the samples that are checked.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    reduce : callable
+        Takes a parameter's name and a gradient, and returns what is kept of it.
+    rows : torch.Tensor of shape (N, C)
+        The combinations of the logits that were used.
+    kept : dict of str to torch.Tensor
+        What was kept of the gradients, (N, ...).
+    largest : torch.Tensor
+        The largest entry of a gradient, of any of the parameters.
+    """
+
+    network: Network
+    reduce: Reduce
+    rows: Tensor
+    kept: dict[str, Tensor]
+    largest: Tensor
+
+    def agrees(self, name: str, got: Tensor, of: Callable[[Tensor], Tensor]) -> bool:
+        """Tell whether a result is `of` what was kept of the plain gradients, up to rounding.
+
+        A gradient that is zero, as that of a bias before a normalisation, is computed as a sum of
+        rounding errors, which differs from one way of computing it to the next. Such errors are a
+        share of the network's largest gradient, however small a parameter's own is.
+        """
+        tolerance, expected = _tolerance(self.network), of(self.kept[name])
+        difference = (got - expected).abs().max()
+        if bool(difference <= tolerance * expected.abs().max()):
+            return True
+        error = self.largest.nan_to_num(0.0, 0.0) * tolerance**1.5
+        gradient = error.expand(self.network.module.get_parameter(name).numel())
+        allowed = of(self.reduce(name, gradient).expand_as(self.kept[name]))
+        return bool(difference <= allowed.max())
+
+
+def _each(kept: Tensor) -> Tensor:
+    return kept
+
+
+def _sum(kept: Tensor) -> Tensor:
+    return kept.sum(0)
+
+
+def _first(kept: Tensor) -> Tensor:
+    return kept[0]
+
+
+def _tolerance(network: Network) -> float:
+    # On CUDA, convolutions compute in TF32 unless told otherwise: ten bits, not 23.
+    if network.device.type == "cuda" and network.precision == torch.float32:
+        return 1e-2
+    return torch.finfo(network.precision).eps ** 0.5
 
 
 def _check(
@@ -192,14 +263,11 @@ def _check(
     layers: dict[nn.Module, dict[str, str]],
     takers: dict[nn.Module, Taker],
     reduce: Reduce,
-) -> tuple[set[str], dict[str, Tensor], Tensor]:
+) -> tuple[set[str], _Plain]:
     """Compare the samples' gradients, as the takers have them, with plain autograd's.
 
     All samples of the batch, since a layer that has its samples along another axis can be right
-    for the first one by chance.
-
-    Returns the names that agree, what is kept of the plain gradients (N, ...) and the rows of
-    the logits that were used (N, C).
+    for the first one by chance. Returns the names that agree, and the plain gradients.
     """
     with Tape(network, takers, None) as tape:
         n, C = tape.forward(X).shape
@@ -210,42 +278,30 @@ def _check(
             for layer, names in layers.items()
             for own, name in names.items()
         }
+    measured = Measured(reduce)
     kept: dict[str, list[Tensor]] = {name: [] for name in wanted}
-    for _, of_sample in loop_gradients(network, list(wanted), X, rows[:, None], reduce):
+    for _, of_sample in loop_gradients(network, list(wanted), X, rows[:, None], measured):
         for name, values in of_sample.items():
             kept[name].append(values[0, 0])
-    plain = {name: torch.stack(values) for name, values in kept.items()}
+    stacked = {name: torch.stack(values) for name, values in kept.items()}
+    plain = _Plain(network, reduce, rows, stacked, torch.stack(measured.largest).max())
     good = {
         name
         for name, (taker, values) in taken.items()
-        if _agree(values, taker.expected(plain[name]))
+        if plain.agrees(name, values, _sum if taker.summed else _each)
     }
-    return good, plain, rows
+    return good, plain
 
 
-def _check_func(
-    network: Network,
-    X: Tensor,
-    names: list[str],
-    plain: dict[str, Tensor],
-    rows: Tensor,
-    reduce: Reduce,
-) -> list[str]:
+def _check_func(X: Tensor, names: list[str], plain: _Plain) -> list[str]:
     """Return those of the names for which torch.func can and does give the plain gradients."""
     good = []
+    first, rows = X[:1], plain.rows[:1, None]
     for name in names:
         try:
-            ((_, pulled),) = func_gradients(network, [name], X[:1], rows[:1, None], reduce)
+            ((_, pulled),) = func_gradients(plain.network, [name], first, rows, plain.reduce)
         except (RuntimeError, ValueError, NotImplementedError):
             continue  # torch.func cannot transform this network: sample by sample, then
-        if _agree(pulled[name].flatten(), plain[name][0].flatten()):
+        if plain.agrees(name, pulled[name][0, 0], _first):
             good.append(name)
     return good
-
-
-def _agree(got: Tensor, expected: Tensor) -> bool:
-    """Tell whether two results agree up to rounding."""
-    eps = torch.finfo(expected.dtype).eps
-    # On CUDA, convolutions compute in TF32 unless told otherwise: ten bits, not 23.
-    tolerance = 1e-2 if expected.is_cuda and expected.dtype == torch.float32 else eps**0.5
-    return float((got - expected).abs().max()) <= tolerance * float(expected.abs().max())

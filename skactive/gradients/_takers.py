@@ -30,7 +30,14 @@ class Taker(ABC):
         The layer.
     wanted : collection of str
         Which of "weight" and "bias" are wanted.
+
+    Attributes
+    ----------
+    summed : bool
+        Whether what is taken of the samples is summed over them.
     """
+
+    summed = False
 
     def __init__(self, geometry: Geometry, wanted: Collection[str]) -> None:
         self.geometry, self.wanted = geometry, frozenset(wanted)
@@ -47,10 +54,6 @@ class Taker(ABC):
     @abstractmethod
     def taken(self, name: str) -> Tensor:
         """Return what the last `take` gave for the weight or the bias."""
-
-    def expected(self, kept: Tensor) -> Tensor:
-        """Return what `taken` should be, from what was kept of the samples' plain gradients."""
-        return kept
 
     @abstractmethod
     def clear(self) -> None:
@@ -149,6 +152,8 @@ class OuterTaker(Taker):
 class SquareTaker(Taker):
     """The squares of each sample's gradient, summed over the samples."""
 
+    summed = True
+
     def __init__(self, geometry: Geometry, wanted: Collection[str]) -> None:
         super().__init__(geometry, wanted)
         self.squares: dict[str, Tensor] = {}
@@ -181,9 +186,6 @@ class SquareTaker(Taker):
 
     def taken(self, name: str) -> Tensor:
         return self.squares[name].flatten()
-
-    def expected(self, kept: Tensor) -> Tensor:
-        return kept.sum(0)
 
     def clear(self) -> None:
         self.squares, self.patches = {}, None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from skactive.gradients._checkpoints import check_checkpoints
 from skactive.gradients._network import Network
 from skactive.gradients._takers import Taker
 
@@ -59,7 +60,7 @@ class Tape:
         )
         self._shapes: dict[nn.Module, list[torch.Size]] = {}
         self._taken: set[nn.Module] = set()
-        self._recording = False
+        self._recording = self._pulling = False
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
 
     def __enter__(self) -> Tape:
@@ -114,13 +115,23 @@ class Tape:
         """
         self._taken = set()
         if self.logits.requires_grad:
-            torch.autograd.grad(
-                self.logits, self._probe, rows, retain_graph=not last, allow_unused=True
-            )
+            self._pull(rows, last)
         if self.head is not None:
             self._take(self.head, rows)
         for layer in self.takers.keys() - self._taken:  # not on the way to the logits
             self._take(layer, rows.new_zeros(self._shapes[layer][0]))
+
+    def _pull(self, rows: Tensor, last: bool) -> None:
+        self._pulling = True
+        try:
+            torch.autograd.grad(
+                self.logits, self._probe, rows, retain_graph=not last, allow_unused=True
+            )
+        except RuntimeError:
+            check_checkpoints(self.network.module, self.logits, self.network.owner)
+            raise
+        finally:
+            self._pulling = False
 
     def release(self) -> None:
         """Forget the batch and its graph."""
@@ -137,25 +148,32 @@ class Tape:
     def _on_call(
         self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor
     ) -> Tensor | None:
+        if self._pulling:  # a checkpoint runs its layers again: they have to record the same
+            return self._started(layer, output)
         if not self._recording:
             return None
-        a = (args[0] if args else kwargs["input"]).detach()
+        a = args[0] if args else kwargs["input"]
         taker, n = self.takers[layer], len(self.X)
         if not taker.geometry.fits(a, n):
             raise RuntimeError(
                 f"{layer} got an input of shape {tuple(a.shape)} in a batch of {n} samples, other "
                 "than for the samples that were checked: the network must run alike for all."
             )
-        with torch.no_grad():
-            taker.record(a, n)
-        started = output
-        if layer is not self.head:
-            if not output.requires_grad:
-                started = _Start.apply(output, self._probe)
-            elif output._is_view():
-                # A view's hook is passed over once the view is overwritten; in most versions of
-                # torch, nn.Linear gives views on samples of more than one row.
-                started = output.clone()
+        with torch.inference_mode(False), torch.no_grad():
+            taker.record(a.clone() if a.is_inference() else a.detach(), n)
+        started = self._started(layer, output)
+        # It does not where forward records no gradients: those of the layer are zeros.
+        if layer is not self.head and started.requires_grad:
             started.register_hook(lambda delta: self._take(layer, delta))
         self._shapes.setdefault(layer, []).append(output.shape)
         return started
+
+    def _started(self, layer: nn.Module, output: Tensor) -> Tensor:
+        """Return a layer's output as one through which autograd records."""
+        if layer is self.head:
+            return output
+        if not output.requires_grad:
+            return cast(Tensor, _Start.apply(output, self._probe))
+        # A view's hook is passed over once the view is overwritten; in most versions of
+        # torch, nn.Linear gives views on samples of more than one row.
+        return output.clone() if output._is_view() else output

@@ -142,6 +142,86 @@ def test_layers_by_name(net, images):
     close(Embedder(net, layer="", device="cpu").transform(images), logits)
 
 
+class Overwrites(nn.Module):
+    """Overwrites what each of its layers returned or read, as networks do to save memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)
+        self.fc, self.tokens, self.head = nn.Linear(5, 6), nn.Linear(6, 6), nn.Linear(6, 4)
+
+    def forward(self, x):
+        maps = self.conv(x)
+        x = self.norm(maps).relu_()
+        x += maps
+        flat = self.fc(x.mean((2, 3)))
+        tokens = self.tokens(nn.functional.relu(flat, inplace=True)[:, None])
+        tokens.sigmoid_()
+        out = self.head(tokens[:, 0])
+        tokens.zero_()
+        return out
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+@pytest.mark.parametrize("layer", ["conv", "norm", "fc", "tokens", None])
+def test_what_a_layer_returned_not_what_became_of_it(images, layer, pooling):
+    net = seeded(Overwrites).eval()
+    x = torch.stack([standardised(image) for image in images]).float()
+    with torch.no_grad():
+        maps = net.conv(x)
+        norm = net.norm(maps)
+        fc = net.fc((norm.relu() + maps).mean((2, 3)))
+        tokens = net.tokens(fc.relu())
+    read = {"conv": maps.mean((2, 3)), "norm": norm.mean((2, 3)), "fc": fc, "tokens": tokens}
+    wanted = read[layer] if layer else tokens.sigmoid()
+    close(Embedder(net, layer=layer, pooling=pooling, device="cpu").transform(images), wanted)
+
+
+class ChannelsLast(nn.Module):
+    """Has the channels on the last axis between its layers, as Swin."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.patch, self.norm = nn.Conv2d(3, width, 3, 3), nn.LayerNorm(width)
+        self.mix, self.block = nn.Linear(width, width), nn.Sequential(nn.Linear(width, width))
+        self.back, self.head = nn.BatchNorm2d(width), nn.Linear(width, 4)
+
+    def forward(self, x):
+        x = self.patch(x).permute(0, 2, 3, 1)
+        x = self.back(self.block(self.mix(self.norm(x))).permute(0, 3, 1, 2))
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("layer", ["patch", "norm", "mix", "block", "back"])
+@pytest.mark.parametrize("width", [4, 7, 16])  # of the first, the maps are 4 × 4 × 4
+@pytest.mark.parametrize("size", [(12, 12), (12, 21)])
+def test_maps_with_their_channels_first_or_last(images, layer, width, size):
+    net = seeded(lambda: ChannelsLast(width)).eval()
+    seen = {}
+    hook = net.get_submodule(layer).register_forward_hook(lambda _, a, out: seen.update(out=out))
+    x = torch.rand(3, 3, *size)
+    with torch.no_grad():
+        net(x)
+    hook.remove()
+    found = Embedder(net, layer=layer, normalize=None, device="cpu").transform(x)
+    if layer == "block" and width == size[0] // 3 == size[1] // 3:
+        assert found.shape == (3, width)  # a container, and no axis differs: the first is taken
+        return
+    axes = (2, 3) if layer in ("patch", "back") else (1, 2)
+    close(found, seen["out"].mean(axes))
+
+
+def test_swins_maps():
+    net = seeded(lambda: models.swin_t(weights=None)).eval()
+    x = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        maps = net.features(x)
+        wanted = {"features": maps.mean((1, 2)), "norm": net.norm(maps).mean((1, 2))}
+    for layer, features in wanted.items():
+        assert features.shape == (2, 768)
+        close(Embedder(net, layer=layer, normalize=None, device="cpu").transform(x), features)
+
+
 @pytest.mark.parametrize("end", [nn.Identity(), nn.Softmax(1), nn.LogSoftmax(1)], ids=repr)
 def test_a_classifier_is_told_by_its_output(net, images, end):
     whole = nn.Sequential(net, end)
@@ -451,7 +531,8 @@ class Scalar(nn.Module):
 
 
 def test_outputs_that_are_no_features(images):
-    with pytest.raises(InvalidParameterError, match=r"maps \(7, C, H, W\), tokens"):
+    match = r"maps \(7, C, H, W\) or \(7, H, W, C\), tokens"
+    with pytest.raises(InvalidParameterError, match=match):
         Embedder(Scalar(), device="cpu").transform(images)
 
 

@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from skactive import Embedder, Margin
+from skactive.estimators import _frozen_network
 from skactive.exceptions import UnreadableFileError, UnreadableFileWarning
 
 SEEN = []
@@ -457,3 +458,22 @@ def test_kills_and_several_processes(tmp_path):
         text=True,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_features_that_were_read_otherwise_are_not_found(net, images, tmp_path, monkeypatch):
+    for version in (1, 2):
+        monkeypatch.setattr(_frozen_network, "_READING", version)
+        embedder = Embedder(net, layer="conv", cache=tmp_path, device="cpu", normalize=None)
+        for _ in range(2):
+            embedder.transform(images)
+        assert n_seen() == len(images)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_input_of_a_named_head_is_read_as_ever(net, version, monkeypatch):
+    """No feature that is right has to be computed again."""
+    monkeypatch.setattr(_frozen_network, "_READING", version)
+    known, device = _frozen_network.Preprocessing(), torch.device("cpu")
+    tap = _frozen_network.Tap("conv", reads=True)
+    network = _frozen_network.FrozenNetwork(net, known, tap, "mean", device, False, "here")
+    assert "reading" not in network.identity()[1]

@@ -169,6 +169,18 @@ def test_layers_by_name_are_averages_of_what_they_return():
     assert not any(layer._forward_hooks for layer in network.modules())
 
 
+def test_flat_features_by_name_are_not_those_that_became_of_them():
+    net = nn.Sequential(
+        nn.Flatten(), nn.Linear(256, 8), nn.ReLU(inplace=True), nn.Linear(8, 5), nn.Linear(5, 3)
+    )
+    clf = fit(net, feature_layers=["1", "2"])
+    network, x = clf.module_.network, torch.randn(4, 1, 16, 16)
+    _, (before, after) = clf.net_.taps.run(network, lambda: network(x))
+    torch.testing.assert_close(before, network[1](x.flatten(1)))
+    torch.testing.assert_close(after, before.relu())
+    assert before.min() < 0
+
+
 def test_hooks_go_also_after_an_exception():
     clf = fit(sequential())
 

@@ -96,6 +96,22 @@ def test_small_cnn_takes_images_of_a_few_pixels(size):
     assert make(channels="first").fit(X, np.arange(12) % 2).predict(X).shape == (12,)
 
 
+class Squeezed(nn.Module):
+    def forward(self, x):
+        return x.squeeze()
+
+
+class Squeezes(nn.Module):
+    """Loses the axis of the samples where there is one sample."""
+
+    def __init__(self, num_classes=3):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3), nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        return self.head(nn.functional.adaptive_avg_pool2d(self.conv(x), 1).squeeze())
+
+
 @pytest.mark.parametrize(
     ("params", "X", "match"),
     [
@@ -130,6 +146,18 @@ def test_small_cnn_takes_images_of_a_few_pixels(size):
         ({"device": "cuda:99"}, "images", "'device' parameter of CNNClassifier must be"),
         ({"device": "meta"}, "images", "must be 'auto' or a torch device"),
         ({"module": "vgg11"}, "images", "network for samples of shape \\(8, 8\\).* another size"),
+        (
+            {"module": Squeezes},
+            "images",
+            "logits of shape \\(1, 3\\) for one sample. Got outputs of shape \\(3,\\) instead. A "
+            "squeeze\\(\\) removes the axis of a lone sample, too: say .flatten\\(1\\)",
+        ),
+        (
+            {"module": nn.Sequential(nn.Conv2d(1, 3, 8), Squeezed(), nn.Flatten())},
+            "images",
+            "also takes a batch of one sample. Got Sequential .* takes two samples, and of one it "
+            "says: .* A squeeze",
+        ),
         ({"module": Softmax}, "images", "look like probabilities.* Remove the softmax"),
         ({"module": int}, "images", "a name or a torch.nn.Module class or instance"),
         ({"module": nn.Conv2d}, "images", "a module that can be built with .* module_params"),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import random
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune, spectral_norm, weight_norm
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import IterableDataset, TensorDataset
 
 from skactive.fisher import diagonal_fisher, fisher_factors
-from skactive.gradients import gradient_norms
+from skactive.gradients import gradient_norms, head_inputs
 from skactive.gradients._network import _without_cudnn
 from tests.cases import Apply
 from tests.oracles import naive_diagonal, naive_norms, naive_rows
@@ -310,6 +314,103 @@ def test_message_for_parameters(score):
 def test_a_network_that_runs_otherwise_for_other_batches(score):
     with pytest.raises(RuntimeError, match=r"(ran 3 times|got an input of shape).* must run alike"):
         score(PerSample(), rows(60), batch_size=12)
+
+
+class Autocast(nn.Module):
+    """Computes in half precision inside, whatever autocast is around it."""
+
+    def __init__(self, back: bool) -> None:
+        super().__init__()
+        self.body, self.head, self.back = nn.Linear(4, 5), nn.Linear(5, 3), back
+
+    def forward(self, x):
+        with torch.autocast(x.device.type, torch.bfloat16):
+            out = self.head(self.body(x).relu())
+        return out.float() if self.back else out
+
+
+@EACH
+@pytest.mark.parametrize("back", [True, False])
+def test_an_autocast_inside(score, back):
+    what = r"'module'.*computes in float32 or float64.*output of Linear.* is in bfloat16.*"
+    remedy = r"in training only: torch.autocast\(..., enabled=self.training\)"
+    with pytest.raises(ValueError, match=what + remedy):
+        score(Autocast(back), rows())
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_embeddings_under_an_autocast_inside(back):
+    net = Autocast(back)
+    found = head_inputs(net, rows())
+    assert found.inputs.dtype == found.logits.dtype == torch.float32
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(found.logits, net(rows()).float())
+        assert torch.equal(found.inputs, net.body(rows()).relu().float())
+
+
+class Jumps(Autocast):
+    """Is not alike in a batch and alone, as far as half precision goes."""
+
+    def forward(self, x):
+        return super().forward(x) * (1 + 0.02 * (len(x) > 1))
+
+
+def test_logits_that_half_precision_makes_differ():
+    with pytest.raises(ValueError, match=r"'module'.*of which a part is in bfloat16"):
+        head_inputs(Jumps(True), rows())
+
+
+class Reentrant(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.body, self.head = nn.Linear(4, 5), nn.Linear(5, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.head(checkpoint(self.body, self.stem(x).tanh(), use_reentrant=True).tanh())
+
+
+@EACH
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_checkpoints_that_give_no_gradients(score):
+    match = r"'module'.*checkpointed with use_reentrant=False.*switch checkpointing off before"
+    with pytest.raises(ValueError, match=match):
+        score(Reentrant(), rows())
+
+
+class Keeps(nn.Module):
+    """Keeps what it computed, for a picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm, self.head = nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        self.last = self.norm(self.stem(x))
+        return self.head(self.last)
+
+
+def pruned() -> nn.Module:
+    net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+    prune.l1_unstructured(net[0], "weight", 0.5)
+    return net
+
+
+def normed() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        first, last = spectral_norm(nn.Linear(4, 5)), weight_norm(nn.Linear(5, 3))
+    return nn.Sequential(first, nn.Tanh(), last)
+
+
+@EACH
+@pytest.mark.parametrize("make", [Keeps, pruned, normed])
+def test_networks_that_keep_tensors_can_be_copied_afterwards(score, make):
+    net = make().eval()
+    with torch.no_grad():
+        net(rows())  # a weight that is made anew in each pass has none of gradients by now
+    score(net, rows(60))
+    for again in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert torch.equal(again(rows()), net(rows()))
 
 
 MASKS = {
