@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -21,6 +20,12 @@ _LONE = "Its score must depend on one sample alone."
 # Fused attention, in which layers' hooks do not fire, is off.
 _PLAIN_KERNELS = Switched(
     torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled, False
+)
+# Of recurrent layers in evaluation mode cuDNN has no backward pass; torch's own kernels have.
+_WITHOUT_CUDNN = Switched(
+    lambda: torch.backends.cudnn.enabled,
+    lambda on: setattr(torch.backends.cudnn, "enabled", on),
+    False,
 )
 
 
@@ -157,54 +162,12 @@ def _moved(module: nn.Module, device: torch.device) -> Iterator[None]:
             tensor.data = data
 
 
-@contextmanager
-<<<<<<< HEAD
-def _plain_kernels() -> Iterator[None]:
-    """No fused attention, in which layers' hooks do not fire."""
-    fused = torch.backends.mha.get_fastpath_enabled()
-    try:
-        torch.backends.mha.set_fastpath_enabled(False)
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fused)
-
-
-class _WithoutCudnn:
-    """Switches cuDNN off while any thread is inside; the last one puts it back as it was.
-
-    Of recurrent layers in evaluation mode cuDNN has no backward pass; torch's own kernels have.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._before = True
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._before = torch.backends.cudnn.enabled
-            torch.backends.cudnn.enabled = False
-            self._inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                torch.backends.cudnn.enabled = self._before
-
-
-_WITHOUT_CUDNN = _WithoutCudnn()
-
-
 def _without_cudnn(module: nn.Module) -> AbstractContextManager[None]:
     recurrent = any(isinstance(layer, nn.RNNBase) for layer in module.modules())
     return _WITHOUT_CUDNN if recurrent else nullcontext()
 
 
 @contextmanager
-=======
->>>>>>> b1
 def lend_network(
     module: nn.Module, X: Any, device: str | torch.device | None, owner: str
 ) -> Iterator[Network]:
@@ -237,16 +200,7 @@ def lend_network(
     module = unwrap(module)
     _check_batch_norms(module, owner)
     where = module_device(module) if device is None else resolve_device(device, owner)
-<<<<<<< HEAD
-    with (
-        scoring(module),
-        _moved(module, where),
-        _plain_kernels(),
-        _without_cudnn(module),
-    ):
-=======
-    with scoring(module), _moved(module, where), _PLAIN_KERNELS:
->>>>>>> b1
+    with scoring(module), _moved(module, where), _PLAIN_KERNELS, _without_cudnn(module):
         for parameter in module.parameters():
             parameter.requires_grad_(False)
         yield Network(module, owner)
