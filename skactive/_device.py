@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from skactive._validation import invalid
 
+# Kinds of devices that do not compute in float64.
+NO_FLOAT64 = {"mps"}
+
 
 def resolve_device(device: str | torch.device | None, owner: object = "skactive") -> torch.device:
     """Turn a `device` argument into a torch device.
@@ -64,11 +67,6 @@ def resolve_device(device: str | torch.device | None, owner: object = "skactive"
     if resolved.type not in ("cpu", "cuda", "mps"):
         raise invalid("device", owner, must, device, "Pass device='auto'.")
     return resolved
-
-
-def has_float64(device: torch.device) -> bool:
-    """Whether a device computes in float64; MPS does not."""
-    return device.type != "mps"
 
 
 def same_device(a: torch.device, b: torch.device) -> bool:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_feature_names, validate_data
 from torch.utils.data import DataLoader, Dataset
 
 from skactive._batches import as_tensor, check_finite, n_rows, take_rows
-from skactive._device import has_float64, resolve_device
+from skactive._device import NO_FLOAT64, resolve_device
 from skactive._one_label import labels_of_one_kind
 from skactive._validation import Phrase, describe, invalid
 from skactive.estimators._containers import NO_SAMPLE, dense, numpy_dtype, to_array
@@ -130,7 +130,7 @@ class TrainingData:
 
     def _row_dtypes(self) -> list[type]:
         """Return what rows may be computed in: in float64, too, where the device has it."""
-        exact = has_float64(resolve_device(self.device, self))
+        exact = resolve_device(self.device, self).type not in NO_FLOAT64
         return [np.float64, np.float32] if exact else [np.float32]
 
     def _find_scaling(self, X: Any, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from skactive._device import NO_FLOAT64
 from skactive._validation import invalid
-from skactive.fisher._factors import FisherFactors, Information, as_held, cut
+from skactive.fisher._factors import HALF, FisherFactors, Information, as_held, cut
 from skactive.fisher._kronecker import KroneckerFactors
 
 
@@ -41,7 +42,8 @@ class BlockFactors(FisherFactors):
         ):
             must = f"a tensor of shape ({len(roots)}, D), of roots' dtype and device"
             raise invalid("right", self, must, right)
-        roots, right = as_held(roots), as_held(right)
+        if roots.dtype in HALF or roots.device.type in NO_FLOAT64:
+            roots, right = as_held(roots), as_held(right)
         self.roots, self.right = roots, right
         (N, C), D = roots.shape, right.shape[1]
         self.shape, self.dtype, self.device = (N, C, C * D), roots.dtype, roots.device

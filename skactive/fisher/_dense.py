@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from skactive._device import NO_FLOAT64
 from skactive._validation import invalid
-from skactive.fisher._factors import FisherFactors, as_held, cut
+from skactive.fisher._factors import HALF, FisherFactors, as_held, cut
 
 
 class DenseFactors(FisherFactors):
@@ -31,7 +32,9 @@ class DenseFactors(FisherFactors):
     def __init__(self, values: Tensor) -> None:
         if not isinstance(values, Tensor) or values.ndim != 3 or not values.is_floating_point():
             raise invalid("values", self, "a floating-point tensor of shape (N, C, k)", values)
-        self.values = values = as_held(values)
+        if values.dtype in HALF or values.device.type in NO_FLOAT64:
+            values = as_held(values)
+        self.values = values
         n, c, k = values.shape
         self.shape, self.dtype, self.device = (n, c, k), values.dtype, values.device
 

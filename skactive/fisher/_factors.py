@@ -14,14 +14,14 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from skactive._device import has_float64
+from skactive._device import NO_FLOAT64
 
 # The information of a batch in the form that a selection holds it in: one tensor, whole or of
 # blocks, for each part of the parameters that is kept apart from the others.
 Information = tuple[Tensor, ...]
 
 # What is computed with as float32.
-_HALF = (torch.float16, torch.bfloat16)
+HALF = (torch.float16, torch.bfloat16)
 # Intermediate results are made in blocks of samples of about this many numbers.
 _BLOCK = 2**22
 
@@ -149,13 +149,13 @@ class FisherFactors(ABC):
 
 def at_least_single(values: Tensor) -> Tensor:
     """Return half-precision numbers as float32, in which they are computed with, others as is."""
-    return values.float() if values.dtype in _HALF else values
+    return values.float() if values.dtype in HALF else values
 
 
 def as_held(values: Tensor) -> Tensor:
     """Return numbers as factors hold them: no halves, and where float64 is to be had."""
     values = at_least_single(values)
-    return values if has_float64(values.device) else values.cpu()
+    return values.cpu() if values.device.type in NO_FLOAT64 else values
 
 
 def cut(n: int, numbers_each: int) -> list[slice]:

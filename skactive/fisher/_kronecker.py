@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from skactive._device import NO_FLOAT64
 from skactive._validation import invalid
-from skactive.fisher._factors import FisherFactors, as_held, cut
+from skactive.fisher._factors import HALF, FisherFactors, as_held, cut
 
 # Products h_i h_j are made for this many i at a time.
 _STRIP = 8
@@ -44,7 +45,8 @@ class KroneckerFactors(FisherFactors):
         ):
             must = f"a tensor of shape ({len(left)}, D), of left's dtype and device"
             raise invalid("right", self, must, right)
-        left, right = as_held(left), as_held(right)
+        if left.dtype in HALF or left.device.type in NO_FLOAT64:
+            left, right = as_held(left), as_held(right)
         self.left, self.right = left, right
         self.shape = (left.shape[0], left.shape[1], left.shape[2] * right.shape[1])
         self.dtype, self.device = left.dtype, left.device

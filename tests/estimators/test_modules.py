@@ -474,7 +474,7 @@ def test_rows_are_float32_where_a_device_has_no_float64(monkeypatch):
     X = np.random.default_rng(0).normal(size=(30, 4))
     y = np.arange(30) % 3
     expected = make(max_epochs=2).fit(X.astype(np.float32), y).predict_proba(X.astype(np.float32))
-    monkeypatch.setattr(_training_data, "has_float64", lambda device: False)
+    monkeypatch.setattr(_training_data, "NO_FLOAT64", {"cpu"})
     clf = make(max_epochs=2, warm_start=True).fit(X, y)
     np.testing.assert_array_equal(clf.predict_proba(X), expected)
     clf.partial_fit(X, y)

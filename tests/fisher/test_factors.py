@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from skactive._device import NO_FLOAT64
 from skactive.fisher import _factors, choose_rank, greedy_fisher, last_layer_factors
 from skactive.fisher._block_factors import BlockFactors
 from skactive.fisher._concatenated import ConcatenatedFactors
@@ -162,10 +163,11 @@ def test_half_precision_is_computed_with_as_float32(dtype):
     ids=["dense", "kronecker", "blocks"],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
-def test_factors_are_on_the_cpu_where_a_device_has_no_float64(make, dtype, monkeypatch):
+def test_factors_are_on_the_cpu_where_a_device_has_no_float64(make, dtype, request):
     given = [torch.randn(size).to(dtype) for size in [(6, 2, 3), (6, 4), (6, 3)]]
     expected = make(*given).gram()
-    monkeypatch.setattr(_factors, "has_float64", lambda device: device.type != "meta")
+    NO_FLOAT64.add("meta")
+    request.addfinalizer(lambda: NO_FLOAT64.discard("meta"))
     with pretended():
         factors = make(*(part.to("meta") for part in given))
         assert factors.device.type == "cpu"
