@@ -73,6 +73,7 @@ ALLOWED = {
     "_parts": set(),
     "_renamed": set(),
     "_items": {"_validation", "exceptions"},
+    "_paths": set(),
     "_pool": {"_batches", "_validation"},
     "_predictions": {"_one_label", "_validation", "exceptions"},
     "_progress": set(),
