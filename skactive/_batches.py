@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
-from skactive._items import holds_image, stacked
+from skactive._items import for_torch, holds_image, stacked
 from skactive._validation import Description, invalid, owner_name
 from skactive.exceptions import BatchSizeWarning
 
@@ -70,7 +70,33 @@ def take_rows(
     positions = range(*index.indices(len(X))) if isinstance(index, slice) else index
     items = [X[int(i)] for i in positions]
     of_inputs = of_inputs or (bool(items) and holds_image(items[0]))
-    return stacked(items, parameter, owner) if of_inputs else items
+    return stacked(items, parameter, owner, positions) if of_inputs else items
+
+
+def read_rows(
+    X: Any,
+    index: slice | np.ndarray | Sequence[int],
+    parameter: str = "X",
+    owner: object = "skactive",
+) -> Any:
+    """Return some samples as `take_rows` does; of what is read in parts, an array of NumPy.
+
+    Parameters
+    ----------
+    X : array, tensor, sparse matrix, DataFrame, sequence or torch Dataset
+        The samples.
+    index : slice or array of int
+        Which ones, in which order.
+    parameter, owner : str and object
+        What X is called, and whose parameter it is, where its items are no images.
+
+    Returns
+    -------
+    object
+        The samples, all of them in memory.
+    """
+    rows = take_rows(X, index, parameter, owner)
+    return np.asarray(rows) if hasattr(rows, "with_slices_as_arrays") else rows
 
 
 def check_not_iterable_dataset(parameter: str, owner: object, X: Any) -> None:
@@ -124,7 +150,7 @@ def map_batches(
     while start < total:
         block, result = slice(start, min(start + batch_size, total)), None
         try:
-            result = function(take_rows(X, block), start)
+            result = function(read_rows(X, block), start)
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
@@ -177,11 +203,7 @@ def as_tensor(X: Any) -> Tensor:
     """
     if isinstance(X, Tensor):
         return X.detach()
-    X = np.asarray(X)
-    if not X.dtype.isnative:
-        X = X.astype(X.dtype.newbyteorder("="))
-    if any(stride < 0 for stride in X.strides):
-        X = X.copy()
+    X = for_torch(np.asarray(X))
     with warnings.catch_warnings():
         # A read-only array is only ever read, see above.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

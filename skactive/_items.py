@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skactive._validation import Description, describe, invalid
+from skactive._validation import Description, describe, invalid, owner_name
+from skactive.exceptions import UnreadableFileError
 
 # How data sets of dicts mostly call the image; asked for where several values could be it.
 _KEYS = ("image", "img", "pixel_values", "images", "x")
 # PIL's modes whose numbers are no colours: palettes, bits, and colours of print.
-_TO_GREY, _TO_RGB = {"1"}, {"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"}
+_TO_GREY, _TO_RGB = {"1", "LA"}, {"P", "PA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
+# Those whose colours are multiplied by their opacity; Pillow converts them to these alone.
+_DIVIDED = {"La": "LA", "RGBa": "RGBA"}
 
 
 def is_pil(item: Any) -> bool:
@@ -57,7 +61,7 @@ def items_of(X: Any) -> list[Any] | None:
     return list(X) if X.ndim == 1 else None
 
 
-def input_of(item: Any, parameter: str, owner: object) -> Tensor:
+def input_of(item: Any, parameter: str, owner: object, position: int | None = None) -> Tensor:
     """Return the input of an item as a tensor.
 
     Parameters
@@ -67,23 +71,30 @@ def input_of(item: Any, parameter: str, owner: object) -> Tensor:
         are several, that of the key "image", "img", "pixel_values", "images" or "x".
     parameter, owner : str and object
         What the data set is called, and whose parameter it is.
+    position : int or None, default=None
+        Where the item is in it, for the error messages.
 
     Returns
     -------
     Tensor
-        A PIL image is uint8, (H, W) or (H, W, 3 or 4), palettes and CMYK as RGB.
+        A PIL image is uint8, (H, W) or (H, W, 3 or 4), palettes and CMYK as RGB, grey values
+        without their transparency. It is not turned as its EXIF orientation says.
 
     Raises
     ------
     InvalidParameterError
         If there is none.
+    UnreadableFileError
+        If it is a PIL image that cannot be decoded.
     """
     if isinstance(item, (tuple, list)) and len(item):
         item = item[0]
     if isinstance(item, Mapping):
         item = _of_dict(item, parameter, owner)
     if is_pil(item):
-        item = np.array(_in_colours(item))
+        item = _pixels(item, parameter, owner, position)
+    if isinstance(item, np.ndarray):
+        item = for_torch(item)
     try:  # on the CPU, whatever the default device is
         return item if isinstance(item, Tensor) else torch.as_tensor(item, device="cpu")
     except (TypeError, ValueError, RuntimeError):
@@ -98,11 +109,29 @@ def input_of(item: Any, parameter: str, owner: object) -> Tensor:
         ) from None
 
 
-def stacked(items: list[Any], parameter: str, owner: object) -> Tensor:
-    """Return the inputs of some items as one tensor, or raise if shapes or scales differ."""
-    inputs = [input_of(item, parameter, owner) for item in items]
+def stacked(
+    items: list[Any], parameter: str, owner: object, positions: Iterable[int] | None = None
+) -> Tensor:
+    """Return the inputs of some items as one tensor, or raise if shapes or scales differ.
+
+    `positions` says where they are in what the user passed; None is the first ones.
+    """
+    where = range(len(items)) if positions is None else positions
+    inputs = [
+        input_of(item, parameter, owner, int(i)) for i, item in zip(where, items, strict=True)
+    ]
     check_alike(inputs, parameter, owner)
     return torch.stack(inputs) if inputs else torch.empty(0, device="cpu")
+
+
+def for_torch(array: np.ndarray) -> np.ndarray:
+    """Return an array as it is, or as a copy where torch cannot take its byte order or strides."""
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    size = array.itemsize
+    if any(stride < 0 or stride % size for stride in array.strides):  # a field of records
+        array = array.copy()
+    return array
 
 
 def check_alike(images: Iterable[Any], parameter: str, owner: object) -> None:
@@ -149,7 +178,25 @@ def _could_be_image(value: Any) -> bool:
     return is_pil(value) or len(getattr(value, "shape", ())) >= 2
 
 
+def _pixels(image: Any, parameter: str, owner: object, position: int | None) -> np.ndarray:
+    """Return a PIL image as an array, or raise if it cannot be decoded."""
+    try:
+        return np.array(_in_colours(image))
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder raises whatever it stumbles over in broken bytes
+        where = "" if position is None else f" at position {position}"
+        file = getattr(image, "filename", "")
+        named = f", {os.fsdecode(file)!r}" if file else ""
+        raise UnreadableFileError(
+            f"{owner_name(owner)} cannot read the PIL image{where} of {parameter}{named}: "
+            f"{str(error).rstrip('.') or repr(error)}. Remove or replace it."
+        ) from error
+
+
 def _in_colours(image: Any) -> Any:
+    if image.mode in _DIVIDED:
+        image = image.convert(_DIVIDED[image.mode])
     if image.mode in _TO_GREY:
         return image.convert("L")
     return image.convert("RGB") if image.mode in _TO_RGB else image

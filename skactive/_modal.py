@@ -186,7 +186,7 @@ def data_vstack(blocks: Sequence[Any]) -> Any:
         if any(block.shape[1:] != first.shape[1:] for block in blocks):
             raise ValueError("The tensors have rows of different shapes.")  # torch: RuntimeError
         return torch.cat(blocks)
-    if isinstance(first, np.ndarray):
+    if isinstance(first, np.ndarray) or hasattr(first, "with_slices_as_arrays"):
         return np.concatenate([_as_array(block) for block in blocks])
     if isinstance(first, (list, tuple)):
         if any(map(_holds_objects, blocks)):

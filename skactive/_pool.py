@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from skactive._batches import check_not_iterable_dataset, check_plain, n_rows, take_rows
+from skactive._batches import check_not_iterable_dataset, check_plain, n_rows, read_rows
 from skactive._validation import invalid, owner_name
 
 
@@ -100,7 +100,7 @@ class Pool:
         if isinstance(index, (int, np.integer)):  # one sample, and so one after the other
             one = self[range(len(self))[index] + np.arange(1)]
             return one.iloc[0] if hasattr(one, "iloc") else one[0]
-        found = take_rows(self.source, self._at(index), self.name, self.owner)
+        found = read_rows(self.source, self._at(index), self.name, self.owner)
         if self.read is not None and isinstance(index, slice):  # not the few samples of a check
             self.read(range(*index.indices(len(self))).stop)
         return found
@@ -113,10 +113,16 @@ class Pool:
         return replace(self, positions=self.positions[index])
 
     def plain(self) -> Any:
-        """Return the source, if that is all there is to know, and it takes arrays of positions."""
+        """Return the source, if that is all there is to know, and it takes arrays of positions.
+
+        What is read in parts gives arrays wherever it is sliced, as a pool does.
+        """
         takes_positions = hasattr(self.source, "dtype") or hasattr(self.source, "iloc")
         nothing_else = self.vectors is None and not self.readable and self.work is None
-        return self.source if takes_positions and nothing_else and self.is_whole else self
+        if not (takes_positions and nothing_else and self.is_whole):
+            return self
+        as_arrays = getattr(self.source, "with_slices_as_arrays", None)
+        return self.source if as_arrays is None else as_arrays()
 
     def _at(self, index: slice | np.ndarray) -> slice | np.ndarray:
         """Return where samples are in the source: a slice, whose rows are views, of a run."""

@@ -67,3 +67,17 @@ def test_images_of_several_shapes():
         stacked(items, "X_pool", "Margin")
     assert stacked(items[:1] * 2, "X_pool", "Margin").shape == (2, 3, 4, 3)
     assert len(stacked([], "X_pool", "Margin")) == 0
+
+
+@pytest.mark.parametrize("mode", ["LA", "La", "RGBa"])
+def test_modes_with_transparency(mode):
+    image = Image.fromarray(RGB).convert("RGBA")
+    image = image.convert("LA") if mode[0] == "L" else image
+    image = image if mode == "LA" else image.convert(mode)
+    assert tuple(input_of(image, "X", "me").shape) == ((3, 4, 4) if mode == "RGBa" else (3, 4))
+
+
+def test_arrays_that_are_a_field_of_records():
+    records = np.zeros(3, dtype=[("label", "i2"), ("image", "f4", (4,))])
+    records["image"] = np.arange(12).reshape(3, 4)
+    np.testing.assert_array_equal(input_of(records["image"], "X", "me"), records["image"])

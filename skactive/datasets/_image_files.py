@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from skactive._paths import home_expanded
 from skactive._validation import invalid
 from skactive.exceptions import DatasetError
 
@@ -54,12 +55,12 @@ def image_files(folder: str | os.PathLike[str]) -> list[Path]:
     """
     from PIL import Image
 
-    if not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
+    if not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(home_expanded(folder)):
         must, remedy = "the path of a folder that exists", "Check it with Path(folder).resolve()."
         raise invalid("folder", "image_files", must, folder, remedy)
     kinds = Image.registered_extensions().items()
     suffixes = {end for end, kind in kinds if kind in Image.OPEN.keys() - _NAMED_ONLY}
-    root = Path(folder)
+    root = Path(home_expanded(folder))
     found = [
         (path.relative_to(root).parts, path)
         for path in _files_in(root)

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from skactive._batches import map_batches
 from skactive._device import resolve_device
+from skactive._paths import home_expanded
 from skactive._progress import progress_bar
 from skactive._validation import DeclaredParameters, owner_name
 from skactive.estimators._at_once import gathered
@@ -305,7 +306,7 @@ class Embedder(TransformerMixin, DeclaredParameters, BaseEstimator):
         network = FrozenNetwork(module, known, tap, self.pooling, device, self.amp, name)
         cache = None
         if self.cache is not None:  # a folder as seen from here, wherever one goes from here
-            cache = FeatureCache(Path(self.cache).absolute(), *network.identity())
+            cache = FeatureCache(Path(home_expanded(self.cache)).absolute(), *network.identity())
         return replace(network, module=module.to(device)), cache
 
     def _source(self, X: Any, built: Built) -> ImageSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,6 +66,8 @@ class FileImages(NDArrayOperatorsMixin):
         The type of its numbers.
     """
 
+    _slices_are_arrays = False
+
     def __init__(
         self,
         read: Callable[[Any], np.ndarray],
@@ -78,6 +81,12 @@ class FileImages(NDArrayOperatorsMixin):
         self.shape = (len(paths), *shape)
         self.ndim = len(self.shape)
 
+    def with_slices_as_arrays(self) -> FileImages:
+        """Return the same images, but with slices that are arrays of NumPy, however large."""
+        same = object.__new__(type(self))
+        vars(same).update(vars(self), _slices_are_arrays=True)
+        return same
+
     def __len__(self) -> int:
         return len(self._paths)
 
@@ -87,13 +96,14 @@ class FileImages(NDArrayOperatorsMixin):
             if rows and isinstance(rows[0], slice):
                 return np.asarray(self[rows[0]])[rest]
             return np.asarray(self)[index]
-        if isinstance(index, (int, np.integer)):
-            return self._read([self._paths[index]])[0]
+        if isinstance(index, (int, np.integer)) or _is_one(index):
+            return self._read([self._paths[operator.index(index)]])[0]
         if index is None or index is Ellipsis:
             return np.asarray(self)[index]
         if not isinstance(index, slice):  # as NumPy's, an empty list takes no row
             index = np.asarray(index) if np.size(index) else np.empty(0, np.intp)
-        return images_of(self._read, self._paths[index], self.shape[1:], self.dtype)
+        rows = images_of(self._read, self._paths[index], self.shape[1:], self.dtype)
+        return np.asarray(rows) if self._slices_are_arrays else rows
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
@@ -114,6 +124,11 @@ class FileImages(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<images of {len(self)} files, of shape {self.shape}, read when they are looked at>"
+
+
+def _is_one(index: Any) -> bool:
+    """Whether an array or tensor without axes stands for one row."""
+    return getattr(index, "ndim", None) == 0 and "int" in str(index.dtype)
 
 
 def _listed(paths: Sequence[Any] | np.ndarray) -> Any:

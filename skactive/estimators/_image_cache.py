@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from skactive._paths import home_expanded
 from skactive._validation import invalid, on_behalf_of
 from skactive.estimators._file_images import FileImages
 from skactive.estimators._file_table import FileTable
@@ -117,7 +118,7 @@ class ImageCache(FileImages):
         shape = (height, width, 3) if mode == "RGB" else (height, width)
         told = repr((shape, None if value_range is None else tuple(map(float, value_range))))
         name = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
-        root = Path(folder).absolute()
+        root = Path(home_expanded(folder)).absolute()
         store = RowFile(root / f"images-{height}x{width}-{name}", shape, "|u1")
         keys, self.broken = _filled(
             files, store, FileTable(root), (height, width), mode, value_range, n_jobs

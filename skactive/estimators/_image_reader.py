@@ -14,6 +14,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils._param_validation import StrOptions
 
+from skactive._paths import home_expanded
 from skactive._pool import Pool
 from skactive._validation import DeclaredParameters, Description, Phrase, invalid
 from skactive.estimators._file_images import images_of
@@ -240,7 +241,7 @@ class ImageReader(TransformerMixin, DeclaredParameters, BaseEstimator):
         for i, path in enumerate(paths):
             if not isinstance(path, (str, bytes, os.PathLike)):
                 raise invalid("X", self, must, Description(f"{path!r} at position {i}"))
-        return [os.fsdecode(path) for path in paths]
+        return [home_expanded(path) for path in paths]
 
     def _raise_first(self, errors: list[Exception | None], paths: list[str]) -> None:
         broken = [i for i, error in enumerate(errors) if error is not None]

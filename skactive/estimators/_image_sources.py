@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from skactive._batches import as_tensor, check_finite, n_rows, take_rows
 from skactive._items import input_of
+from skactive._paths import home_expanded
 from skactive._pool import Pool
 from skactive._validation import Description, invalid, owner_name
 from skactive.estimators._file_table import FileTable
@@ -110,7 +111,7 @@ class ItemSource(ImageSource):
         return [self._load(int(i), known) for i in positions]
 
     def _load(self, i: int, known: Container[bytes] | None) -> Loaded:
-        item = as_tensor(input_of(self._X[i], "X", self.owner)).cpu()[None]
+        item = as_tensor(input_of(self._X[i], "X", self.owner, i)).cpu()[None]
         form = _image_format(item, self._channels, self.owner)
         key = None if known is None else image_key(item[0], form.layout)
         if known is not None and key in known:
@@ -276,7 +277,7 @@ def _checked_paths(X: Sequence[Any], owner: object) -> list[str]:
         if not isinstance(path, (str, bytes, os.PathLike)):
             must = "a sequence of paths of image files"
             raise invalid("X", owner, must, Description(f"{path!r} at position {i}"))
-    return [os.fsdecode(path) for path in X]
+    return [home_expanded(path) for path in X]
 
 
 def _image_format(X: Tensor, channels: str, owner: object) -> Any:

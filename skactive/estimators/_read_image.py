@@ -6,9 +6,9 @@ import io
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
-from skactive.estimators._value_range import as_bytes, stored_bits
+from skactive.estimators._value_range import as_bytes, stored_bits, zero_is_white
 from skactive.estimators._without_metadata import without_metadata
 
 
@@ -80,13 +80,14 @@ def _read(
     at_least: int | None,
 ) -> Pixels:
     with Image.open(file) as image:
-        bits = stored_bits(image)
+        bits, inverted = stored_bits(image), zero_is_white(image)
         least = at_least if size is None else max(size)
         if least is not None:  # no smaller than twice the requested size, upright or not
             image.draft(None, (2 * least, 2 * least))
         image.load()  # here, where broken pixels are an error
         upright = _upright(image)
         deep, highest = as_bytes(upright, bits, value_range)
+        deep = ImageOps.invert(deep) if inverted else deep
         deep.info.pop("transparency", None)  # of a palette; Pillow warns where it drops it itself
         converted = deep.convert(mode)
         if size is not None:

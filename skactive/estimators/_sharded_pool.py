@@ -17,6 +17,7 @@ import torch
 from joblib import Parallel, delayed
 
 from skactive._memory import peak_since_start
+from skactive._paths import home_expanded
 from skactive._validation import check_count, invalid, on_behalf_of
 from skactive._whole_files import write_whole
 from skactive.estimators._file_images import FileImages, is_large
@@ -251,7 +252,7 @@ class ShardedPool(FileImages):
         """
         about = {"kind": type(self.shards).__name__, "errors": self.errors} | asdict(self.shards)
         lines = [json.dumps(line) for line in (about, *map(asdict, self.blocks))]
-        write_whole(Path(path), "\n".join(lines) + "\n")
+        write_whole(Path(home_expanded(path)), "\n".join(lines) + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ShardedPool:
@@ -267,7 +268,7 @@ class ShardedPool(FileImages):
         ShardedPool
             The pool.
         """
-        with open(path, encoding="utf-8") as file:
+        with open(home_expanded(path), encoding="utf-8") as file:
             about, *blocks = map(json.loads, file)
         kind, errors = _KINDS[about.pop("kind")], about.pop("errors")
         return cls(kind(**_tupled(about)), [Block(**_tupled(block)) for block in blocks], errors)
@@ -394,15 +395,15 @@ class ShardedPool(FileImages):
 def _files(paths: Any, owner: str) -> list[str]:
     """Return the absolute paths of files, which are the same for processes elsewhere."""
     owner = f"ShardedPool.{owner}"
-    if isinstance(paths, os.PathLike) and os.path.exists(paths):
-        many: list[Any] = [paths]
-    elif isinstance(paths, (str, os.PathLike)):
-        many = sorted(glob.glob(os.fspath(paths), recursive=True))
+    if isinstance(paths, (str, os.PathLike)):
+        pattern = home_expanded(paths)  # or a file whose name has brackets
+        exists = os.path.exists(pattern)
+        many = [pattern] if exists else sorted(glob.glob(pattern, recursive=True))
     else:
         many = list(paths)
     if not many or not all(isinstance(path, (str, os.PathLike)) for path in many):
         raise invalid("paths", owner, "files, or a pattern that some files match", paths)
-    return [os.path.abspath(path) for path in many]
+    return [os.path.abspath(home_expanded(path)) for path in many]
 
 
 def _image_settings(size: Any, mode: Any) -> tuple[tuple[int, int], str]:

@@ -206,8 +206,17 @@ class ParquetShards(ImageShards):
     key: str | None
 
     def count(self, uri: str) -> int:
-        """Return the number of rows of a file."""
-        return int(_group_edges(uri, etag_of(uri))[-1])
+        """Return the number of rows of a file, or raise if it lacks a column."""
+        etag = etag_of(uri)
+        with _parquet(uri, etag) as file:
+            columns = file.schema_arrow.names
+        for parameter, name in (("image", self.image), ("key", self.key)):
+            if name is not None and name not in columns:
+                raise DatasetError(
+                    f"{uri!r} has no column {name!r}; its columns are {columns}.",
+                    f"Pass {parameter}=, the name of one of them.",
+                )
+        return int(_group_edges(uri, etag)[-1])
 
     def contents(self, block: Block, rows: np.ndarray) -> list[bytes]:
         """Return the bytes of some images."""
@@ -329,19 +338,33 @@ def _members(uri: str, etag: str, suffixes: str) -> list[tuple[str, int, int]]:
     """Return the name, the place and the size of each image in a tar."""
     _check_etag(uri, etag, uri)
     found = []
-    with tarfile.open(uri, "r:") as tar:
-        for member in tar:
-            folder, name = os.path.split(member.name)
-            stem, _, suffix = name.partition(".")
-            if member.isfile() and suffix.lower() in suffixes.split(";"):
-                found.append((os.path.join(folder, stem), member.offset_data, member.size))
+    try:
+        with tarfile.open(uri, "r:") as tar:
+            for member in tar:
+                folder, name = os.path.split(member.name)
+                stem, _, suffix = name.partition(".")
+                if member.isfile() and suffix.lower() in suffixes.split(";"):
+                    found.append((os.path.join(folder, stem), member.offset_data, member.size))
+    except (tarfile.TarError, IsADirectoryError) as error:  # compressed, empty, cut short
+        raise DatasetError(
+            f"{uri!r} cannot be read as a tar file: {str(error).rstrip('.')}.",
+            "Pass tar files that are not compressed; decompress those that are.",
+        ) from error
     return found
 
 
 def _parquet(uri: str, etag: str) -> Any:
     _check_etag(uri, etag, uri)
     parquet = import_optional("pyarrow.parquet", "shards", "ShardedPool.from_parquet")
-    return parquet.ParquetFile(uri)
+    try:
+        return parquet.ParquetFile(uri)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        raise DatasetError(
+            f"{uri!r} cannot be read as Parquet: {str(error).rstrip('.')}.",
+            "Pass Parquet files, and whole ones.",
+        ) from error
 
 
 @lru_cache(8)

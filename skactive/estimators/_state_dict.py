@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skactive._paths import home_expanded
 from skactive._validation import Description, Phrase, invalid
 
 
@@ -51,7 +52,7 @@ def _loaded(weights: Any, owner: object) -> Any:
         must = Phrase("the path of a file with a state dict, or {None}")
         raise invalid("weights", owner, must, weights)
     try:
-        return torch.load(weights, map_location="cpu", weights_only=True)
+        return torch.load(home_expanded(weights), map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
         raise invalid(
             "weights",

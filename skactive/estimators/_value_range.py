@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from skactive.exceptions import ValueRangeWarning
 
@@ -29,6 +29,12 @@ def stored_bits(image: Image.Image) -> int:
     raw = [a[0] if isinstance(a, tuple) and a else a for a in arguments]
     found = (_BITS.fullmatch(mode) for mode in (*raw, image.mode) if isinstance(mode, str))
     return next((int(match[1]) for match in found if match), 8)
+
+
+def zero_is_white(image: Image.Image) -> bool:
+    """Whether a TIFF of 16 bits stores white as 0; Pillow inverts those of 8 bits alone."""
+    photometric = getattr(image, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation)
+    return image.mode.startswith("I;16") and photometric == 0
 
 
 def as_bytes(

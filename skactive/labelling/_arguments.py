@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from skactive._paths import home_expanded
 from skactive.labelling._errors import invalid
 
 OWNER = "LabelSession"
@@ -14,9 +15,9 @@ OWNER = "LabelSession"
 
 def checked_folder(folder: Any) -> Path:
     """Return a folder as it is, or raise."""
-    if not isinstance(folder, (str, PathLike)) or not Path(folder).is_dir():
+    if not isinstance(folder, (str, PathLike)) or not Path(home_expanded(folder)).is_dir():
         raise invalid("folder", OWNER, "a folder of image files", folder)
-    return Path(folder).resolve()
+    return Path(home_expanded(folder)).resolve()
 
 
 def check_whole(name: str, value: Any, low: int = 0) -> None:

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skactive._paths import home_expanded
 from skactive.labelling._arguments import (
     check_learning,
     check_whole,
@@ -161,7 +162,7 @@ class LabelSession(Learning):
         """
         from skactive.labelling._exchange import export
 
-        return export(self.database, self.folder, Path(path))
+        return export(self.database, self.folder, Path(home_expanded(path)))
 
     def import_(self, path: str | PathLike[str]) -> Imported:
         """Read labels that were given elsewhere; what is known already is not written twice.
@@ -180,7 +181,7 @@ class LabelSession(Learning):
         """
         from skactive.labelling._exchange import import_
 
-        return import_(self.database, self.folder, Path(path), self._labeller)
+        return import_(self.database, self.folder, Path(home_expanded(path)), self._labeller)
 
     # The page -----------------------------------------------------------------------------------
 

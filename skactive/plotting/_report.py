@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skactive._paths import home_expanded
 from skactive._phrases import one_line
 from skactive._validation import InvalidParameterError, invalid
 from skactive._whole_files import write_whole
@@ -113,7 +114,7 @@ def write_report(
         f"<style>{_CSS}</style>\n</head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
     )
     # names of files that are not UTF-8 have bytes that it cannot hold
-    write_whole(Path(path), page.encode("utf-8", "backslashreplace"))
+    write_whole(Path(home_expanded(path)), page.encode("utf-8", "backslashreplace"))
 
 
 def _head(results: Results) -> Iterator[str]:

@@ -227,3 +227,17 @@ def test_an_empty_list_takes_no_sample(tmp_path):
     np.save(tmp_path / "0.npy", IMAGES)
     pool = ShardedPool.from_npy(tmp_path / "0.npy")
     assert pool[[]].shape == pool[()][[]].shape == (0, *IMAGES.shape[1:])
+
+
+def test_a_file_comes_before_a_pattern(tmp_path):
+    for name, value in (("runs[1]", 1), ("runs1", 2)):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "a.npy", np.full((4, 3), value))
+    pool = ShardedPool.from_npy(str(tmp_path / "runs[1]" / "a.npy"))
+    assert np.unique(pool).tolist() == [1]
+
+
+def test_files_that_are_no_tar(tmp_path):
+    (tmp_path / "e.tar").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"e\.tar' cannot be read as a tar file.*decompress"):
+        ShardedPool.from_webdataset(tmp_path / "e.tar", SIZE)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from skactive._batches import as_tensor, check_finite, map_batches, n_rows
 from skactive._device import module_device, resolve_device, same_device, unwrap
+from skactive._one_label import plain_array
 from skactive._pool import Pool, pools_of
 from skactive._scoring import scoring
 from skactive._validation import Phrase, invalid, owner_name
@@ -171,7 +172,7 @@ def _flattened(block: Any, transformer: Any) -> Any:
     """Return images as rows, if the transformer was fitted on such rows."""
     shape: tuple[int, ...] = getattr(block, "shape", ())
     wanted = getattr(transformer, "n_features_in_", None)
-    block = block.detach().cpu().numpy() if isinstance(block, Tensor) else block
+    block = plain_array(block) if isinstance(block, Tensor) else block
     if len(shape) > 2 and wanted == int(np.prod(shape[1:])):
         return block.reshape(shape[0], -1)
     return block

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from skactive._one_label import plain_array
 from skactive._validation import Description, invalid, owner_name
 from skactive.exceptions import UnsupportedEstimatorError
 
@@ -53,8 +54,9 @@ class OpenLearner:
 
     def transform(self, block: Any) -> Any:
         """Apply the steps before the classifier to a block of samples."""
-        if self.transforms and isinstance(block, Tensor):
-            block = block.detach().cpu().numpy()
+        of_scikit_learn = hasattr(self.estimator, "__sklearn_tags__") and not self.has_network
+        if isinstance(block, Tensor) and (self.transforms or of_scikit_learn):
+            block = plain_array(block)
         for step in self.transforms:
             block = step(block)
         return block

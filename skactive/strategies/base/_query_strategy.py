@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Interval
 
 from skactive._batches import n_rows
 from skactive._one_label import check_one_label
+from skactive._paths import home_expanded
 from skactive._plain_torch import plain_torch
 from skactive._pool import Pool
 from skactive._validation import (
@@ -337,7 +338,7 @@ class QueryStrategy(DeclaredParameters, BaseEstimator, ABC):
         if not is_sharded(pool.source) or pool.vectors is not None:
             must = "None for a pool that is no ShardedPool, and where embeddings are given"
             raise invalid("work", self, must, work)
-        return replace(pool, work=Path(work).absolute())
+        return replace(pool, work=Path(home_expanded(work)).absolute())
 
     def _with_embeddings(
         self, pool: Pool, X_labelled: Any, embeddings: Any, embeddings_labelled: Any
