@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import getpass
+import numbers
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from skactive.labelling._errors import invalid
+from skactive.labelling._finding import expanded
 
 OWNER = "LabelSession"
 
 
 def checked_folder(folder: Any) -> Path:
     """Return a folder as it is, or raise."""
-    if not isinstance(folder, (str, PathLike)) or not Path(folder).is_dir():
+    if not isinstance(folder, (str, PathLike)) or not expanded(folder).is_dir():
         raise invalid("folder", OWNER, "a folder of image files", folder)
-    return Path(folder).resolve()
+    return expanded(folder).resolve()
 
 
-def check_whole(name: str, value: Any, low: int = 0) -> None:
-    """Raise unless a value is a whole number, or None where that is allowed."""
+def check_whole(name: str, value: Any, low: int = 0) -> Any:
+    """Return a whole number, NumPy's too, as an int, or None where that is allowed; or raise."""
     if value is None and name != "n":
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
         raise invalid(name, OWNER, f"an int of at least {low}", value)
+    return int(value)
 
 
 def check_learning(strategy: Any, estimator: Any) -> None:

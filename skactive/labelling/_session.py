@@ -6,7 +6,6 @@ import threading
 import uuid
 from collections.abc import Iterable
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skactive.labelling._arguments import (
@@ -18,6 +17,7 @@ from skactive.labelling._arguments import (
 )
 from skactive.labelling._catalogue import fingerprint, scan
 from skactive.labelling._database import Database
+from skactive.labelling._finding import expanded
 from skactive.labelling._learning import Learning
 from skactive.labelling._names import class_id, labeller_id
 from skactive.labelling._order import release
@@ -115,8 +115,8 @@ class LabelSession(Learning):
         random_state: int | None = None,
     ) -> None:
         self.folder = checked_folder(folder)
-        check_whole("n_test", n_test)
-        check_whole("random_state", random_state)
+        n_test = check_whole("n_test", n_test)
+        random_state = check_whole("random_state", random_state)
         check_learning(strategy, estimator)
         self.database = Database(self.folder)
         name = find_strategy(strategy) if isinstance(strategy, str) else None
@@ -161,7 +161,7 @@ class LabelSession(Learning):
         """
         from skactive.labelling._exchange import export
 
-        return export(self.database, self.folder, Path(path))
+        return export(self.database, self.folder, expanded(path))
 
     def import_(self, path: str | PathLike[str]) -> Imported:
         """Read labels that were given elsewhere; what is known already is not written twice.
@@ -180,7 +180,7 @@ class LabelSession(Learning):
         """
         from skactive.labelling._exchange import import_
 
-        return import_(self.database, self.folder, Path(path), self._labeller)
+        return import_(self.database, self.folder, expanded(path), self._labeller)
 
     # The page -----------------------------------------------------------------------------------
 
