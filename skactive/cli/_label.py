@@ -196,6 +196,8 @@ def _export(session: Any, arguments: argparse.Namespace) -> None:
 def _import(session: Any, arguments: argparse.Namespace) -> None:
     done = session.import_(arguments.path)
     print(f"{done.new} new, {done.known} known already")
+    if done.empty:
+        print(f"{len(done.empty)} have no class, first {done.empty[0]}", file=sys.stderr)
     if done.unknown:
         print(f"{len(done.unknown)} are not here, first {done.unknown[0]}", file=sys.stderr)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import numbers
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ def checked_folder(folder: Any) -> Path:
     return Path(home_expanded(folder)).resolve()
 
 
-def check_whole(name: str, value: Any, low: int = 0) -> None:
-    """Raise unless a value is a whole number, or None where that is allowed."""
+def check_whole(name: str, value: Any, low: int = 0) -> Any:
+    """Return a whole number, NumPy's too, as an int, or None where that is allowed; or raise."""
     if value is None and name != "n":
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
         raise invalid(name, OWNER, f"an int of at least {low}", value)
+    return int(value)
 
 
 def check_learning(strategy: Any, estimator: Any) -> None:

@@ -7,10 +7,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from skactive._paths import home_expanded
 from skactive.labelling._arguments import OWNER, check_whole
 from skactive.labelling._database import Database
 from skactive.labelling._errors import RefusedError, invalid
 from skactive.labelling._events import Event, last_event, record
+from skactive.labelling._finding import Finder, inner_paths
 from skactive.labelling._names import class_id, merge_class, rename_class
 from skactive.labelling._order import lease
 from skactive.labelling._results import last_round
@@ -51,7 +53,7 @@ class Deciding:
         list of Path
             The files; fewer than n where no more are left.
         """
-        check_whole("n", n, 1)
+        n = check_whole("n", n, 1)
         if not self._begun():
             self.run_round()
         found = lease(self.database, self._labeller, self._tab, n)
@@ -68,7 +70,7 @@ class Deciding:
         Parameters
         ----------
         path : str or os.PathLike
-            The file, also relative to the folder.
+            The file, relative to the folder or to the working directory.
         name : str
             The class; a new name makes a new class.
         """
@@ -153,13 +155,28 @@ class Deciding:
         must = f"an image file of {self.folder}"
         if not isinstance(path, (str, PathLike)):
             raise invalid("path", OWNER, must, path)
-        place = self.folder / path
-        name = place.as_posix().removeprefix(f"{self.folder.as_posix()}/")
-        image = self.database.value("SELECT id FROM image WHERE path = ?", name)
-        if not isinstance(image, int):
+        places = (self.folder / path, Path(home_expanded(path)))
+        found = [self._known(place) for place in places]
+        images = {image for image in found if image is not None}
+        if len(images) > 1:
+            remedy = "There is one from the folder and one from the working directory."
+            raise invalid("path", OWNER, f"a single {must[3:]}", str(path), remedy)
+        if not images:
             remedy = "Open the session anew if the file has come since."
             raise invalid("path", OWNER, must, str(path), remedy)
-        return image
+        return images.pop()
+
+    def _known(self, place: Path) -> int | None:
+        """Return the id of the file at a place, or None."""
+        names = inner_paths(self.folder, place)
+        for name in names:
+            image = self.database.value("SELECT id FROM image WHERE path = ?", name)
+            if isinstance(image, int):
+                return image
+        if all(name.isascii() for name in names):
+            return None
+        finder = Finder(self.database)
+        return next((i for i in map(finder.find, names) if i is not None), None)
 
     def _via(self, image: int) -> str:
         """Return how an image came to be asked for; "import" if it was not."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from skactive.labelling._database import Database
 from skactive.labelling._errors import RefusedError, invalid
 from skactive.labelling._events import KINDS, VIAS, Event, record
+from skactive.labelling._finding import Finder
 from skactive.labelling._names import checked_name, class_id, labeller_id
 
 _OWNER = "LabelSession"
+# The kind of a decision that nobody has made yet: a line without a class.
+EMPTY = "empty"
 
 
 class Decision(NamedTuple):
@@ -40,12 +43,15 @@ class Imported:
     known : int
         Those that held already.
     unknown : list of str
-        Files that are not here, or not images.
+        Files that are not here, or not images, or another image of the same name.
+    empty : list of str
+        Files without a class, which were passed over.
     """
 
     new: int
     known: int
     unknown: list[str]
+    empty: list[str] = field(default_factory=list)
 
 
 def decisions(database: Database) -> list[Decision]:
@@ -59,19 +65,23 @@ def decisions(database: Database) -> list[Decision]:
     return [Decision(*row) for row in rows]
 
 
-def take_in(database: Database, found: list[Decision], labeller: int) -> Imported:
+def take_in(
+    database: Database, found: list[Decision], labeller: int, folder: Path | None = None
+) -> Imported:
     """Write decisions that came from elsewhere; `labeller` decided those that do not say who.
 
     One that is known, by its event or because it holds already, is not written twice; one that
     says something else than the event that it names, such as a class that was corrected in a
     table, is a new decision, of now. A file that is not found by its path is found by its content,
-    where the decision says that. All are checked before the first one is written.
+    where the decision says that; one that has other content is another file. All are checked
+    before the first one is written.
     """
+    empty = [one.path for one in found if one.kind == EMPTY]
+    found = [one for one in found if one.kind != EMPTY]
     _check(found)
-    images = dict(database.read("SELECT path, id FROM image"))
-    by_content = unique_digests(database)
+    finder = Finder(database, folder)
     events: dict[int, list[Event]] = {}
-    done = Imported(0, 0, [])
+    done = Imported(0, 0, [], empty)
     held = {
         (image, person): (kind, class_)
         for image, person, kind, class_ in database.read(
@@ -82,7 +92,10 @@ def take_in(database: Database, found: list[Decision], labeller: int) -> Importe
     known = events_of(database, [one.event for one in found if one.event])
     merged = dict(database.read("SELECT id, merged_into FROM class WHERE merged_into IS NOT NULL"))
     for one in found:
-        image = images.get(one.path, by_content.get(one.digest or ""))
+        image = finder.find(one.path, one.digest)
+        before = known.get(one.event or "")
+        if image is None and before is not None:  # edited since
+            image = before[0]
         if image is None:
             done.unknown.append(one.path)
             continue
@@ -93,7 +106,6 @@ def take_in(database: Database, found: list[Decision], labeller: int) -> Importe
             done.known += 1
             continue
         says = (image, person, one.kind, class_)
-        before = known.get(one.event or "")
         if before == says:
             done.known += 1
             continue
@@ -130,14 +142,6 @@ def events_of(database: Database, uuids: list[str]) -> dict[str, tuple]:
         json.dumps(uuids),
     )
     return {uuid: tuple(rest) for uuid, *rest in rows}
-
-
-def unique_digests(database: Database) -> dict[str, int]:
-    """Return the image of each content that only one image has."""
-    rows = database.read(
-        "SELECT digest, MIN(id) FROM image WHERE digest != '' GROUP BY digest HAVING COUNT(*) = 1"
-    )
-    return dict(rows)
 
 
 def _record_pieces(database: Database, person: int, events: list[Event]) -> int:
@@ -186,7 +190,7 @@ def import_(database: Database, folder: Path, path: Path, labeller: int) -> Impo
 
             return merge(database, other)
         found: list[Decision] = _format(path, writing=False)(database, folder, path)
-        return take_in(database, found, labeller)
+        return take_in(database, found, labeller, folder)
     except RefusedError as error:
         raise invalid("path", _OWNER, "labels in a known form", str(path), str(error)) from error
 

@@ -33,10 +33,11 @@ class Refused(NamedTuple):
     why: str
 
 
-def walk(folder: Path) -> Iterator[File | Refused]:
+def walk(folder: Path, linked: bool = False) -> Iterator[File | Refused]:
     """Go through the image files below a folder, in any order.
 
-    Hidden files and folders are left alone, as are links to folders and links to files elsewhere.
+    Hidden files and folders are left alone, as are links to folders and, unless `linked`, links
+    to files elsewhere.
     """
     root = folder.resolve()
     waiting = [""]
@@ -56,10 +57,10 @@ def walk(folder: Path) -> Iterator[File | Refused]:
                 continue
             _, dot, suffix = name.rpartition(".")
             if dot and suffix.lower() in SUFFIXES:
-                yield _look(entry, root, here + name)
+                yield _look(entry, root, here + name, linked)
 
 
-def _look(entry: os.DirEntry[str], root: Path, path: str) -> File | Refused:
+def _look(entry: os.DirEntry[str], root: Path, path: str, linked: bool) -> File | Refused:
     """Return a file, or why it is left out."""
     try:
         if not path.isascii():
@@ -67,7 +68,7 @@ def _look(entry: os.DirEntry[str], root: Path, path: str) -> File | Refused:
     except UnicodeEncodeError:
         return Refused(ascii(path), "has a name that is not text")
     try:
-        if entry.is_symlink() and inside(root, path) is None:
+        if not linked and entry.is_symlink() and inside(root, path) is None:
             return Refused(path, "is a link out of the folder")
         if not entry.is_file():
             return Refused(path, "is not a file")

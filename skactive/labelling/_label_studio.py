@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from skactive.labelling._database import Database
 from skactive.labelling._errors import RefusedError
-from skactive.labelling._exchange import Decision, decisions
+from skactive.labelling._exchange import EMPTY, Decision, decisions
+from skactive.labelling._files import SUFFIXES
 from skactive.labelling._names import class_names
 from skactive.labelling._results import last_round
 
 # How Label Studio names files of a local storage, and what the labelling configuration calls the
 # image and the choice.
 _PREFIX = "/data/local-files/?d="
+# What it puts before the name of a file that was uploaded.
+_UPLOADED = re.compile(r"(?<=/)[0-9a-f]{8}-(?=[^/]+$)")
 _IMAGE, _CHOICE = "image", "choice"
 
 
@@ -98,7 +102,7 @@ def _predictions(database: Database) -> dict[str, list[dict[str, Any]]]:
 def read(database: Database, folder: Path, path: Path) -> list[Decision]:
     """Read the annotations of tasks, of our own or of Label Studio's export."""
     try:
-        tasks = json.loads(path.read_text(encoding="utf-8"))
+        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise RefusedError(f"It is not JSON: {error}") from error
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
@@ -113,7 +117,7 @@ def read(database: Database, folder: Path, path: Path) -> list[Decision]:
 
 def _read_annotation(task: dict[str, Any], annotation: Any, here: set[str]) -> list[Decision]:
     data, meta = task.get("data") or {}, annotation.get("meta") or {}
-    path = str(data.get("path") or _path_of(str(data.get(_IMAGE, "")), here))
+    path = str(data.get("path") or _path_of(_address(data), here))
     choices = [
         name
         for result in annotation.get("result") or []
@@ -121,6 +125,8 @@ def _read_annotation(task: dict[str, Any], annotation: Any, here: set[str]) -> l
         for name in result["value"]["choices"]
     ]
     kind = meta.get("kind") or ("skip" if annotation.get("was_cancelled") else "label")
+    if kind == "label" and not choices:
+        return [Decision(path, EMPTY, None)]
     if kind == "label" and len(choices) != 1:
         raise RefusedError(f"{path} has {len(choices)} choices, where one class is needed.")
     who = annotation.get("completed_by")
@@ -137,19 +143,40 @@ def _read_annotation(task: dict[str, Any], annotation: Any, here: set[str]) -> l
     ]
 
 
+def _address(data: dict[str, Any]) -> str:
+    """Return where the image of a task is: the field "image", else the only one like a file's."""
+    if _IMAGE in data:
+        return str(data[_IMAGE])
+    files = [
+        text
+        for text in data.values()
+        if isinstance(text, str) and text.rpartition(".")[2].lower() in SUFFIXES
+    ]
+    if len(files) != 1:
+        raise RefusedError(f"A task has {len(files)} fields with an image, and none named image.")
+    return files[0]
+
+
 def _path_of(address: str, here: set[str]) -> str:
     """Return the path in the folder that an address ends in."""
     query = parse_qs(urlsplit(address).query)
     path = query["d"][0] if "d" in query else unquote(urlsplit(address).path)
-    parts = path.strip("/").split("/")
-    endings = ("/".join(parts[k:]) for k in range(len(parts)))
+    paths = [path, address]  # as it is: a name that has # or % and was not coded
+    if path.startswith("/data/upload/"):
+        paths.append(_UPLOADED.sub("", path))
+    parts = [one.strip("/").split("/") for one in paths]
+    endings = ("/".join(of[k:]) for of in parts for k in range(len(of)))
     return next((ending for ending in endings if ending in here), path)
 
 
 def _time_of(text: Any) -> int | None:
     if not isinstance(text, str):
         return None
-    since = datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime.fromtimestamp(
-        0, timezone.utc
-    )
+    try:
+        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise RefusedError(f"{text!r} is not a time.") from error
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=timezone.utc)
+    since = at - datetime.fromtimestamp(0, timezone.utc)
     return (since.days * 86_400 + since.seconds) * 10**6 + since.microseconds

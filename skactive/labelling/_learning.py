@@ -56,8 +56,7 @@ class Learning(Deciding):
         from skactive.labelling._rounds import run_round
 
         if n_instances is not None:
-            check_whole("n_instances", n_instances, 1)
-            self.settings.n_instances = n_instances
+            self.settings.n_instances = check_whole("n_instances", n_instances, 1)
         _, self._fitted = run_round(self._learner())
         return self.accuracy()
 
@@ -192,7 +191,7 @@ class Learning(Deciding):
 
         from skactive.labelling._review import review
 
-        check_whole("n", n, 1)
+        n = check_whole("n", n, 1)
         review(self._learner())
         names, held = class_names(self.database), self.labels().set_index("path")["class"]
         rows = []

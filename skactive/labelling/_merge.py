@@ -8,7 +8,9 @@ from pathlib import Path
 from skactive.labelling._catalogue import pieces
 from skactive.labelling._database import Database
 from skactive.labelling._events import Event, record
-from skactive.labelling._exchange import Imported, events_of, unique_digests
+from skactive.labelling._exchange import Imported, events_of
+from skactive.labelling._files import DIGEST
+from skactive.labelling._finding import Finder
 from skactive.labelling._names import class_id, labeller_id
 
 _EVENTS = """
@@ -28,20 +30,21 @@ def merge(database: Database, other: Path) -> Imported:
     source = sqlite3.connect(f"{other.resolve().as_uri()}?mode=ro", uri=True)
     try:
         rows = source.execute(_EVENTS).fetchall()
+        kept = source.execute("SELECT value FROM meta WHERE key = 'digest'").fetchone()
     finally:
         source.close()
-    images = dict(database.read("SELECT path, id FROM image"))
-    by_content = unique_digests(database)
+    comparable = kept is not None and kept[0] == str(DIGEST)
+    finder = Finder(database)
     known = events_of(database, [row[0] for row in rows])
     done = Imported(0, 0, [])
     of_person: dict[int, list[Event]] = {}
     for uuid, path, digest, person, kind, class_, undoes, via, ms, at in rows:
-        image = images.get(path, by_content.get(digest))
-        if image is None:
-            done.unknown.append(path)
-            continue
         if uuid in known:
             done.known += 1
+            continue
+        image = finder.find(path, digest if comparable else None)
+        if image is None:
+            done.unknown.append(path)
             continue
         event = Event(
             image,

@@ -74,6 +74,8 @@ def run_round(learner: Learner) -> tuple[int, Any]:
     database = learner.database
     labels = answers(database, "pool")
     ready = len(set(labels.values())) > 1
+    if ready:  # files of a class may be gone
+        ready = len({labels[i] for i in learner.fill(list(labels)).tolist()}) > 1
     name = learner.settings.strategy if ready else START
     with database.writing() as connection:  # another process may begin one now, too
         round_ = database.count("SELECT COALESCE(MAX(id), 0) + 1 FROM round")

@@ -6,7 +6,6 @@ import threading
 import uuid
 from collections.abc import Iterable
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skactive._paths import home_expanded
@@ -116,8 +115,8 @@ class LabelSession(Learning):
         random_state: int | None = None,
     ) -> None:
         self.folder = checked_folder(folder)
-        check_whole("n_test", n_test)
-        check_whole("random_state", random_state)
+        n_test = check_whole("n_test", n_test)
+        random_state = check_whole("random_state", random_state)
         check_learning(strategy, estimator)
         self.database = Database(self.folder)
         name = find_strategy(strategy) if isinstance(strategy, str) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import numbers
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ _OWNER = "LabelSession"
 # Names that `CNNClassifier` knows for images: looking at it would import torch.
 NETWORKS = ("auto", "small_cnn", "resnet18", "resnet18_narrow", "vgg11")
 AUGMENTATIONS = ("none", "crop", "flip", "crop_flip", "strong")
+
+_NUMBERS = {"size": 8, "subsample": 1, "n_instances": 1}
 
 
 @dataclass
@@ -37,6 +40,8 @@ def load_settings(database: Database, **given: Any) -> Settings:
     merged.update({key: value for key, value in given.items() if value is not None})
     found = Settings(**merged)
     check_settings(found)
+    for name in _NUMBERS:
+        setattr(found, name, int(getattr(found, name)))  # NumPy's cannot be stored
     if asdict(found) != stored:
         database.set("settings", json.dumps(asdict(found)))
     return found
@@ -44,9 +49,9 @@ def load_settings(database: Database, **given: Any) -> Settings:
 
 def check_settings(settings: Settings) -> None:
     """Raise if a setting is not what it must be."""
-    for name, low in (("size", 8), ("subsample", 1), ("n_instances", 1)):
+    for name, low in _NUMBERS.items():
         value = getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
             raise invalid(name, _OWNER, f"an int of at least {low}", value)
     network = settings.network
     known = network in NETWORKS or (isinstance(network, str) and network.startswith("torchvision/"))

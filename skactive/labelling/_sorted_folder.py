@@ -82,7 +82,7 @@ def read(database: Database, folder: Path, path: Path) -> list[Decision]:
     by their content.
     """
     found, here = [], {known for (known,) in database.read("SELECT path FROM image")}
-    for file in walk(path):
+    for file in walk(path, linked=True):
         if not isinstance(file, File):
             continue
         class_, slash, rest = file.path.partition("/")

@@ -329,14 +329,15 @@ def test_addresses():
     [
         ("a.csv", "file,label\nx,y\n", "needs the columns path and class; it has file, label"),
         ("a.csv", "path,class,kind\n0000.png,fox,think\n", "Line 2 cannot be read"),
-        ("a.csv", "path,class\n0000.png,\n", "Line 2 cannot be read"),
-        ("a.csv", "path,class\n0000.png,a,b\n", "Line 2 cannot be read"),
+        ("a.csv", "path,class,kind\n0000.png,,label\n", "Line 2 cannot be read"),
+        ("a.csv", "path,class\n0000.png,a,b\n", "Line 2 has no path, or another number"),
         ("a.json", "{", "It is not JSON"),
         ("a.json", "{}", "not a list of tasks"),
         (
             "a.json",
-            '[{"data": {"path": "0000.png"}, "annotations": [{"result": []}]}]',
-            "0 choices, where one class is needed",
+            '[{"data": {"path": "0000.png"}, "annotations": [{"result": [{"type": "choices",'
+            ' "value": {"choices": ["a", "b"]}}]}]}]',
+            "2 choices, where one class is needed",
         ),
         ("a.txt", "", "a file .csv or .json"),
     ],

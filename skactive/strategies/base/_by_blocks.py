@@ -35,8 +35,11 @@ from skactive._threads import fixed_threads
 from skactive._validation import owner_name
 from skactive._whole_files import write_whole
 
-# Of what a strategy in two stages wants, each block gives its share of so many times as much.
-_FINALISTS = 4
+# Of what a strategy in two stages wants, blocks give as much each, or, where these were more than so
+# many in all, their share of these; and never less than their share of four times as much. A few
+# samples of each block alone are alike: of FisherMask's they were worth less than random ones.
+_FINALISTS = 20_000
+_AT_LEAST = 4
 # Of a skorch net, what no prediction depends on.
 _OF_TRAINING = frozenset(
     {"history_", "callbacks", "callbacks_", "optimizer_", "init_context_", "virtual_params_"}
@@ -102,7 +105,7 @@ def by_blocks(rows_of: Rows, pool: Pool, batch_size: int, owner: object) -> np.n
 
 
 def finalists(choose: Callable[[Pool, int], np.ndarray], pool: Pool, n: int, owner: object) -> Pool:
-    """Return the part of a pool that its blocks put up, each its share of four times n.
+    """Return the part of a pool that its blocks put up, each n or its share of 20,000, or of 4 n.
 
     Parameters
     ----------
@@ -120,7 +123,8 @@ def finalists(choose: Callable[[Pool, int], np.ndarray], pool: Pool, n: int, own
     Pool
         The part, which one process reads.
     """
-    share = min(1.0, _FINALISTS * n / len(pool))
+    wanted = max(_AT_LEAST * n, min(n * len(pool.source.blocks), _FINALISTS))
+    share = min(1.0, wanted / len(pool))
     chosen = by_blocks(partial(_put_up, choose, share), pool, 1, owner)
     return replace(pool.part(np.flatnonzero(chosen)), work=None)
 
