@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterable
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skactive._paths import home_expanded

@@ -35,8 +35,8 @@ from skactive._threads import fixed_threads
 from skactive._validation import owner_name
 from skactive._whole_files import write_whole
 
-# Of what a strategy in two stages wants, blocks give as much each, or, where these were more than so
-# many in all, their share of these; and never less than their share of four times as much. A few
+# Of what a strategy in two stages wants, blocks give as much each, or, where these were more than
+# so many in all, their share of these; and never less than their share of four times as much. A few
 # samples of each block alone are alike: of FisherMask's they were worth less than random ones.
 _FINALISTS = 20_000
 _AT_LEAST = 4
