@@ -203,7 +203,9 @@ def as_tensor(X: Any) -> Tensor:
     """
     if isinstance(X, Tensor):
         return X.detach()
-    X = for_torch(np.asarray(X))
+    X = np.asarray(X)
+    if not (X.dtype.isnative and X.flags.c_contiguous):
+        X = for_torch(X)
     with warnings.catch_warnings():
         # A read-only array is only ever read, see above.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

@@ -134,6 +134,15 @@ def for_torch(array: np.ndarray) -> np.ndarray:
     return array
 
 
+def scale_of(images: Any) -> str:
+    """Return of what scale images are, by their dtype: "uint8" (0 to 255), "float" or "other"."""
+    dtype = images.dtype
+    if dtype in (torch.uint8, np.dtype(np.uint8)):
+        return "uint8"
+    floating = getattr(dtype, "is_floating_point", getattr(dtype, "kind", "") == "f")
+    return "float" if floating else "other"
+
+
 def check_alike(images: Iterable[Any], parameter: str, owner: object) -> None:
     """Raise if images, which have a `shape` and a `dtype`, differ in size or in scale."""
     images = list(images)
@@ -147,8 +156,8 @@ def check_alike(images: Iterable[Any], parameter: str, owner: object) -> None:
             "Resize and convert them, a Dataset's by its transform, or pass paths and begin the "
             "Pipeline with an ImageReader(size=..., mode='RGB').",
         )
-    dtypes = sorted({str(one.dtype).removeprefix("torch.") for one in images})
-    if len({"float" in dtype for dtype in dtypes}) > 1:
+    if len(set(map(scale_of, images))) > 1:
+        dtypes = sorted({str(one.dtype).removeprefix("torch.") for one in images})
         raise invalid(
             parameter,
             owner,

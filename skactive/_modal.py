@@ -34,7 +34,7 @@ import sklearn.utils
 import torch
 
 from skactive._batches import take_rows
-from skactive._items import holds_image, input_of, items_of
+from skactive._items import holds_image, input_of, items_of, scale_of
 from skactive._modal_labels import read_labels
 from skactive._modal_teach import make_whole
 from skactive._one_label import KINDS
@@ -136,23 +136,23 @@ def _stand_in(values: Any) -> Any:
 
 
 def _check_one_scale(blocks: Sequence[Any]) -> None:
-    """Raise if uint8 images (0 to 255) are about to be mixed with float ones, often 0 to 1."""
+    """Raise if images of uint8 (0 to 255), floats or other integers are about to be mixed."""
     if len(set(filter(None, map(_scale, blocks)))) > 1:
         # Not a ValueError: modAL would say that the dimensions differ.
         raise TypeError(
-            "New images must have the dtype and the scale of the labelled ones: uint8 (0 to 255) "
-            "and float images cannot be mixed. Convert one of the two."
+            "New images must have the dtype and the scale of the labelled ones: images of uint8 "
+            "(0 to 255), of floats and of other integers cannot be mixed. Convert one of the two."
         )
 
 
 def _scale(block: Any) -> str:
-    """Return whether images are uint8 or floats, those in a list by the first; else nothing."""
+    """Return whether images are uint8, floats or others, those in a list by the first, or ""."""
     items = items_of(block)
     image = items[0] if items else block
     image = input_of(image, "X", "teach") if holds_image(image) else image
     if len(getattr(image, "shape", ())) < (2 if items else 3):
         return ""
-    return "uint8" if str(image.dtype).endswith("uint8") else "float"
+    return scale_of(image)
 
 
 def _check_one_kind(blocks: Sequence[Any]) -> None:

@@ -166,6 +166,8 @@ def predicted_labels(estimator: Any, X: Any, owner: object, n: int) -> tuple[np.
     """
     given = estimator.predict(X)
     found = plain_array(given)
+    if found.ndim == 2 and found.shape[1] == 1:  # as CatBoost returns several classes
+        found = found[:, 0]
     asked = _asked("predict", estimator, owner)
     if found.shape != (n,):
         raise ValueError(

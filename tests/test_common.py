@@ -717,8 +717,9 @@ def test_samples_that_cannot_be_used(cls):
         make(cls).select(clf, pool, 2, X_labelled=X, y_labelled=Y_TRAIN)
     with pytest.raises(ValueError, match=f"'X' parameter of {classifier(cls).__name__} must be"):
         make(cls).select(clf, pool[..., :5], 2, X_labelled=X, y_labelled=Y_TRAIN)
-    with pytest.raises(ValueError, match="float images, as the estimator was fitted"):
-        make(cls).select(clf, POOL, 2, X_labelled=X, y_labelled=Y_TRAIN)
+    for dtype in (np.uint8, np.int64):
+        with pytest.raises(ValueError, match="float images, as the estimator was fitted"):
+            make(cls).select(clf, POOL.astype(dtype), 2, X_labelled=X, y_labelled=Y_TRAIN)
     rows = classifier(cls)(max_epochs=1, random_state=0, module_params={"dropout": 0.5})
     rows.fit(rows_of(X), Y_TRAIN)
     with pytest.raises(ValueError, match="contains NaN"):

@@ -764,3 +764,22 @@ def test_images_of_two_scales_are_not_mixed(kind):
         learner.teach(kind(X / 255), np.arange(4) % 2)
     learner.teach(kind(X), np.arange(4) % 2)
     assert len(learner.X_training) == 8
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint16", "int8"])
+def test_images_of_other_integers_are_not_mixed_with_floats(dtype):
+    """int64 images of 0 to 255 were stacked onto floats of 0 to 1, and trained on."""
+    from skactive import CNNClassifier
+
+    images = np.random.default_rng(0).random((8, 6, 6, 1), dtype=np.float32)
+    learner = ActiveLearner(
+        CNNClassifier(classes=[0, 1], max_epochs=1, device="cpu"),
+        X_training=images[:4],
+        y_training=[0, 1, 0, 1],
+    )
+    with pytest.raises(TypeError, match="of other integers cannot be mixed"):
+        learner.teach((100 * images[4:]).astype(dtype), [0, 1, 0, 1])
+    assert learner.X_training.dtype == np.float32
+    assert len(learner.X_training) == 4
+    with pytest.raises(ValueError, match="float images, as the estimator was fitted"):
+        learner.predict((100 * images).astype(dtype))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skactive._batches import as_tensor, n_rows, take_rows
+from skactive._items import scale_of
 from skactive._validation import invalid
 
 IMAGE_CHANNELS = (1, 3, 4)
@@ -67,7 +68,7 @@ class InputFormat:
                 X,
                 _axis_hint(shape, self.stored),
             )
-        if self.is_image and self.integer != is_uint8(X):
+        if self.is_image and scale_of(X) != ("uint8" if self.integer else "float"):
             kind = "uint8 (0 to 255)" if self.integer else "float"
             raise invalid(
                 parameter,
@@ -84,11 +85,6 @@ def _axis_hint(got: tuple[int, ...], stored: tuple[int, ...]) -> str:
     if sorted(got[1:]) == sorted(stored) and len(stored) == 3:
         return "The channels are on another axis; move them with numpy.moveaxis."
     return "Bring the samples to that shape, or fit again on samples of the new one."
-
-
-def is_uint8(X: Any) -> bool:
-    """Whether an array or tensor holds uint8."""
-    return X.dtype in (torch.uint8, np.dtype(np.uint8))
 
 
 def infer_format(
@@ -118,14 +114,14 @@ def infer_format(
         If the shape, the dtype or the place of the channels cannot be used or is ambiguous.
     """
     stored = tuple(int(size) for size in X.shape[1:])
-    integer = is_uint8(X)
     if len(stored) == 1 and input_shape is None:
         return InputFormat(stored, "rows", stored, integer=False)
     if min(X.shape) == 0:
         raise invalid("X", owner, "an array with at least one sample, row and column", X)
+    scale = scale_of(X)
     kind = str(X.dtype).removeprefix("torch.") if isinstance(X, Tensor) else X.dtype.name
     floating = kind in ("float16", "bfloat16", "float32", "float64")
-    if not integer and not floating:
+    if scale != "uint8" and not floating:
         raise invalid(
             "X",
             owner,
@@ -154,7 +150,7 @@ def infer_format(
                 if len(stored) == 1
                 else "Leave input_shape=None for images that are not flat.",
             )
-    return InputFormat(stored, _layout(shape, channels, X, owner), shape, integer)
+    return InputFormat(stored, _layout(shape, channels, X, owner), shape, scale == "uint8")
 
 
 def _layout(shape: tuple[int, ...], channels: str, X: Any, owner: object) -> str:

@@ -70,7 +70,7 @@ def encode_labels(
             "Convert one of the two: y.astype(int), say, or classes= of strings."
             + hint_if_encoded(y, classes),
         )
-    classes = np.unique(classes)
+    y, classes = _signed(y), np.unique(_signed(classes))
     unknown = np.setdiff1d(y, classes)
     if len(unknown):
         raise invalid(
@@ -82,6 +82,13 @@ def encode_labels(
             + hint_if_encoded(y, classes),
         )
     return np.searchsorted(classes, y), classes
+
+
+def _signed(labels: np.ndarray) -> np.ndarray:
+    """Return labels of uint64 as int64, where they fit: NumPy compares the two as floats."""
+    most = np.iinfo(np.int64).max
+    fits = labels.dtype == np.uint64 and (not len(labels) or labels.max() <= most)
+    return labels.astype(np.int64) if fits else labels
 
 
 def check_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:

@@ -135,6 +135,17 @@ def test_an_empty_string_is_no_label(y):
         encode(y)
 
 
+def test_large_numbers_of_either_sign():
+    """uint64 and int64 were compared as floats: three ids of 2^60 became one class."""
+    ids = [2**60, 2**60 + 1, 2**60 + 2]
+    for one, other in ((np.uint64, np.int64), (np.int64, np.uint64), (np.uint64, np.uint64)):
+        codes, classes = encode_labels(np.array(ids, one), np.array(ids, other), 3, "x")
+        assert codes.tolist() == [0, 1, 2]
+        assert classes.tolist() == ids
+    with pytest.raises(ValueError, match="labels out of the classes"):
+        encode_labels(np.array([2**60 + 7], np.uint64), ids, 1, "x")
+
+
 def test_several_missing_labels():
     with pytest.raises(ValueError, match="at position 0, and at 2 more"):
         encode([None, "a", None, None])

@@ -137,7 +137,7 @@ def predicting(labels, p=None, classes=(0, 1)):
 @pytest.mark.parametrize(
     ("labels", "match"),
     [
-        ([[0], [1]], r"must return an array of shape \(2,\), one label .* Got .*\(2, 1\)"),
+        ([[0, 1], [1, 0]], r"must return an array of shape \(2,\), one label .* Got .*\(2, 2\)"),
         (1, r"of shape \(2,\)"),
         ([0], r"of shape \(2,\)"),
         (["0", "1"], "labels like the true ones, numbers such as 0. Got '0' among them"),
