@@ -204,8 +204,8 @@ def as_tensor(X: Any) -> Tensor:
     if isinstance(X, Tensor):
         return X.detach()
     X = np.asarray(X)
-    if not (X.dtype.isnative and X.flags.c_contiguous):
-        X = for_torch(X)
+    if not (X.dtype.isnative and X.flags.c_contiguous and X.size):
+        X = for_torch(X)  # else it would be as it is, and the call in vain
     with warnings.catch_warnings():
         # A read-only array is only ever read, see above.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
