@@ -117,7 +117,8 @@ class Measured:
 
     def __call__(self, name: str, gradient: Tensor) -> Tensor:
         if gradient.numel():
-            self.largest.append(torch.linalg.vector_norm(gradient, torch.inf))
+            low, high = gradient.aminmax()  # a tenth of the time of a maximum norm
+            self.largest.append(torch.maximum(-low, high))
         return self.reduce(name, gradient)
 
 
