@@ -7,6 +7,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments import Results, run_experiment
+from skactive.plotting import write_report
 from skactive.stopping import (
     Agreement,
     ClassChange,
@@ -163,3 +164,12 @@ def test_where_each_would_have_stopped(recorded):
 def test_wrong_arguments(changes, match):
     with pytest.raises(ValueError, match=match):
         run([Agreement()], **changes)
+
+
+@pytest.mark.slow
+def test_the_report_has_them(recorded, tmp_path):
+    write_report(recorded, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    after = page.split("<h3>Where rules would have stopped</h3>")[1]
+    assert 'alt="StoppingPoints"' in after
+    assert "PairedChange" in after

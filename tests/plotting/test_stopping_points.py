@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from skactive.experiments import Results
-from skactive.plotting import StoppingPointsDisplay, write_report
+from skactive.plotting import StoppingPointsDisplay
 
 
 def record(strategy, seed, round_, accuracy, stops):
@@ -76,12 +76,3 @@ def test_data_without_rules_beside_data_with_some():
     assert set(both.stopping_points()["dataset"]) == {"data"}
     with pytest.raises(ValueError, match="experiment with stopping rules"):
         StoppingPointsDisplay.from_results(both, dataset="b")
-
-
-@pytest.mark.slow
-def test_the_report_has_them(tmp_path):
-    write_report(results(), tmp_path / "report.html", baseline="A")
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    after = page.split("<h3>Where rules would have stopped</h3>")[1]
-    assert 'alt="StoppingPoints"' in after
-    assert "$late_" in after
