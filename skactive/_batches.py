@@ -73,29 +73,9 @@ def take_rows(
     return stacked(items, parameter, owner, positions) if of_inputs else items
 
 
-def read_rows(
-    X: Any,
-    index: slice | np.ndarray | Sequence[int],
-    parameter: str = "X",
-    owner: object = "skactive",
-) -> Any:
-    """Return some samples as `take_rows` does; of what is read in parts, an array of NumPy.
-
-    Parameters
-    ----------
-    X : array, tensor, sparse matrix, DataFrame, sequence or torch Dataset
-        The samples.
-    index : slice or array of int
-        Which ones, in which order.
-    parameter, owner : str and object
-        What X is called, and whose parameter it is, where its items are no images.
-
-    Returns
-    -------
-    object
-        The samples, all of them in memory.
-    """
-    rows = take_rows(X, index, parameter, owner)
+def read_rows(*of: Any) -> Any:
+    """Return what `take_rows` does; of what is read in parts, an array of NumPy."""
+    rows = take_rows(*of)
     return np.asarray(rows) if hasattr(rows, "with_slices_as_arrays") else rows
 
 

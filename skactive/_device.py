@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from skactive._validation import invalid
 
+# Types in half precision.
+HALF = frozenset({torch.float16, torch.bfloat16})
 # Kinds of devices that do not compute in float64.
 NO_FLOAT64 = {"mps"}
 

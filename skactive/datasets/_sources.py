@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from skactive._paths import home_expanded
 from skactive._validation import Phrase, invalid
 from skactive.exceptions import DatasetError
 
 
 def cache_folder() -> Path:
     """Return the folder for downloads: SKACTIVE_DATA where set, else ~/.cache/skactive."""
-    return Path(os.environ.get("SKACTIVE_DATA") or "~/.cache/skactive").expanduser()
+    return Path(home_expanded(os.environ.get("SKACTIVE_DATA") or "~/.cache/skactive"))
 
 
 def check_source(owner: str, path: Any, download: Any) -> Path | None:
@@ -36,7 +37,7 @@ def check_source(owner: str, path: Any, download: Any) -> Path | None:
                 "SKACTIVE_DATA says where that is."
             ),
         )
-    return Path(path).expanduser()
+    return Path(home_expanded(path))
 
 
 def locate(

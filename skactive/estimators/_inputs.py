@@ -68,7 +68,7 @@ class InputFormat:
                 X,
                 _axis_hint(shape, self.stored),
             )
-        if self.is_image and not _is_of_scale(X.dtype, self.integer):
+        if self.is_image and scale_of(X) != ("uint8" if self.integer else "float"):
             kind = "uint8 (0 to 255)" if self.integer else "float"
             raise invalid(
                 parameter,
@@ -77,12 +77,6 @@ class InputFormat:
                 X,
                 "Convert them to the dtype and the scale of the images given to fit.",
             )
-
-
-def _is_of_scale(dtype: Any, integer: bool) -> bool:
-    if integer:
-        return dtype in (torch.uint8, np.dtype(np.uint8))
-    return bool(getattr(dtype, "is_floating_point", getattr(dtype, "kind", "") == "f"))
 
 
 def _axis_hint(got: tuple[int, ...], stored: tuple[int, ...]) -> str:

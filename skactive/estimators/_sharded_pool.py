@@ -102,7 +102,6 @@ class ShardedPool(FileImages):
             raise invalid("errors", "ShardedPool", "'raise' or 'skip'", errors)
         self.shards, self.blocks, self.errors = shards, tuple(blocks), errors
         self.edges = np.cumsum([0, *map(len, blocks)])
-        self._edges = self.edges.tolist()
         super().__init__(self._at, np.arange(self.edges[-1]), shards.shape, shards.dtype)
 
     @classmethod
@@ -353,10 +352,10 @@ class ShardedPool(FileImages):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice) and index.step in (None, 1):  # a batch, of one block
             start, stop, _ = index.indices(len(self))
-            i = bisect_right(self._edges, start) - 1
+            i = bisect_right(self.edges, start) - 1
             small = not is_large(stop - start, self.shape[1:], self.dtype)
-            if start < stop <= self._edges[i + 1] and small:
-                first = self._edges[i]
+            if start < stop <= self.edges[i + 1] and small:
+                first = self.edges[i]
                 return self.shards.run(self.blocks[i], start - first, stop - first)
         return super().__getitem__(index)
 

@@ -16,6 +16,7 @@ from sklearn.base import clone
 from skactive._batches import check_finite, n_rows
 from skactive._one_label import labels_of_one_kind
 from skactive._parts import parts, unnamed_parts
+from skactive._paths import home_expanded
 from skactive._validation import Description, check_count, describe, invalid
 from skactive.experiments._loop import Arm, Data, RoundPlan
 from skactive.experiments._metrics import OWNER
@@ -287,7 +288,7 @@ def check_folder(out: str | os.PathLike[str]) -> Path:
     must = "a folder, or a path to make one at"
     if not isinstance(out, (str, os.PathLike)) or not os.fspath(out):
         raise invalid("out", OWNER, must, out, "Leave it out to keep nothing.")
-    folder = Path(out).expanduser()
+    folder = Path(home_expanded(out))
     files = [path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()]
     if files:
         it = "It" if files[0] == folder else str(files[0])

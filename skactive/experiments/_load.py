@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from skactive._paths import home_expanded
 from skactive._validation import InvalidParameterError, invalid
 from skactive.exceptions import ResultsMismatchError
 from skactive.experiments._config import differences, read_config
@@ -70,7 +71,7 @@ def load_failures(paths: Sequence[str | os.PathLike[str]]) -> list[Failure]:
 
 
 def _file(path: str | os.PathLike[str]) -> Path:
-    file = Path(path).expanduser()
+    file = Path(home_expanded(path))
     file = file / "results.jsonl" if file.is_dir() else file
     if not file.is_file():
         raise invalid(

@@ -262,13 +262,16 @@ def _query(
 
 def _rows(strategy: Any, embeddings: Any, pool: np.ndarray, labelled: np.ndarray) -> dict[str, Any]:
     """Return the rows of pool and labelled samples, for a strategy that takes any."""
-    takes = list(inspect.signature(strategy.select).parameters.values())
-    wanted = any(p.kind is p.VAR_KEYWORD or p.name == "embeddings" for p in takes)
-    if embeddings is None or not wanted:
+    takes = inspect.signature(strategy.select).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+    if embeddings is None or not (takes_all or "embeddings" in takes):
         return {}
     rows = {"embeddings": pool, "embeddings_labelled": labelled}
-    both = any(p.kind is p.VAR_KEYWORD or p.name == "embeddings_labelled" for p in takes)
-    return {key: take_rows(embeddings, rows[key]) for key in list(rows)[: 1 + both]}
+    return {
+        name: take_rows(embeddings, which)
+        for name, which in rows.items()
+        if takes_all or name in takes
+    }
 
 
 def _unlabelled(X: Any, pool: np.ndarray) -> Any:

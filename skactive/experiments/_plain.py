@@ -20,6 +20,7 @@ from skactive._batches import n_rows, take_rows
 from skactive._items import is_pil
 from skactive._one_label import plain_array
 from skactive._own_code import Nested, OwnCode, is_own
+from skactive._paths import home_expanded
 from skactive._validation import InvalidParameterError
 
 # A round's own seed replaces `random_state`, and `verbose` changes no number.
@@ -126,7 +127,7 @@ class _Reader:
             key: self.plain(parameters[key]) for key in parameters if key not in _WITHOUT_EFFECT
         }
         weights = parameters.get("weights")
-        if isinstance(weights, (str, os.PathLike)) and os.path.isfile(weights):
+        if isinstance(weights, (str, os.PathLike)) and os.path.isfile(home_expanded(weights)):
             kept["weights"] = {"file": os.fspath(weights), "checksum": _checksum(weights)}
         return {"class": _path(type(value)), "params": kept}
 
@@ -270,7 +271,7 @@ def fingerprint(X: Any) -> dict[str, Any]:
 def _checksum(path: str | os.PathLike[str]) -> str:
     """Return the first 16 hex digits of the SHA-256 of a file."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open(home_expanded(path), "rb") as file:
         while piece := file.read(2**20):
             digest.update(piece)
     return digest.hexdigest()[:16]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from skactive._device import NO_FLOAT64
+from skactive._device import HALF, NO_FLOAT64
 from skactive._validation import invalid
-from skactive.fisher._factors import HALF, FisherFactors, Information, as_held, cut
+from skactive.fisher._factors import FisherFactors, Information, as_held, cut
 from skactive.fisher._kronecker import KroneckerFactors
 
 

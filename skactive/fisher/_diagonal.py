@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skactive._batches import map_batches, n_rows
-from skactive._device import unwrap
+from skactive._device import NO_FLOAT64, unwrap
 from skactive._rng import generator
 from skactive._validation import check_count, invalid
 from skactive.fisher._rank import check_rank, rows_of
@@ -113,7 +113,7 @@ def diagonal_fisher(
             return _drawn_rows(logits, draws[start : start + len(logits)])
 
         plan = make_plan(network, X, names, _square_taker, _squares)
-        precise = torch.float32 if network.device.type == "mps" else torch.float64
+        precise = torch.float32 if network.device.type in NO_FLOAT64 else torch.float64
         sums = {
             name: torch.zeros(size, dtype=precise, device=network.device)
             for name, size in names.items()

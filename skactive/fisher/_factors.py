@@ -14,14 +14,12 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from skactive._device import NO_FLOAT64
+from skactive._device import HALF, NO_FLOAT64
 
 # The information of a batch in the form that a selection holds it in: one tensor, whole or of
 # blocks, for each part of the parameters that is kept apart from the others.
 Information = tuple[Tensor, ...]
 
-# What is computed with as float32.
-HALF = (torch.float16, torch.bfloat16)
 # Intermediate results are made in blocks of samples of about this many numbers.
 _BLOCK = 2**22
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from skactive._batches import as_tensor, check_not_iterable_dataset, n_rows
-from skactive._device import module_device, resolve_device, unwrap
+from skactive._device import HALF, module_device, resolve_device, unwrap
 from skactive._plain_torch import Switched
 from skactive._scoring import scoring
 from skactive._validation import describe, invalid
-from skactive.gradients._precision import HALF, FloatTypes, computes_in_half
+from skactive.gradients._precision import FloatTypes, computes_in_half
 
 _LONE = "Its score must depend on one sample alone."
 # Fused attention, in which layers' hooks do not fire, is off.

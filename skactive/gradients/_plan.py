@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from skactive._batches import n_rows, take_rows
+from skactive._device import HALF
 from skactive.gradients._general import Measured, Reduce, func_gradients, loop_gradients
 from skactive.gradients._geometry import GEOMETRIES, Geometry
 from skactive.gradients._network import Network
-from skactive.gradients._precision import HALF, computes_in_half
+from skactive.gradients._precision import computes_in_half
 from skactive.gradients._takers import Taker
 from skactive.gradients._tape import Tape
 

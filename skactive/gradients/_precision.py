@@ -11,8 +11,6 @@ from torch.overrides import TorchFunctionMode
 
 from skactive._validation import Description, InvalidParameterError, invalid
 
-HALF = frozenset({torch.float16, torch.bfloat16})
-
 
 class FloatTypes(TorchFunctionMode):
     """Notes, inside the `with` block, in which types numbers are returned by torch's functions.

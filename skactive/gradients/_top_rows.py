@@ -8,6 +8,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from skactive._device import NO_FLOAT64
+
 # Probabilities that are equal are moved apart by this part of them, so that all eigenvalues differ.
 _APART = {torch.float64: 2.0**-40, torch.float32: 2.0**-20}
 # Probabilities below this count as 0: what follows divides by their squares.
@@ -90,7 +92,7 @@ def _blocks(N: int, numbers_each: int) -> Iterator[slice]:
 
 def _sorted(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Return p from the largest on, in float64 where the device has it, and whose each is."""
-    logits = logits if logits.device.type == "mps" else logits.double()
+    logits = logits if logits.device.type in NO_FLOAT64 else logits.double()
     p = logits.log_softmax(1).exp()
     return torch.sort(p.where(p > _TINY[p.dtype], 0), dim=1, descending=True, stable=True)
 

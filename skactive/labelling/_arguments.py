@@ -21,10 +21,8 @@ def checked_folder(folder: Any) -> Path:
     return Path(home_expanded(folder)).resolve()
 
 
-def check_whole(name: str, value: Any, low: int = 0) -> Any:
-    """Return a whole number, NumPy's too, as an int, or None where that is allowed; or raise."""
-    if value is None and name != "n":
-        return None
+def check_whole(name: str, value: Any, low: int = 0) -> int:
+    """Return a whole number, NumPy's too, as an int, or raise."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
         raise invalid(name, OWNER, f"an int of at least {low}", value)
     return int(value)

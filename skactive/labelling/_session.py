@@ -116,8 +116,8 @@ class LabelSession(Learning):
         random_state: int | None = None,
     ) -> None:
         self.folder = checked_folder(folder)
-        n_test = check_whole("n_test", n_test)
-        random_state = check_whole("random_state", random_state)
+        n_test = None if n_test is None else check_whole("n_test", n_test)
+        random_state = None if random_state is None else check_whole("random_state", random_state)
         check_learning(strategy, estimator)
         self.database = Database(self.folder)
         name = find_strategy(strategy) if isinstance(strategy, str) else None

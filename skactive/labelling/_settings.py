@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import numbers
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from skactive import strategies
+from skactive.labelling._arguments import check_whole
 from skactive.labelling._database import Database
 from skactive.labelling._errors import invalid
 from skactive.strategies.names import ALONE, JOINTLY
@@ -16,8 +16,6 @@ _OWNER = "LabelSession"
 # Names that `CNNClassifier` knows for images: looking at it would import torch.
 NETWORKS = ("auto", "small_cnn", "resnet18", "resnet18_narrow", "vgg11")
 AUGMENTATIONS = ("none", "crop", "flip", "crop_flip", "strong")
-
-_NUMBERS = {"size": 8, "subsample": 1, "n_instances": 1}
 
 
 @dataclass
@@ -40,19 +38,15 @@ def load_settings(database: Database, **given: Any) -> Settings:
     merged.update({key: value for key, value in given.items() if value is not None})
     found = Settings(**merged)
     check_settings(found)
-    for name in _NUMBERS:
-        setattr(found, name, int(getattr(found, name)))  # NumPy's cannot be stored
     if asdict(found) != stored:
         database.set("settings", json.dumps(asdict(found)))
     return found
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise if a setting is not what it must be."""
-    for name, low in _NUMBERS.items():
-        value = getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-            raise invalid(name, _OWNER, f"an int of at least {low}", value)
+    """Raise if a setting is not what it must be; numbers of NumPy, which cannot be stored, go."""
+    for name, low in (("size", 8), ("subsample", 1), ("n_instances", 1)):
+        setattr(settings, name, check_whole(name, getattr(settings, name), low))
     network = settings.network
     known = network in NETWORKS or (isinstance(network, str) and network.startswith("torchvision/"))
     if not known:

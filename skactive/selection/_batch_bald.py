@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from skactive._batches import as_tensor
+from skactive._device import HALF
 from skactive._rng import seed_sequence
 from skactive._validation import check_count, invalid
 from skactive.selection._equal_rows import first_equal
@@ -226,7 +227,7 @@ def check_log_probs(name: str, given: Any, owner: str) -> Tensor:
     must = "logarithms of distributions, floats of shape (N, T, C) that sum to 1 over C"
     if log_p.ndim != 3 or not log_p.is_floating_point() or min(log_p.shape) < 1:
         raise invalid(name, owner, must, given)
-    half = log_p.dtype in (torch.float16, torch.bfloat16)
+    half = log_p.dtype in HALF
     # Rounding by ε changes their sum by at most ε H, and H is at most log C.
     tolerance = max(1e-3, torch.finfo(log_p.dtype).eps * math.log(log_p.shape[2]))
     log_p = log_p.float() if half else log_p

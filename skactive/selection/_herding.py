@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skactive._batches import as_tensor
+from skactive._device import NO_FLOAT64
 from skactive._validation import check_count, invalid, is_number
 from skactive.selection._picks import Picks
 from skactive.selection._rows import (
@@ -226,7 +227,7 @@ class _Coverage:
 
 def _as_weights(given: Any, X: Tensor) -> Tensor:
     """Return the weights in float64, where the device has it, or raise."""
-    dtype = torch.float32 if X.device.type == "mps" else torch.float64
+    dtype = torch.float32 if X.device.type in NO_FLOAT64 else torch.float64
     if given is None:
         return torch.ones(len(X), dtype=dtype, device=X.device)
     try:

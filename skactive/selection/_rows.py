@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from skactive._batches import as_tensor
+from skactive._device import HALF, NO_FLOAT64
 from skactive._validation import invalid
 
 # Intermediate results have about this many numbers.
@@ -139,7 +140,7 @@ def in_enough_digits(
     torch.Tensor of shape (N, D)
         The rows.
     """
-    if X.dtype != torch.float32 or X.device.type == "mps":
+    if X.dtype != torch.float32 or X.device.type in NO_FLOAT64:
         return X
     lost = rounding * torch.finfo(X.dtype).eps * 2 * float(centered(X).norms.max())
     return X.double() if lost > _SMALL * squared else X
@@ -176,8 +177,8 @@ def as_matrix(name: str, given: Any, owner: str) -> Annotated[Tensor, "N D"]:
         values = torch.empty(0)
     good = values.ndim == 2 and min(values.shape) > 0 and not values.is_complex()
     if good and not values.is_floating_point():
-        values = values.to(torch.float32 if values.device.type == "mps" else torch.float64)
-    elif values.dtype in (torch.float16, torch.bfloat16):
+        values = values.to(torch.float32 if values.device.type in NO_FLOAT64 else torch.float64)
+    elif values.dtype in HALF:
         values = values.float()
     # a finite sum of squares shows that all are finite, and that no distance overflows
     if not good or not bool(torch.isfinite(squared_norms(values)).all()):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from skactive._batches import as_tensor, check_finite
+from skactive._device import NO_FLOAT64
 from skactive._validation import Description, describe, invalid
 
 
@@ -47,5 +48,5 @@ def _floats(values: Any, n: int) -> Tensor | None:
     if tensor.dtype in (torch.float32, torch.float64):
         return tensor
     # float32 has all integers of 16 bits, and half precision
-    exact = tensor.element_size() <= 2 or tensor.device.type == "mps"
+    exact = tensor.element_size() <= 2 or tensor.device.type in NO_FLOAT64
     return tensor.to(torch.float32 if exact else torch.float64)

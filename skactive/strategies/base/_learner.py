@@ -52,10 +52,14 @@ class OpenLearner:
         """Whether the classifier is one of `PreparesSamples`."""
         return hasattr(self.estimator, "check_samples")
 
+    @property
+    def _is_of_scikit_learn(self) -> bool:
+        """Whether the classifier takes arrays, not tensors."""
+        return hasattr(self.estimator, "__sklearn_tags__") and not self.has_network
+
     def transform(self, block: Any) -> Any:
         """Apply the steps before the classifier to a block of samples."""
-        of_scikit_learn = hasattr(self.estimator, "__sklearn_tags__") and not self.has_network
-        if isinstance(block, Tensor) and (self.transforms or of_scikit_learn):
+        if isinstance(block, Tensor) and (self.transforms or self._is_of_scikit_learn):
             block = plain_array(block)
         for step in self.transforms:
             block = step(block)
